@@ -1,0 +1,292 @@
+#include "base/fs.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+#define FS_DEPTH_MAX 4096 /* of a tree that is removed; a path longer than PATH_MAX cannot be made by ordinary means */
+
+static int open_resolved(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve) {
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+        .mode = (flags & (O_CREAT | O_TMPFILE)) ? mode : 0,
+        .resolve = resolve,
+    };
+
+    /* EAGAIN: a rename or mount somewhere on the system raced with the look-up (openat2(2)); asking again is the remedy. */
+    for (int tries = 0; tries < 128; tries++) {
+        int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+        if (fd >= 0)
+            return fd;
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+    }
+    return -EAGAIN;
+}
+
+int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode) {
+    return open_resolved(dirfd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+}
+
+int fs_open_in_root(int rootfd, const char *path, int flags, mode_t mode) {
+    return open_resolved(rootfd, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int fs_open_dir(int dirfd, const char *path, struct error *e) {
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd >= 0 ? fd : error_errno(e, -errno, "open directory %s", path);
+}
+
+int fs_mkdirs(const char *path, mode_t mode, struct error *e) {
+    _cleanup_free_ char *copy = NULL;
+
+    if (mkdir(path, mode) == 0 || errno == EEXIST)
+        return 0;
+    if (errno != ENOENT)
+        return error_errno(e, -errno, "create directory %s", path);
+    copy = strdup(path);
+    if (!copy)
+        return error_errno(e, -ENOMEM, "create directory %s", path);
+    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(copy, mode) < 0 && errno != EEXIST)
+            return error_errno(e, -errno, "create directory %s", copy);
+        *slash = '/';
+    }
+    if (mkdir(copy, mode) < 0 && errno != EEXIST)
+        return error_errno(e, -errno, "create directory %s", path);
+    return 0;
+}
+
+int fs_open_dir_make(const char *path, mode_t mode, struct error *e) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r;
+
+    if (fd >= 0)
+        return fd;
+    r = fs_mkdirs(path, mode, e);
+    return r < 0 ? r : fs_open_dir(AT_FDCWD, path, e);
+}
+
+int fs_read_fd(int fd, size_t max, struct buf *b, struct error *e) {
+    size_t start = b->size;
+
+    for (;;) {
+        ssize_t n;
+
+        if (b->size - start > max)
+            return error_set(e, -EFBIG, "larger than the %zu bytes allowed", max);
+        if (!buf_reserve(b, MIN_OF(max - (b->size - start) + 1, (size_t)65536)))
+            return error_set(e, -EFBIG, "too large to read");
+        n = read(fd, b->data + b->size, MIN_OF(b->room - b->size - 1, max - (b->size - start) + 1));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_errno(e, -errno, "read");
+        b->size += (size_t)n;
+        b->data[b->size] = '\0';
+        if (n == 0)
+            return 0;
+    }
+}
+
+int fs_read_at(int dirfd, const char *path, size_t max, struct buf *b, struct error *e) {
+    _cleanup_fd_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    int r;
+
+    if (fd < 0)
+        return error_errno(e, -errno, "open %s", path);
+    if (fstat(fd, &st) < 0)
+        return error_errno(e, -errno, "stat %s", path);
+    if (!S_ISREG(st.st_mode))
+        return error_set(e, -EINVAL, "%s is not a regular file", path);
+    r = fs_read_fd(fd, max, b, e);
+    return r < 0 ? error_wrap(e, r, "%s", path) : 0;
+}
+
+int fs_write_all(int fd, const void *p, size_t n) {
+    const char *at = p;
+
+    while (n > 0) {
+        ssize_t written = write(fd, at, n);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        at += written;
+        n -= (size_t)written;
+    }
+    return 0;
+}
+
+/* Writes a new file beside `name` and gives its temporary name, which starts with ".tmp-": what a crash leaves is known by it. */
+static int write_temporary(int dirfd, const void *p, size_t n, mode_t mode, enum fs_sync sync, char temporary[32]) {
+    _cleanup_fd_ int fd = -1;
+    uint64_t random;
+    int r;
+
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        return -EIO;
+    (void)snprintf(temporary, 32, ".tmp-%016llx", (unsigned long long)random);
+    fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return -errno;
+    r = fs_write_all(fd, p, n);
+    if (r == 0 && sync == FS_SYNC && fsync(fd) < 0)
+        r = -errno;
+    if (r < 0)
+        (void)unlinkat(dirfd, temporary, 0);
+    return r;
+}
+
+int fs_replace_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode, enum fs_sync sync, struct error *e) {
+    char temporary[32];
+    int r = write_temporary(dirfd, p, n, mode, sync, temporary);
+
+    if (r < 0)
+        return error_errno(e, r, "write %s", name);
+    if (renameat(dirfd, temporary, dirfd, name) < 0) {
+        r = error_errno(e, -errno, "replace %s", name);
+        (void)unlinkat(dirfd, temporary, 0);
+        return r;
+    }
+    if (sync == FS_SYNC && fsync(dirfd) < 0)
+        return error_errno(e, -errno, "sync the directory of %s", name);
+    return 0;
+}
+
+int fs_create_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode, enum fs_sync sync, struct error *e) {
+    char temporary[32];
+    int r = write_temporary(dirfd, p, n, mode, sync, temporary);
+
+    if (r < 0)
+        return error_errno(e, r, "write %s", name);
+    if (linkat(dirfd, temporary, dirfd, name, 0) < 0)
+        r = error_errno(e, -errno, "create %s", name);
+    (void)unlinkat(dirfd, temporary, 0);
+    if (r == 0 && sync == FS_SYNC && fsync(dirfd) < 0)
+        r = error_errno(e, -errno, "sync the directory of %s", name);
+    return r;
+}
+
+static int remove_entry(int dirfd, const char *name, dev_t device, int depth);
+
+static int remove_children(int fd, dev_t device, int depth) {
+    _cleanup_dir_ DIR *d = NULL;
+    struct dirent *entry;
+    int own = dup(fd);
+    int r = 0;
+
+    if (own < 0)
+        return -errno;
+    d = fdopendir(own);
+    if (!d) {
+        r = -errno;
+        (void)fd_close(own);
+        return r;
+    }
+    while (errno = 0, (entry = readdir(d))) {
+        int one;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        one = remove_entry(fd, entry->d_name, device, depth + 1);
+        if (one < 0 && r == 0)
+            r = one;
+    }
+    return r;
+}
+
+static int remove_entry(int dirfd, const char *name, dev_t device, int depth) {
+    _cleanup_fd_ int fd = -1;
+    struct stat st;
+    int r;
+
+    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM && errno != EACCES)
+        return -errno;
+    if (depth > FS_DEPTH_MAX)
+        return -ELOOP;
+    fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
+        fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_dev != device)
+        return -EXDEV; /* something is mounted here: not ours to empty */
+    r = remove_children(fd, device, depth);
+    if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0;
+    if (errno == ENOTEMPTY && r == -EACCES && fchmod(fd, 0700) == 0) {
+        r = remove_children(fd, device, depth);
+        if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+            return 0;
+    }
+    return r < 0 ? r : -errno;
+}
+
+int fs_remove_tree_at(int dirfd, const char *name, struct error *e) {
+    struct stat st;
+    int r;
+
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : error_errno(e, -errno, "remove %s", name);
+    r = remove_entry(dirfd, name, st.st_dev, 0);
+    return r < 0 ? error_errno(e, r, "remove %s", name) : 0;
+}
+
+int fs_unlink_at(int dirfd, const char *name, struct error *e) {
+    if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+        return error_errno(e, -errno, "unlink %s", name);
+    return 0;
+}
+
+int fs_each(int dirfd, const char *path, fs_each_fn *fn, void *arg, struct error *e) {
+    _cleanup_dir_ DIR *d = NULL;
+    struct dirent *entry;
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return error_errno(e, -errno, "open directory %s", path);
+    d = fdopendir(fd);
+    if (!d) {
+        int r = error_errno(e, -errno, "read directory %s", path);
+
+        (void)fd_close(fd);
+        return r;
+    }
+    for (;;) {
+        int r;
+
+        errno = 0;
+        entry = readdir(d);
+        if (!entry)
+            return errno ? error_errno(e, -errno, "read directory %s", path) : 0;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        r = fn(fd, entry->d_name, arg, e);
+        if (r != 0)
+            return r;
+    }
+}
+
+char *fs_fd_path(int fd) {
+    char link[64], target[4096];
+    ssize_t n;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, target, sizeof(target) - 1);
+    if (n < 0)
+        return NULL;
+    target[n] = '\0';
+    return strdup(target);
+}

@@ -1,0 +1,100 @@
+#include "base/roots.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/fs.h"
+
+static char *text_format(const char *a, const char *b) {
+    char *text = NULL;
+
+    return asprintf(&text, "%s%s", a, b) < 0 ? NULL : text;
+}
+
+static char *default_root(bool rootless) {
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+
+    if (!rootless)
+        return strdup("/var/lib/tare");
+    if (data && data[0] == '/')
+        return text_format(data, "/tare");
+    return home && home[0] == '/' ? text_format(home, "/.local/share/tare") : NULL;
+}
+
+static char *default_run_root(bool rootless) {
+    const char *run = getenv("XDG_RUNTIME_DIR");
+    char uid[16];
+
+    if (!rootless)
+        return strdup("/run/tare");
+    if (run && run[0] == '/')
+        return text_format(run, "/tare");
+    (void)snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
+    return text_format("/tmp/tare-run-", uid);
+}
+
+static char *absolute(const char *path) {
+    _cleanup_free_ char *cwd = NULL;
+    char *text = NULL;
+
+    if (path[0] == '/')
+        return strdup(path);
+    cwd = getcwd(NULL, 0);
+    return cwd && asprintf(&text, "%s/%s", cwd, path) >= 0 ? text : NULL;
+}
+
+/* FNV-1a: short, stable, and no secret depends on it. */
+static uint32_t path_hash(const char *s) {
+    uint32_t h = 2166136261u;
+
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 16777619u;
+    return h;
+}
+
+/* A run root below /tmp must be ours: anybody can create a directory there first. */
+static int check_owner(int fd, const char *path, struct error *e) {
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return error_errno(e, -errno, "stat %s", path);
+    if (st.st_uid != geteuid())
+        return error_set(e, -EPERM, "%s belongs to uid %u, not to you", path, st.st_uid);
+    return 0;
+}
+
+int roots_open(const char *root, const char *run_root, bool rootless, struct roots *ret, struct error *e) {
+    _cleanup_roots_ struct roots r = ROOTS_INIT;
+    bool standard = !run_root;
+    int code;
+
+    r.root = root ? absolute(root) : default_root(rootless);
+    r.run_root = run_root ? absolute(run_root) : default_run_root(rootless);
+    if (!r.root || !r.run_root) {
+        error_set(e, -ENOENT, "no directory for tare's data: neither XDG_DATA_HOME nor HOME is set");
+        return error_hint(e, "give --root and --run-root");
+    }
+    r.root_fd = fs_open_dir_make(r.root, 0711, e);
+    if (r.root_fd < 0)
+        return error_wrap(e, r.root_fd, "open the data root");
+    r.run_fd = fs_open_dir_make(r.run_root, 0700, e);
+    if (r.run_fd < 0)
+        return error_wrap(e, r.run_fd, "open the run root");
+    code = check_owner(r.run_fd, r.run_root, e);
+    if (code < 0)
+        return code;
+    if (!standard)
+        (void)snprintf(r.tag, sizeof(r.tag), "-%08" PRIx32, path_hash(r.run_root));
+    *ret = r;
+    r = (struct roots)ROOTS_INIT;
+    return 0;
+}
+
+void roots_release(struct roots *r) {
+    free(r->root);
+    free(r->run_root);
+    (void)fd_close(r->root_fd);
+    (void)fd_close(r->run_fd);
+    *r = (struct roots)ROOTS_INIT;
+}

@@ -1,0 +1,25 @@
+/* Where an engine keeps its things: the data root (lasts) and the run root (gone at boot). Several engines with different roots live
+ * side by side on one machine (tests do), so whatever they share with the host (cgroups, the nftables table, bridges) carries a
+ * tag derived from the run root: empty for the default roots, "-" and 8 hexadecimal digits for all others. */
+#pragma once
+
+#include "base/error.h"
+
+#define ROOTS_TAG_MAX 10
+
+struct roots {
+    char *root;     /* owned; absolute */
+    char *run_root; /* owned; absolute */
+    int root_fd;    /* open directories; owned */
+    int run_fd;
+    char tag[ROOTS_TAG_MAX]; /* "" or "-1a2b3c4d" */
+};
+
+#define ROOTS_INIT {.root_fd = -1, .run_fd = -1}
+#define _cleanup_roots_ _cleanup_(roots_release)
+
+/* Opens (creating, mode 0711 and 0700) both roots. NULL means the default: /var/lib/tare and /run/tare for uid 0, else
+ * $XDG_DATA_HOME/tare (~/.local/share/tare) and $XDG_RUNTIME_DIR/tare (/tmp/tare-run-UID when unset). Works before and after a
+ * rootless process entered its user namespace if the paths are given; `rootless` chooses the defaults. */
+int roots_open(const char *root, const char *run_root, bool rootless, struct roots *ret, struct error *e);
+void roots_release(struct roots *r);

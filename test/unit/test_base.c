@@ -1,0 +1,124 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+struct inner {
+    const char *name;
+    uint32_t uid;
+};
+struct outer {
+    struct list users;
+    struct inner main;
+    struct opt_i64 limit;
+    uint64_t big;
+    struct map labels;
+    struct strs ports;
+};
+
+static const struct json_field inner_fields[] = {
+    JSON_FIELD(struct inner, name, "name", JSON_STR, JSON_REQUIRED),
+    JSON_FIELD(struct inner, uid, "uid", JSON_U32, JSON_OMIT),
+    JSON_END,
+};
+static const struct json_table inner_table = JSON_TABLE("user", struct inner, inner_fields);
+static const struct json_field outer_fields[] = {
+    JSON_FIELD_OF(struct outer, users, "users", JSON_OBJS, 0, &inner_table),
+    JSON_FIELD_OF(struct outer, main, "main", JSON_OBJ, 0, &inner_table),
+    JSON_FIELD(struct outer, limit, "limit", JSON_OPT_I64, JSON_OMIT),
+    JSON_FIELD(struct outer, big, "big", JSON_U64, JSON_OMIT),
+    JSON_FIELD(struct outer, labels, "labels", JSON_MAP, JSON_OMIT),
+    JSON_FIELD(struct outer, ports, "ports", JSON_KEYS, JSON_OMIT),
+    JSON_END,
+};
+static const struct json_table outer_table = JSON_TABLE("document", struct outer, outer_fields);
+
+static void json_round_trip(void **state) {
+    static const char text[] = "{\"users\":[{\"name\":\"a\\\"b\",\"uid\":7}],\"main\":{\"name\":\"m\"},\"limit\":0,"
+                               "\"big\":18446744073709551615,\"labels\":{\"k\":\"v\"},\"ports\":{\"80/tcp\":{}}}";
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    struct outer o;
+
+    (void)state;
+    assert_int_equal(json_decode(&outer_table, text, strlen(text), &a, &o, NULL), 0);
+    assert_true(o.limit.set);
+    assert_int_equal(o.big, UINT64_MAX);
+    json_encode(&outer_table, &o, 0, &out);
+    assert_string_equal(buf_text(&out), text);
+}
+
+static void json_errors_name_the_field(void **state) {
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"{\"users\":[{\"name\":\"a\"},{\"name\":3}]}", "users[1].name: expected a string, found a number"},
+        {"{\"main\":{}}", "main.name: required, but missing"},
+        {"{\"main\":{\"name\":\"x\",\"uid\":4294967296}}", "main.uid: 4294967296 is out of range (largest: 4294967295)"},
+        {"{\"main\":{\"name\":\"x\",\"uid\":-1}}", "main.uid: -1 is out of range (smallest: 0)"},
+        {"{\"big\":18446744073709551616}", "document: the number 18446744073709551616 at byte 7 does not fit 64 bits"},
+        {"{\"labels\":{\"a\":1}}", "labels.a: expected a string, found a number"},
+        {"[]", "expected an object, found a list"},
+        {"{\"users\":[", "document is not JSON: it ends too early"},
+        {"{} {}", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_arena_ struct arena a = ARENA_INIT;
+        _cleanup_error_ struct error e = ERROR_INIT;
+        struct outer o;
+
+        assert_true(json_decode(&outer_table, cases[i].text, strlen(cases[i].text), &a, &o, &e) < 0);
+        if (cases[i].message)
+            assert_string_equal(e.text, cases[i].message);
+    }
+}
+
+static void durations(void **state) {
+    static const struct {
+        const char *text, *out;
+    } cases[] = {{"1h2m3.5s", "1h2m3.5s"}, {"100ms", "100ms"}, {"90s", "1m30s"}, {"0", "0s"}, {"1.5h", "1h30m0s"}, {"-2us", "-2\xc2\xb5s"}};
+    int64_t ns;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_buf_ struct buf out = BUF_INIT;
+
+        assert_int_equal(duration_parse(cases[i].text, &ns), 0);
+        duration_format(ns, &out);
+        assert_string_equal(buf_text(&out), cases[i].out);
+    }
+    assert_int_equal(duration_parse("5", &ns), -EINVAL);
+    assert_int_equal(duration_parse("", &ns), -EINVAL);
+    assert_int_equal(duration_parse("9999999999h", &ns), -ERANGE);
+}
+
+static void times(void **state) {
+    struct timespec t;
+    char text[TIME_TEXT_MAX];
+
+    (void)state;
+    assert_int_equal(time_parse("2026-11-24T16:23:21.5+01:00", &t), 0);
+    time_format(t, text);
+    assert_string_equal(text, "2026-11-24T15:23:21.5Z");
+    assert_int_equal(time_parse("2026-13-24T16:23:21Z", &t), -EINVAL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_round_trip),
+        cmocka_unit_test(json_errors_name_the_field),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(times),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
