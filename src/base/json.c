@@ -343,7 +343,7 @@ static int check_numbers(const struct json_table *type, const char *text, size_t
         if (digits >= 19) {
             _cleanup_free_ char *number = strndup(text + i, digits);
             char next = i + digits < n ? text[i + digits] : '\0';
-            bool negative = i > 0 && text[i - 1] == '-', whole = next != '.' && next != 'e' && next != 'E';
+            bool negative = i > 0 && text[i - 1] == '-', whole = (i == 0 || text[i - 1] != '.') && next != '.' && next != 'e' && next != 'E';
 
             errno = 0;
             if (whole && (strtoumax(number, NULL, 10) > (negative ? (uintmax_t)INT64_MAX + 1 : UINT64_MAX) || errno))
