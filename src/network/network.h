@@ -1,0 +1,51 @@
+/* Networks of containers: files under <root>/networks/, one each, named like the network. Attaching a container to one takes an
+ * address (a lease) and says, as data, which interface has to be made; the runtime makes it a plan step.
+ *
+ * `host` and `none` are networks without a file: network_attach() is not called for them, nor for `container:…` and `ns:…`. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/roots.h"
+#include "kernel/link.h"
+#include "model/ip.h"
+#include "model/network.h"
+
+/* Reads a network by name, id, or unambiguous prefix of an id. The default network `bridge` is made by its first use. -ENOENT when
+ * there is none; -EBADMSG: its file is damaged. */
+int network_open(const struct roots *roots, const char *name_or_id, struct arena *a, struct network *ret, struct error *e);
+
+struct attach_request {
+    const char *container_id;   /* owner of the lease: the name of its run directory and of its pending file */
+    const char *container_name; /* for name look-ups and `network inspect` */
+    const char *network;        /* name, id or prefix; NULL = "bridge" */
+    const char *ifname;         /* inside the container; NULL = "eth0" */
+    const char *ip, *ip6, *mac; /* asked for by the user; NULL = chosen */
+    const struct strs *aliases; /* further names on this network; NULL = none */
+    bool default_route;         /* this network gives the container its default routes (the first one, or by gateway priority) */
+};
+
+struct network_attachment {
+    struct link link; /* what link_create() and link_configure() are to make */
+    /* The same in text, as Docker's inspect shows it (EndpointSettings); "" when absent. */
+    const char *network, *network_id, *endpoint_id;
+    const char *mac;
+    const char *ip, *gateway; /* IPv4 without prefix length */
+    const char *ip6, *gateway6;
+    uint32_t ip_prefix, ip6_prefix;
+    struct strs aliases;
+    bool internal; /* no way out: name queries are not forwarded either */
+    /* What gives back everything that was taken, one line each, for the RUN journal (the caller writes it before the first step):
+     *   "unlink leases/<network>/<address>"      path under the run root */
+    struct strs undo;
+};
+
+/* Takes addresses for the container and makes sure that the network's bridge and the nftables table are there (one cheap look; put
+ * back from the files when not). On failure nothing stays taken. The caller holds <run_root>/pending/<container_id>. */
+int network_attach(const struct roots *roots, const struct attach_request *request, struct arena *a, struct network_attachment *ret,
+                   struct error *e);
+/* Gives the addresses back: for a start that fails before its journal is written. */
+void network_detach(const struct roots *roots, const struct network_attachment *attachment);
+
+/* Removes what these roots put into the host's network stack: bridges, the nftables table, forwarding switches, leases. For
+ * `system reset`; containers must be gone. Absent things are success. */
+int network_teardown(const struct roots *roots, struct error *e);
