@@ -1,9 +1,57 @@
 # Thin: Meson and Ninja do the work. `make` builds into build/, the command is build/tare.
 BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+# What `make install` and `make test` build beside the everyday build.
+BUILD_INSTALL = $(BUILD)/installed
 
-.PHONY: all
-all: $(BUILD)/build.ninja
+.PHONY: all deps demo test test-sweep bench fuzz lint format install uninstall clean help
+all: deps $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
+
+# A quick look, and apt only when something is missing.
+deps:
+	@scripts/install-deps build
 
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) $(MESON_OPTIONS) >/dev/null
+
+demo: all
+	@scripts/demo $(BUILD)/tare
+
+# Everything: units (also under the sanitizers), rules of the source, the system as root and as an ordinary user, attacks.
+# One part: make test PARTS="unit rules system attack sweep"; some files: make test ONLY='run*'.
+test:
+	@test/run $(PARTS)
+
+test-sweep:
+	@test/run sweep-all
+
+bench: all
+	@scripts/install-deps bench
+	@test/bench/run $(BUILD)/tare
+
+fuzz:
+	@test/fuzz/run $(SECONDS_EACH)
+
+lint:
+	@scripts/install-deps build test
+	@scripts/lint
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: deps
+	@[ -f $(BUILD_INSTALL)/build.ninja ] || meson setup $(BUILD_INSTALL) --prefix $(PREFIX) >/dev/null
+	@meson configure $(BUILD_INSTALL) --prefix $(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD_INSTALL)
+
+# Removes what `make install` with the same PREFIX and DESTDIR put there. Images and containers stay; README says how to remove them.
+uninstall:
+	@scripts/uninstall $(BUILD_INSTALL) $(PREFIX) $(DESTDIR)
+
+clean:
+	@rm -rf $(BUILD) build-sanitize build-fuzz
+
+help:
+	@sed -n 's/^# //p' Makefile; grep -E '^[a-z-]+:' Makefile | cut -d: -f1 | tr '\n' ' '; echo

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define ARENA_BLOCK_BYTES (16 * 1024)
-#define ARENA_ALIGN _Alignof(max_align_t)
+#define ARENA_ALIGN       _Alignof(max_align_t)
 
 struct arena_block {
     struct arena_block *next;

@@ -11,17 +11,18 @@ struct arena {
     struct arena_block *blocks; /* owned */
 };
 
-#define ARENA_INIT {0}
+#define ARENA_INIT                                                                                                                 \
+    { 0 }
 #define _cleanup_arena_ _cleanup_(arena_release)
 
-void *arena_alloc(struct arena *a, size_t size);                 /* zeroed, aligned for any type */
-char *arena_strdup(struct arena *a, const char *s);              /* NULL gives NULL */
-char *arena_strndup(struct arena *a, const char *s, size_t n);   /* up to n bytes, NUL added */
+void *arena_alloc(struct arena *a, size_t size);               /* zeroed, aligned for any type */
+char *arena_strdup(struct arena *a, const char *s);            /* NULL gives NULL */
+char *arena_strndup(struct arena *a, const char *s, size_t n); /* up to n bytes, NUL added */
 char *arena_printf(struct arena *a, const char *fmt, ...) _printf_(2, 3);
 void *arena_memdup(struct arena *a, const void *p, size_t size);
 void arena_release(struct arena *a);
 
-#define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (size_t)(n)))
 
 /* A list of strings; the array grows by doubling inside the arena. */
@@ -49,7 +50,7 @@ struct list {
     void *v;
     size_t n;
 };
-#define LIST_AT(type, l, i) (&((type *)(l)->v)[i])
+#define LIST_AT(type, l, i)  (&((type *)(l)->v)[i])
 #define LIST_ADD(a, type, l) ((type *)list_add((a), (l), sizeof(type)))
 void *list_add(struct arena *a, struct list *l, size_t size); /* a new zeroed item; earlier pointers into the list die */
 

@@ -16,8 +16,10 @@ struct buf {
     bool failed; /* an addition did not fit */
 };
 
-#define BUF_INIT {0}
-#define BUF_WITH_MAX(m) {.max = (m)}
+#define BUF_INIT                                                                                                                   \
+    { 0 }
+#define BUF_WITH_MAX(m)                                                                                                            \
+    { .max = (m) }
 #define _cleanup_buf_ _cleanup_(buf_release)
 
 bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes behind size; false past the cap */

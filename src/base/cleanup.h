@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_(f)         __attribute__((cleanup(f)))
 #define _printf_(fmt, first) __attribute__((format(printf, fmt, first)))
-#define _unused_ __attribute__((unused))
-#define _warn_unused_ __attribute__((warn_unused_result))
+#define _unused_             __attribute__((unused))
+#define _warn_unused_        __attribute__((warn_unused_result))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
-#define MAX_OF(a, b) ((a) > (b) ? (a) : (b))
+#define MIN_OF(a, b)  ((a) < (b) ? (a) : (b))
+#define MAX_OF(a, b)  ((a) > (b) ? (a) : (b))
 
 /* Closes once and never retries: on Linux the descriptor is gone even when close() reports EINTR. Keeps errno. Returns -1, so
  * that `fd = fd_close(fd)` also resets the variable. */
@@ -65,9 +65,9 @@ static inline int fd_take(int *fd) {
 }
 #define TAKE_FD(fd) fd_take(&(fd))
 
-#define TAKE_PTR(p)                                                                                                            \
-    ({                                                                                                                         \
-        __typeof__(p) taken_ = (p);                                                                                            \
-        (p) = NULL;                                                                                                            \
-        taken_;                                                                                                                \
+#define TAKE_PTR(p)                                                                                                                \
+    ({                                                                                                                             \
+        __typeof__(p) taken_ = (p);                                                                                                \
+        (p) = NULL;                                                                                                                \
+        taken_;                                                                                                                    \
     })

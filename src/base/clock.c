@@ -105,14 +105,9 @@ static const struct {
     const char *name;
     int64_t ns;
 } duration_units[] = {
-    {"ns", 1},
-    {"us", 1000},
-    {"\xc2\xb5s", 1000}, /* µs, micro sign */
-    {"\xce\xbcs", 1000}, /* μs, Greek mu */
-    {"ms", 1000000},
-    {"s", NS_PER_SEC},
-    {"m", 60 * NS_PER_SEC},
-    {"h", 3600 * NS_PER_SEC},
+    {"ns", 1},           {"us", 1000},      {"\xc2\xb5s", 1000}, /* µs, micro sign */
+    {"\xce\xbcs", 1000},                                         /* μs, Greek mu */
+    {"ms", 1000000},     {"s", NS_PER_SEC}, {"m", 60 * NS_PER_SEC}, {"h", 3600 * NS_PER_SEC},
 };
 
 /* The longest unit that s starts with, so that "ms" is not taken for "m". */

@@ -25,7 +25,8 @@ struct error {
     char *hint; /* owned; what to do about it, printed in parentheses; NULL = none */
 };
 
-#define ERROR_INIT {0}
+#define ERROR_INIT                                                                                                                 \
+    { 0 }
 #define _cleanup_error_ _cleanup_(error_release)
 
 /* Sets the text as given. An earlier text and hint are dropped. Returns `code`. */

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 
-#define ID_LENGTH 64       /* hexadecimal digits of a full id, as Docker's */
+#define ID_LENGTH       64 /* hexadecimal digits of a full id, as Docker's */
 #define ID_SHORT_LENGTH 12 /* of the form that is shown */
 #define NAME_MAX_LENGTH 128
 

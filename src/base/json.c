@@ -225,8 +225,9 @@ static int decode_number(struct decoder *d, const struct json_field *f, struct j
         int64_t min;
         uint64_t max;
     } range[] = {
-        [JSON_I32] = {INT32_MIN, INT32_MAX}, [JSON_U32] = {0, UINT32_MAX},       [JSON_I64] = {INT64_MIN, INT64_MAX},
-        [JSON_U64] = {0, UINT64_MAX},        [JSON_OPT_I64] = {INT64_MIN, INT64_MAX}, [JSON_OPT_U64] = {0, UINT64_MAX},
+        [JSON_I32] = {INT32_MIN, INT32_MAX},     [JSON_U32] = {0, UINT32_MAX},
+        [JSON_I64] = {INT64_MIN, INT64_MAX},     [JSON_U64] = {0, UINT64_MAX},
+        [JSON_OPT_I64] = {INT64_MIN, INT64_MAX}, [JSON_OPT_U64] = {0, UINT64_MAX},
     };
     int64_t s;
     uint64_t u;
@@ -285,9 +286,7 @@ static int decode_value(struct decoder *d, const struct json_field *f, struct js
     }
     case JSON_OBJS: return decode_objs(d, f->type, o, at);
     case JSON_OBJ_MAP: return decode_obj_map(d, f->type, o, at);
-    case JSON_RAW:
-        *(const char **)at = arena_strdup(d->arena, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-        return 0;
+    case JSON_RAW: *(const char **)at = arena_strdup(d->arena, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN)); return 0;
     }
     return error_set(d->e, -EINVAL, "unknown kind of field");
 }
@@ -343,12 +342,13 @@ static int check_numbers(const struct json_table *type, const char *text, size_t
         if (digits >= 19) {
             _cleanup_free_ char *number = strndup(text + i, digits);
             char next = i + digits < n ? text[i + digits] : '\0';
-            bool negative = i > 0 && text[i - 1] == '-', whole = (i == 0 || text[i - 1] != '.') && next != '.' && next != 'e' && next != 'E';
+            bool negative = i > 0 && text[i - 1] == '-',
+                 whole = (i == 0 || text[i - 1] != '.') && next != '.' && next != 'e' && next != 'E';
 
             errno = 0;
             if (whole && (strtoumax(number, NULL, 10) > (negative ? (uintmax_t)INT64_MAX + 1 : UINT64_MAX) || errno))
-                return error_set(e, -EINVAL, "%s: the number %s%s at byte %zu does not fit 64 bits", type->name, negative ? "-" : "",
-                                 number, i);
+                return error_set(e, -EINVAL, "%s: the number %s%s at byte %zu does not fit 64 bits", type->name,
+                                 negative ? "-" : "", number, i);
         }
         i += digits ? digits - 1 : 0;
     }
@@ -388,14 +388,19 @@ int json_decode(const struct json_table *type, const char *text, size_t n, struc
 
 /* Length of the UTF-8 sequence at s (n bytes left), 0 when invalid. */
 static size_t utf8_length(const unsigned char *s, size_t n) {
-    size_t length = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    size_t length = s[0] < 0x80                   ? 1
+                    : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                    : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                    : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                  : 0;
 
     if (length == 0 || length > n)
         return 0;
     for (size_t i = 1; i < length; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
         return 0;
     return length;
 }

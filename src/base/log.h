@@ -12,5 +12,5 @@ int log_level_parse(const char *text, enum log_level *ret); /* debug, info, warn
 void log_write(enum log_level level, const char *fmt, ...) _printf_(2, 3);
 
 #define log_debug(...) (log_level >= LOG_LEVEL_DEBUG ? log_write(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
-#define log_info(...) (log_level >= LOG_LEVEL_INFO ? log_write(LOG_LEVEL_INFO, __VA_ARGS__) : (void)0)
-#define log_warn(...) (log_level >= LOG_LEVEL_WARN ? log_write(LOG_LEVEL_WARN, __VA_ARGS__) : (void)0)
+#define log_info(...)  (log_level >= LOG_LEVEL_INFO ? log_write(LOG_LEVEL_INFO, __VA_ARGS__) : (void)0)
+#define log_warn(...)  (log_level >= LOG_LEVEL_WARN ? log_write(LOG_LEVEL_WARN, __VA_ARGS__) : (void)0)

@@ -1,6 +1,6 @@
-/* Where an engine keeps its things: the data root (lasts) and the run root (gone at boot). Several engines with different roots live
- * side by side on one machine (tests do), so whatever they share with the host (cgroups, the nftables table, bridges) carries a
- * tag derived from the run root: empty for the default roots, "-" and 8 hexadecimal digits for all others. */
+/* Where an engine keeps its things: the data root (lasts) and the run root (gone at boot). Several engines with different roots
+ * live side by side on one machine (tests do), so whatever they share with the host (cgroups, the nftables table, bridges) carries
+ * a tag derived from the run root: empty for the default roots, "-" and 8 hexadecimal digits for all others. */
 #pragma once
 
 #include "base/error.h"
@@ -15,7 +15,8 @@ struct roots {
     char tag[ROOTS_TAG_MAX]; /* "" or "-1a2b3c4d" */
 };
 
-#define ROOTS_INIT {.root_fd = -1, .run_fd = -1}
+#define ROOTS_INIT                                                                                                                 \
+    { .root_fd = -1, .run_fd = -1 }
 #define _cleanup_roots_ _cleanup_(roots_release)
 
 /* Opens (creating, mode 0711 and 0700) both roots. NULL means the default: /var/lib/tare and /run/tare for uid 0, else

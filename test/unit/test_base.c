@@ -84,7 +84,8 @@ static void json_errors_name_the_field(void **state) {
 static void durations(void **state) {
     static const struct {
         const char *text, *out;
-    } cases[] = {{"1h2m3.5s", "1h2m3.5s"}, {"100ms", "100ms"}, {"90s", "1m30s"}, {"0", "0s"}, {"1.5h", "1h30m0s"}, {"-2us", "-2\xc2\xb5s"}};
+    } cases[] = {{"1h2m3.5s", "1h2m3.5s"}, {"100ms", "100ms"},     {"90s", "1m30s"}, {"0", "0s"},
+                 {"1.5h", "1h30m0s"},      {"-2us", "-2\xc2\xb5s"}};
     int64_t ns;
 
     (void)state;

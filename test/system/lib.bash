@@ -1,0 +1,196 @@
+# Helpers of the system tests. Each bats file begins with
+#
+#     load lib
+#     setup_file() { roots_make; }          # roots of its own below /tmp, with the image busybox loaded
+#     teardown_file() { roots_remove; }     # removes them; fails when anything of them is left on the host
+#     setup() { leaks_before; }             # the oracle (see `leaks`) looks before and after every test
+#     teardown() { leaks_after; }
+#
+# and calls `tare`, which is the program under test with these roots. Third line of a file: `# as: user` runs it as an ordinary user,
+# `# lane: alone` runs it when nothing else runs. A file can be run by itself: bats test/system/NAME.bats (build/tare is taken).
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TARE=${TARE:-$(readlink -f "$here/../../build/tare")}
+FIXTURES=${FIXTURES:-/tmp/tare-fixtures-$(id -u)}
+export TARE FIXTURES
+
+tare() {
+    "$TARE" --root "$ROOT" --run-root "$RUN" "$@"
+}
+
+# Roots of this file. The paths are short: a unix socket's path ends at 108 bytes.
+roots_make() { # [--empty]
+    [ -e "$FIXTURES/done" ] || "$here/fixtures" "$FIXTURES"
+    ROOTS=$(mktemp -d /tmp/tt.XXXXXX)
+    ROOT=$ROOTS/root RUN=$ROOTS/run
+    mkdir "$ROOT" "$RUN"
+    TAG=$("$here/leaks" tag "$RUN")
+    export ROOTS ROOT RUN TAG
+    [ -z "${TEST_WORK:-}" ] || echo "$ROOT $RUN" >>"$TEST_WORK/roots" 2>/dev/null || true
+    [ "${1:-}" = --empty ] || image_load busybox
+}
+
+image_load() { # NAME: busybox or multi, from the archive that was made once
+    tare load -q -i "$FIXTURES/$1.docker.tar" >/dev/null
+}
+
+roots_remove() {
+    local ids left
+    ids=$(tare ps -aq 2>/dev/null) || true
+    # shellcheck disable=SC2086
+    [ -z "$ids" ] || tare rm -f $ids >/dev/null 2>&1 || true
+    left=$(leaks_wait "")
+    tare_host_clean
+    rm -rf "$ROOTS" 2>/dev/null || true
+    if [ -n "$left" ]; then
+        echo "left behind by $BATS_TEST_FILENAME:" >&2
+        echo "$left" >&2
+        return 1
+    fi
+    if [ -e "$ROOTS" ]; then
+        echo "cannot remove $ROOTS" >&2
+        return 1
+    fi
+}
+
+# What stays on purpose while the roots exist, and goes with them: the bridge, the empty parent cgroups, the nftables table.
+tare_host_clean() {
+    local dir link
+    [ "$(id -u)" = 0 ] && [ -n "$TAG" ] || return 0
+    for link in $(ip -o link show type bridge 2>/dev/null | awk -F': ' '{print $2}'); do
+        case $link in "tare$TAG"*) ip link del "$link" ;; esac
+    done
+    nft delete table inet "tare$TAG" 2>/dev/null || true
+    for dir in /sys/fs/cgroup/*/"tare$TAG" /sys/fs/cgroup/"tare$TAG"; do
+        [ ! -d "$dir" ] || rmdir "$dir" || true
+    done
+}
+
+leaks() {
+    "$here/leaks" "$ROOT" "$RUN"
+}
+
+# Waits until the oracle's answer is $1, up to 5 s (reaping and unlinking come after the command's answer); prints what is more.
+leaks_wait() {
+    local now more i
+    for ((i = 0; i < 50; i++)); do
+        now=$(leaks)
+        more=$(comm -13 <(sort <<<"$1") <(sort <<<"$now") | sed '/^$/d')
+        [ -n "$more" ] || return 0
+        sleep 0.1
+    done
+    echo "$more"
+}
+
+leaks_before() {
+    leaks >"$BATS_TEST_TMPDIR/leaks"
+}
+
+leaks_after() {
+    local more
+    more=$(leaks_wait "$(cat "$BATS_TEST_TMPDIR/leaks")")
+    if [ -n "$more" ]; then
+        echo "left behind:"
+        echo "$more"
+        return 1
+    fi
+}
+
+# --- saying what was expected ----------------------------------------------------------------------------------------------------
+
+# ok COMMAND…: runs it; it must succeed. $output has both streams. fails STATUS COMMAND…: it must end with the status.
+ok() {
+    run "$@"
+    if [ "$status" != 0 ]; then
+        echo "status $status of: $*"
+        echo "$output"
+        return 1
+    fi
+}
+
+fails() {
+    local want=$1
+    shift
+    run "$@"
+    if [ "$status" != "$want" ]; then
+        echo "status $status instead of $want of: $*"
+        echo "$output"
+        return 1
+    fi
+}
+
+is() { # the output is exactly
+    if [ "$output" != "$1" ]; then
+        printf 'expected: %s\nfound:    %s\n' "$1" "$output"
+        return 1
+    fi
+}
+
+has() { # the output has the text
+    if [[ "$output" != *"$1"* ]]; then
+        printf 'expected somewhere: %s\nfound: %s\n' "$1" "$output"
+        return 1
+    fi
+}
+
+has_not() {
+    if [[ "$output" == *"$1"* ]]; then
+        printf 'expected nowhere: %s\nfound: %s\n' "$1" "$output"
+        return 1
+    fi
+}
+
+# until_true SECONDS COMMAND…: tries every 50 ms.
+until_true() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || {
+            echo "not true in time: $*"
+            return 1
+        }
+        sleep 0.05
+    done
+}
+
+# --- a real registry on loopback ----------------------------------------------------------------------------------------------------
+
+# registry_start [--tls] [--auth]: Debian's docker-registry; $REGISTRY is its host:port, user `user`, password `secret`.
+registry_start() {
+    local tls= auth= port dir=$ROOTS/registry
+    for a in "$@"; do
+        case $a in --tls) tls=1 ;; --auth) auth=1 ;; esac
+    done
+    mkdir -p "$dir/data"
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    {
+        printf 'version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory: %s}\n  delete: {enabled: true}\n' "$dir/data"
+        printf 'http:\n  addr: 127.0.0.1:%s\n' "$port"
+        if [ "$tls" ]; then
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+                -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$dir/key.pem" -out "$dir/ca.crt" 2>/dev/null
+            printf '  tls: {certificate: %s, key: %s}\n' "$dir/ca.crt" "$dir/key.pem"
+        fi
+        if [ "$auth" ]; then
+            htpasswd -Bbn user secret >"$dir/htpasswd"
+            printf 'auth:\n  htpasswd: {realm: test, path: %s}\n' "$dir/htpasswd"
+        fi
+    } >"$dir/config.yml"
+    docker-registry serve "$dir/config.yml" >"$dir/log" 2>&1 3>&- &
+    REGISTRY_PID=$!
+    REGISTRY=localhost:$port REGISTRY_CA=$dir/ca.crt
+    export REGISTRY REGISTRY_PID REGISTRY_CA
+    until_true 10 curl -ks -o /dev/null "http${tls:+s}://127.0.0.1:$port/v2/"
+}
+
+registry_stop() {
+    kill "$REGISTRY_PID" 2>/dev/null || true
+    wait "$REGISTRY_PID" 2>/dev/null || true
+}
+
+# registry_push FIXTURE NAME[:TAG] [skopeo options…]: as multi app/multi:1.0
+registry_push() {
+    local from=$1 to=$2
+    shift 2
+    skopeo copy -q --insecure-policy --dest-tls-verify=false "$@" "oci:$FIXTURES/$from.oci:$from:latest" "docker://$REGISTRY/$to"
+}
