@@ -1,0 +1,46 @@
+/* Carries a plan out: makes the container (or joins it) and starts its process. Runs in the container's monitor: single-threaded,
+ * root of the host or of the user's own namespace. Nothing is undone here on failure but the child, which is killed and reaped;
+ * what stands on the host is in the journal. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "runtime/plan.h"
+
+struct executor_io {
+    int in; /* the child's 0, 1, 2; kept by the caller. -1 for all three with a terminal */
+    int out;
+    int err;
+    bool terminal;       /* make a pty in the container's devpts; the master comes back as console_fd */
+    unsigned short rows; /* of the window, set before the program starts; 0 = unknown */
+    unsigned short columns;
+    int preserve_fds;  /* descriptors from 3 on that the program inherits (--preserve-fds) */
+    int explain_fd;    /* each step is told there as it happens; -1 = quiet */
+    bool explain_more; /* with the manual page of each step */
+    /* With a plan that has an init: runs as PID 1, in the child, with the program as its child `program`; ends by _exit(). */
+    void (*init_run)(pid_t program);
+    bool hold; /* return when everything but the execve is done; executor_release() lets it happen */
+};
+#define EXECUTOR_IO_INIT                                                                                                           \
+    { .in = -1, .out = -1, .err = -1, .explain_fd = -1 }
+
+struct execution {
+    pid_t pid;      /* of the container's first process, a child of the caller */
+    int pidfd;      /* owned */
+    int console_fd; /* the terminal's master; owned; -1 without one */
+    int hold_fd;    /* owned; with `hold` only */
+    pid_t joined;   /* executor_exec() with a pid namespace: 0 = pid is the process itself */
+};
+#define EXECUTION_INIT                                                                                                             \
+    { .pidfd = -1, .console_fd = -1, .hold_fd = -1 }
+#define _cleanup_execution_ _cleanup_(execution_release)
+void execution_release(struct execution *x); /* closes; kills nothing */
+
+/* Returns once the program runs (its execve succeeded). On failure error.status is 126 or 127 where it was the command's fault, and
+ * the child is dead and reaped. */
+int executor_run(const struct plan *plan, const struct executor_io *io, struct execution *ret, struct error *e);
+/* The same in a running container whose first process is pidfd; the plan is of plan_build_exec(). */
+int executor_exec(const struct plan *plan, int pidfd, const struct executor_io *io, struct execution *ret, struct error *e);
+/* After executor_run() with `hold`: lets the program start, and returns once it runs. */
+int executor_release(struct execution *x, struct error *e);

@@ -1,0 +1,41 @@
+/* Write down before you do; undo from what is written. A journal lists what would outlive a crash, one operation a line, each of
+ * which says how to get rid of one thing. It is written once, before the first step. Undoing goes through it in reverse, skips what
+ * is already gone, and may be done twice, at the same time even, and by any process. There is no other clean-up code.
+ *
+ * Text: "tare-journal 1", one line per operation (tab-separated, \t \n \\ escaped), "end". A journal without its last line was torn
+ * while it was written, when nothing had been done yet. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+
+enum journal_op {
+    JOURNAL_CGROUP, /* absolute directory: kill what is left in it and below, remove it */
+    JOURNAL_UNLINK, /* absolute path of a file of the engine's own */
+    JOURNAL_RMDIR,  /* absolute path of an empty directory of the engine's own */
+    JOURNAL_TREE,   /* absolute path: removed with everything below */
+    JOURNAL_TRASH,  /* absolute path, absolute directory of the trash, name there: renamed into it (reaped later by anybody) */
+    JOURNAL_LINK,   /* name of a network interface */
+    JOURNAL_NFT,    /* table, map or set, key in hexadecimal: element of a set of tare's own inet table */
+    JOURNAL_UMOUNT, /* absolute path: unmounted (lazily) */
+    JOURNAL_OP_COUNT,
+};
+
+struct journal {
+    struct buf text;
+};
+#define JOURNAL_INIT                                                                                                               \
+    { 0 }
+#define _cleanup_journal_ _cleanup_(journal_release)
+void journal_release(struct journal *j);
+
+/* Appends an operation with its arguments (as many as the operation takes). */
+void journal_add(struct journal *j, enum journal_op op, ...);
+/* Takes over the lines that another room made with journal_add() into its own journal. */
+void journal_append(struct journal *j, const struct journal *other);
+
+/* Writes the journal as `name` in dirfd; `lasting`: to the disk (the container's own directory), else it may die with the boot. */
+int journal_write(int dirfd, const char *name, const struct journal *j, bool lasting, struct error *e);
+/* Undoes `name` in reverse order, then removes it. Absent = done. Goes on past what fails and returns the first failure; the
+ * journal then stays. -EPROTO: written by a newer tare, or damaged. */
+int journal_undo(int dirfd, const char *name, struct error *e);
