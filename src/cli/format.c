@@ -1,0 +1,235 @@
+#include "cli/format.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/template.h"
+
+#define TAB_MIN_WIDTH 10
+#define TAB_PADDING   3
+
+size_t format_width(const char *text, size_t n) {
+    size_t width = 0;
+
+    for (size_t i = 0; i < n; i++)
+        width += (text[i] & 0xc0) != 0x80;
+    return width;
+}
+
+void format_ellipsis(const char *text, size_t max, struct buf *out) {
+    size_t seen = 0, i = 0;
+
+    if (format_width(text, strlen(text)) <= max) {
+        buf_add_str(out, text);
+        return;
+    }
+    for (; text[i]; i++) {
+        if ((text[i] & 0xc0) != 0x80 && ++seen == max)
+            break;
+    }
+    buf_add(out, text, i);
+    buf_add_str(out, "…");
+}
+
+void format_size(uint64_t bytes, int precision, struct buf *out) {
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    double size = (double)bytes;
+    size_t unit = 0;
+
+    while (size >= 1000.0 && unit + 1 < ARRAY_SIZE(units)) {
+        size /= 1000.0;
+        unit++;
+    }
+    buf_printf(out, "%.*g%s", precision, size, units[unit]);
+}
+
+struct cell {
+    const char *text;
+    size_t length, width;
+    bool last; /* ends its line: belongs to no column */
+};
+
+struct line {
+    size_t first, count; /* into the cells */
+};
+
+static void split_cells(struct arena *a, const char *text, struct list *cells, struct list *lines) {
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        const char *end = text + length;
+        struct line *line = LIST_ADD(a, struct line, lines);
+
+        line->first = cells->n;
+        for (const char *p = text;;) {
+            struct cell *c = LIST_ADD(a, struct cell, cells);
+            const char *tab = memchr(p, '\t', (size_t)(end - p));
+
+            c->text = p;
+            c->length = (size_t)((tab ? tab : end) - p);
+            c->width = format_width(p, c->length);
+            c->last = !tab;
+            line->count++;
+            if (!tab)
+                break;
+            p = tab + 1;
+        }
+        text = *end ? end + 1 : end;
+    }
+}
+
+/* The width of column `j` around line `i`: of all neighbouring lines that have a cell ended by a tab there. */
+static size_t column_width(const struct list *cells, const struct list *lines, size_t i, size_t j) {
+    size_t width = TAB_MIN_WIDTH, from = i;
+
+#define HAS(k) (LIST_AT(struct line, lines, (k))->count > j + 1)
+    while (from > 0 && HAS(from - 1))
+        from--;
+    for (size_t k = from; k < lines->n && HAS(k); k++) {
+        const struct cell *c = LIST_AT(struct cell, cells, LIST_AT(struct line, lines, k)->first + j);
+
+        width = MAX_OF(width, c->width + TAB_PADDING);
+    }
+#undef HAS
+    return width;
+}
+
+void format_tabs(const char *text, struct buf *out) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct list cells = {0}, lines = {0};
+    size_t *widths, columns = 0;
+
+    split_cells(&a, text, &cells, &lines);
+    for (size_t i = 0; i < lines.n; i++)
+        columns = MAX_OF(columns, LIST_AT(struct line, &lines, i)->count);
+    widths = arena_array(&a, size_t, columns + 1);
+    for (size_t i = 0; i < lines.n; i++) {
+        const struct line *line = LIST_AT(struct line, &lines, i);
+
+        for (size_t j = 0; j < line->count; j++) {
+            const struct cell *c = LIST_AT(struct cell, &cells, line->first + j);
+
+            buf_add(out, c->text, c->length);
+            if (c->last)
+                break;
+            /* A column's width changes only where its block of lines begins: the line above then has no such cell. */
+            if (!i || LIST_AT(struct line, &lines, i - 1)->count <= j + 1)
+                widths[j] = column_width(&cells, &lines, i, j);
+            buf_printf(out, "%*s", (int)(widths[j] - c->width), "");
+        }
+        buf_add_char(out, '\n');
+    }
+}
+
+static void write_labels(const struct map *labels, struct buf *out) {
+    buf_add_str(out, ",\"Label\":{");
+    for (size_t i = 0; labels && i < labels->n; i++) {
+        if (i)
+            buf_add_char(out, ',');
+        json_write_string(out, labels->v[i].key);
+        buf_add_char(out, ':');
+        json_write_string(out, labels->v[i].value);
+    }
+    buf_add_char(out, '}');
+}
+
+/* One row (row == NULL: the headers) as a JSON object. With `all`, what only templates may use is there, too. */
+static void write_row(const struct format_list *f, const struct format_row *row, bool all, struct buf *out) {
+    buf_add_char(out, '{');
+    for (size_t i = 0; i < f->column_count; i++) {
+        const char *value = row ? row->values[i] : f->columns[i].header;
+
+        if (i)
+            buf_add_char(out, ',');
+        json_write_string(out, f->columns[i].name);
+        buf_add_char(out, ':');
+        json_write_string(out, value ? value : "");
+    }
+    if (all)
+        write_labels(row ? row->labels : NULL, out);
+    buf_add_char(out, '}');
+}
+
+static int render_row(const struct format_list *f, const struct template *t, const struct format_row *row, struct buf *out,
+                      struct error *e) {
+    _cleanup_buf_ struct buf json = BUF_INIT;
+    int r;
+
+    write_row(f, row, true, &json);
+    r = template_execute(t, buf_text(&json), json.size, out, e);
+    if (r >= 0)
+        buf_add_char(out, '\n');
+    return r;
+}
+
+/* {{.Label "key"}} in a table is headed by the key, as Docker does; here: by nothing, since the headers' map is empty. */
+static int render(const struct format_list *f, const char *text, bool table, const struct list *rows, struct buf *out,
+                  struct error *e) {
+    _cleanup_template_ struct template *t = NULL;
+    _cleanup_free_ char *unescaped = template_unescape(text);
+    _cleanup_buf_ struct buf plain = BUF_INIT;
+    int r = template_parse(unescaped, &t, e);
+
+    if (r >= 0 && table)
+        r = render_row(f, t, NULL, &plain, e);
+    for (size_t i = 0; r >= 0 && i < rows->n; i++)
+        r = render_row(f, t, LIST_AT(struct format_row, rows, i), &plain, e);
+    if (r < 0)
+        return r;
+    if (table)
+        format_tabs(buf_text(&plain), out);
+    else
+        buf_add(out, buf_text(&plain), plain.size);
+    return 0;
+}
+
+int format_rows(const struct format_list *f, const char *format, bool quiet, const struct list *rows, struct buf *out,
+                struct error *e) {
+    bool table = !format || !*format || !strcmp(format, "table");
+
+    if (table && quiet)
+        return render(f, f->quiet, false, rows, out, e);
+    if (table)
+        return render(f, f->table, true, rows, out, e);
+    if (!strcmp(format, "json")) {
+        for (size_t i = 0; i < rows->n; i++) {
+            write_row(f, LIST_AT(struct format_row, rows, i), false, out);
+            buf_add_char(out, '\n');
+        }
+        return 0;
+    }
+    if (!strncmp(format, "table ", 6) || !strncmp(format, "table\\t", 7))
+        return render(f, format + 6 - (format[5] == '\\'), true, rows, out, e);
+    return render(f, format, false, rows, out, e);
+}
+
+int format_documents(const char *format, const struct strs *documents, struct buf *out, struct error *e) {
+    _cleanup_template_ struct template *t = NULL;
+    int r;
+
+    if (!format || !*format) {
+        if (!documents->n) {
+            buf_add_str(out, "[]\n");
+            return 0;
+        }
+        buf_add_str(out, "[\n");
+        for (size_t i = 0; i < documents->n; i++) {
+            const char *p = documents->v[i];
+
+            buf_add_str(out, i ? ",\n    " : "    ");
+            for (; *p; p++) { /* one level deeper; newlines inside strings are escaped, so each one here ends a line */
+                buf_add_char(out, *p);
+                if (*p == '\n')
+                    buf_add_str(out, "    ");
+            }
+        }
+        buf_add_str(out, "\n]\n");
+        return 0;
+    }
+    r = template_parse(strcmp(format, "json") ? format : "{{json .}}", &t, e);
+    for (size_t i = 0; r >= 0 && i < documents->n; i++) {
+        r = template_execute(t, documents->v[i], strlen(documents->v[i]), out, e);
+        if (r >= 0)
+            buf_add_char(out, '\n');
+    }
+    return r;
+}

@@ -1,0 +1,42 @@
+/* How lists are printed: Docker's --format for ps, images, volume ls, …: NULL (the command's own table), "table TEMPLATE", "json",
+ * or a template for each row. Rows are strings by column. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+
+struct format_column {
+    const char *name;   /* of the field: "ID" */
+    const char *header; /* in a table: "CONTAINER ID" */
+};
+
+struct format_list {
+    const struct format_column *columns; /* all that a template may use, in the order of `json` */
+    size_t column_count;
+    const char *table; /* the default: "{{.ID}}\t{{.Names}}", without the word table */
+    const char *quiet; /* what -q prints for a row: "{{.ID}}" */
+};
+
+struct format_row {
+    const char **values;      /* by column; NULL = "" */
+    const struct map *labels; /* for {{.Label "key"}}; NULL = none */
+};
+
+/* Prints all rows into out. rows: of struct format_row. -EINVAL: the template is wrong; out may then hold a part. */
+int format_rows(const struct format_list *f, const char *format, bool quiet, const struct list *rows, struct buf *out,
+                struct error *e);
+
+/* Prints one answer of `inspect`: a template or "json" for each of `n` documents, NULL = a JSON array of all (indented by 4). */
+int format_documents(const char *format, const struct strs *documents, struct buf *out, struct error *e);
+
+/* Aligns the cells between tabs (text/tabwriter with Docker's minwidth 10, padding 3): text with tabs and newlines in, columns out.
+ */
+void format_tabs(const char *text, struct buf *out);
+/* Characters that a terminal shows for n bytes of UTF-8 (each code point one). */
+size_t format_width(const char *text, size_t n);
+/* Shortens to `max` code points, the last being an ellipsis, as Docker does with commands. */
+void format_ellipsis(const char *text, size_t max, struct buf *out);
+
+/* Docker's sizes: decimal units, at most `precision` significant digits: "1.24MB", "0B". */
+void format_size(uint64_t bytes, int precision, struct buf *out);
