@@ -1,6 +1,5 @@
-#include <stdio.h>
+#include "cli/command.h"
 
-int main(void) {
-    puts("tare " TARE_VERSION);
-    return 0;
+int main(int argc, char *argv[]) {
+    return cli_main(argc, argv);
 }

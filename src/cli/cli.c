@@ -1,0 +1,45 @@
+#include "cli/cli.h"
+
+#include <string.h>
+
+int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {
+    if (cli->roots_value.root_fd < 0) {
+        int r = roots_open(cli->global.root, cli->global.run_root, geteuid() != 0, &cli->roots_value, e);
+        if (r < 0)
+            return r;
+    }
+    *ret = &cli->roots_value;
+    return 0;
+}
+
+bool cli_report(struct error *e) {
+    _cleanup_free_ char *sentence = error_sentence(e);
+    fflush(stdout);
+    fprintf(stderr, "Error: %s\n", sentence);
+    error_release(e);
+    *e = (struct error)ERROR_INIT;
+    return true;
+}
+
+bool cli_confirm(const char *text) {
+    printf("%s [y/N] ", text);
+    fflush(stdout);
+    char line[16];
+    if (!fgets(line, sizeof(line), stdin))
+        return false;
+    line[strcspn(line, "\n")] = 0;
+    return strcmp(line, "y") == 0 || strcmp(line, "Y") == 0;
+}
+
+int cli_write(const struct buf *b, struct error *e) {
+    if (b->failed)
+        return error_set(e, -EFBIG, "the answer is too large");
+    if (fwrite(buf_text(b), 1, b->size, stdout) != b->size)
+        return error_errno(e, -errno, "write standard output");
+    return 0;
+}
+
+void cli_release(struct cli *cli) {
+    roots_release(&cli->roots_value);
+    arena_release(&cli->arena);
+}

@@ -1,0 +1,44 @@
+/* What every command is given: the program's own options, the roots and the handles that are opened when first asked for, and an
+ * arena that lives as long as the command. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/roots.h"
+
+struct image_store;
+struct engine;
+
+struct global_options {
+    const char *root;      /* --root */
+    const char *run_root;  /* --run-root */
+    const char *config;    /* --config */
+    const char *log_level; /* --log-level */
+    const char *host;      /* -H: accepted by `alias docker=tare` only as the local engine */
+    bool debug;            /* -D */
+    bool version;          /* -v */
+};
+
+struct cli {
+    struct global_options global;
+    struct arena arena;
+    struct roots roots_value; /* use cli_roots() */
+    struct image_store *store_value;
+    struct engine *engine_value;
+};
+
+/* Each opens at the first call and gives the same handle afterwards; owned by cli. */
+int cli_roots(struct cli *cli, const struct roots **ret, struct error *e);
+int cli_store(struct cli *cli, struct image_store **ret, struct error *e);
+int cli_engine(struct cli *cli, struct engine **ret, struct error *e);
+
+void cli_release(struct cli *cli);
+
+/* A command over several names that goes on after a failure, as Docker's do: prints the error at once and remembers it.
+ * Usage: `failed |= cli_report(e)` … `return failed ? 1 : 0`. */
+bool cli_report(struct error *e); /* prints and releases e; true */
+/* Asks "TEXT [y/N] " on the terminal as `prune` does; true for yes. */
+bool cli_confirm(const char *text);
+/* Writes to standard output; -EPIPE and the like as an error. */
+int cli_write(const struct buf *b, struct error *e);

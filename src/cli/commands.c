@@ -1,0 +1,18 @@
+/* The table of the program's commands: what is not listed here does not exist. Sorted by name, as --help shows them. */
+#include "cli/command.h"
+
+#define GROUP(name, text) (&(const struct command){.names = {name}, .summary = text, .flags = COMMAND_GROUP})
+
+extern const struct command command_version;
+
+const struct command *const commands[] = {
+    /* groups */
+    GROUP("container", "Manage containers"),
+    GROUP("image", "Manage images"),
+    GROUP("network", "Manage networks"),
+    GROUP("system", "Manage tare"),
+    GROUP("volume", "Manage volumes"),
+    /* commands */
+    &command_version,
+    NULL,
+};
