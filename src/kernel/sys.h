@@ -23,6 +23,7 @@ struct rlimit64;
 
 /* Name and arguments of every call, with the kind of each argument (see sys_call.c): one line makes it known to the tracer. */
 #define SYS_CALLS(X)                                                                                                               \
+    X(bpf, I, P, U, _, _, _)                                                                                                       \
     X(capget, P, P, _, _, _, _)                                                                                                    \
     X(capset, P, CAPS, _, _, _, _)                                                                                                 \
     X(chdir, S, _, _, _, _, _)                                                                                                     \
@@ -204,6 +205,7 @@ SYS_FUNCTION(int, execveat, (int dirfd, const char *path, char *const *argv, cha
              flags)
 SYS_FUNCTION(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d), option, a, b, c, d)
 SYS_FUNCTION(int, seccomp, (unsigned operation, unsigned flags, const void *arg), operation, flags, arg)
+SYS_FUNCTION(int, bpf, (int command, void *attr, size_t size), command, attr, size)
 SYS_FUNCTION(int, capget, (void *header, void *data), header, data)
 SYS_FUNCTION(int, capset, (void *header, const void *data), header, data)
 SYS_FUNCTION(int, setgroups, (size_t n, const gid_t *gids), n, gids)

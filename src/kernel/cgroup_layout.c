@@ -1,0 +1,258 @@
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "kernel/cgroup.h"
+
+/* A host with thousands of mounts has a long mountinfo. */
+#define MOUNTINFO_MAX   ((size_t)16 << 20)
+#define CONTROLLERS_MAX 4096
+
+/* One controller per enum value; `alias` is version 2's name where it differs. */
+static const struct {
+    const char *name, *alias;
+} controllers[CGROUP_CONTROLLERS] = {
+    [CGROUP_CPU] = {"cpu", NULL},
+    [CGROUP_CPUACCT] = {"cpuacct", NULL},
+    [CGROUP_CPUSET] = {"cpuset", NULL},
+    [CGROUP_MEMORY] = {"memory", NULL},
+    [CGROUP_PIDS] = {"pids", NULL},
+    [CGROUP_IO] = {"blkio", "io"},
+    [CGROUP_DEVICES] = {"devices", NULL},
+    [CGROUP_FREEZER] = {"freezer", NULL},
+    [CGROUP_HUGETLB] = {"hugetlb", NULL},
+    [CGROUP_RDMA] = {"rdma", NULL},
+    [CGROUP_NET_CLS] = {"net_cls", NULL},
+    [CGROUP_NET_PRIO] = {"net_prio", NULL},
+    [CGROUP_PERF_EVENT] = {"perf_event", NULL},
+    [CGROUP_MISC] = {"misc", NULL},
+};
+
+/* The named hierarchy in which a systemd host keeps track of its services. A container left there would die with the session of who
+ * started it. */
+#define SYSTEMD_OPTION "name=systemd"
+
+const char *cgroup_controller_name(enum cgroup_controller c) {
+    return controllers[c].name;
+}
+
+static bool word_is(const char *word, size_t n, const char *text) {
+    return text && strlen(text) == n && memcmp(word, text, n) == 0;
+}
+
+/* The set of controllers named in a list with the given separators; *ret_systemd: name=systemd was among them. */
+static unsigned parse_controllers(const char *text, size_t n, const char *separators, bool *ret_systemd) {
+    unsigned set = 0;
+
+    for (size_t at = 0; at < n;) {
+        size_t length = 0;
+
+        while (at + length < n && !strchr(separators, text[at + length]))
+            length++;
+        for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+            if (word_is(text + at, length, controllers[c].name) || word_is(text + at, length, controllers[c].alias))
+                set |= 1U << c;
+        if (ret_systemd && word_is(text + at, length, SYSTEMD_OPTION))
+            *ret_systemd = true;
+        at += length + 1;
+    }
+    return set;
+}
+
+struct span {
+    const char *text;
+    size_t n;
+};
+
+/* Splits off the next word of a line; the rest stays in *line. */
+static struct span next_word(struct span *line) {
+    const char *space = memchr(line->text, ' ', line->n);
+    struct span word = {line->text, space ? (size_t)(space - line->text) : line->n};
+    size_t skip = space ? word.n + 1 : word.n;
+
+    line->text += skip;
+    line->n -= skip;
+    return word;
+}
+
+/* Space, tab, newline and backslash come as three octal digits (proc_pid_mountinfo(5)). False when it does not fit. */
+static bool unescape(struct span in, char out[CGROUP_MOUNT_MAX]) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < in.n; i++) {
+        char c = in.text[i];
+
+        if (c == '\\' && i + 3 < in.n) {
+            c = (char)((in.text[i + 1] - '0') << 6 | (in.text[i + 2] - '0') << 3 | (in.text[i + 3] - '0'));
+            i += 3;
+        }
+        if (n + 1 >= CGROUP_MOUNT_MAX)
+            return false;
+        out[n++] = c;
+    }
+    out[n] = '\0';
+    return true;
+}
+
+/* Where a hierarchy with these controllers already is, or CGROUP_NONE: one can be mounted at several places; the first counts. */
+static int find_known(const struct cgroup_layout *l, bool unified, unsigned set, bool systemd) {
+    for (int i = 0; i < l->count; i++)
+        if (l->hierarchies[i].unified == unified &&
+            (unified || (set ? (l->hierarchies[i].controllers & set) != 0 : systemd && l->hierarchies[i].controllers == 0)))
+            return i;
+    return CGROUP_NONE;
+}
+
+static void add_mount(struct cgroup_layout *l, bool unified, struct span mount, struct span options) {
+    bool systemd = false;
+    unsigned set = unified ? 0 : parse_controllers(options.text, options.n, ",", &systemd);
+    struct cgroup_hierarchy *h = &l->hierarchies[l->count];
+
+    if ((!unified && set == 0 && !systemd) || find_known(l, unified, set, systemd) >= 0 || l->count == CGROUP_HIERARCHIES_MAX)
+        return;
+    if (!unescape(mount, h->mount))
+        return;
+    h->unified = unified;
+    h->controllers = set;
+    if (unified)
+        l->unified = l->count;
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+        if (set & 1U << c)
+            l->of[c] = (signed char)l->count;
+    l->count++;
+}
+
+static void parse_line(struct cgroup_layout *l, struct span line) {
+    struct span mount = {0}, word;
+    bool unified;
+
+    for (int i = 0; i < 5; i++) /* id, parent, device, root, mount point */
+        mount = next_word(&line);
+    do { /* options and optional fields, up to the lone dash */
+        if (line.n == 0)
+            return;
+        word = next_word(&line);
+    } while (!word_is(word.text, word.n, "-"));
+    word = next_word(&line);
+    unified = word_is(word.text, word.n, "cgroup2");
+    if (!unified && !word_is(word.text, word.n, "cgroup"))
+        return;
+    (void)next_word(&line); /* source */
+    add_mount(l, unified, mount, line);
+}
+
+int cgroup_layout_parse(const char *mountinfo, const char *unified_controllers, struct cgroup_layout *ret, struct error *e) {
+    struct cgroup_layout l = {.unified = CGROUP_NONE};
+    unsigned set;
+
+    (void)e;
+    memset(l.of, CGROUP_NONE, sizeof(l.of));
+    for (const char *p = mountinfo; *p;) {
+        size_t n = strcspn(p, "\n");
+
+        parse_line(&l, (struct span){p, n});
+        p += p[n] ? n + 1 : n;
+    }
+    if (l.unified >= 0 && unified_controllers) {
+        set = parse_controllers(unified_controllers, strlen(unified_controllers), " \n", NULL);
+        for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+            if ((set & 1U << c) && l.of[c] < 0)
+                l.of[c] = (signed char)l.unified;
+        l.hierarchies[l.unified].controllers = set;
+    }
+    *ret = l;
+    return 0;
+}
+
+int cgroup_layout_read(struct cgroup_layout *ret, struct error *e) {
+    _cleanup_buf_ struct buf mounts = BUF_INIT, names = BUF_INIT;
+    _cleanup_fd_ int fd = -1, root = -1;
+    struct cgroup_layout l;
+    int r;
+
+    fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(e, -errno, "open /proc/self/mountinfo");
+    r = fs_read_fd(fd, MOUNTINFO_MAX, &mounts, e);
+    if (r == 0)
+        r = cgroup_layout_parse(buf_text(&mounts), NULL, &l, e);
+    if (r < 0)
+        return error_wrap(e, r, "find the cgroup hierarchies");
+    if (l.unified >= 0) {
+        root = open(l.hierarchies[l.unified].mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root >= 0 && fs_read_at(root, "cgroup.controllers", CONTROLLERS_MAX, &names, NULL) == 0)
+            r = cgroup_layout_parse(buf_text(&mounts), buf_text(&names), &l, e);
+    }
+    if (r < 0)
+        return r;
+    *ret = l;
+    return 0;
+}
+
+const char *cgroup_layout_name(const struct cgroup_layout *l) {
+    if (l->count == 0)
+        return "none";
+    if (l->unified < 0)
+        return "v1";
+    return l->count == 1 ? "v2" : "hybrid";
+}
+
+const char *cgroup_dir(const struct cgroup_layout *l, int hierarchy, const char *path, struct arena *a) {
+    return arena_printf(a, "%s%s", l->hierarchies[hierarchy].mount, path);
+}
+
+static int check_parent(const char *parent, struct error *e) {
+    size_t n;
+
+    if (strlen(parent) > CGROUP_PATH_MAX - 128)
+        return error_set(e, -ENAMETOOLONG, "the cgroup parent is longer than %d bytes", CGROUP_PATH_MAX - 128);
+    for (const char *p = parent; *p; p += n) {
+        p += *p == '/';
+        n = strcspn(p, "/");
+        if (n == 0 && (p[n] == '/' || p > parent + 1))
+            return error_set(e, -EINVAL, "invalid cgroup parent \"%s\": an empty component", parent);
+        if (word_is(p, n, ".") || word_is(p, n, ".."))
+            return error_set(e, -EINVAL, "invalid cgroup parent \"%s\": it may not hold \".\" or \"..\"", parent);
+    }
+    if (strpbrk(parent, "\n\t"))
+        return error_set(e, -EINVAL, "invalid cgroup parent: a control character");
+    return 0;
+}
+
+/* systemd's rule: the slice a-b.slice lies in a.slice (systemd.slice(5)). */
+static const char *expand_slice(const char *name, struct arena *a) {
+    const char *path = "";
+
+    for (const char *dash = strchr(name, '-'); dash; dash = strchr(dash + 1, '-'))
+        path = arena_printf(a, "%s/%.*s.slice", path, (int)(dash - name), name);
+    return arena_printf(a, "%s/%s", path, name);
+}
+
+static bool is_lone_slice(const char *parent) {
+    size_t n = strlen(parent);
+
+    return n > 6 && !strchr(parent, '/') && strcmp(parent + n - 6, ".slice") == 0;
+}
+
+int cgroup_path(const char *tag, const char *parent, const char *id, struct arena *a, const char **ret, struct error *e) {
+    int r;
+
+    if (!parent || !*parent) {
+        *ret = arena_printf(a, "/tare%s/%s", tag, id);
+        return 0;
+    }
+    r = check_parent(parent, e);
+    if (r < 0)
+        return r;
+    if (is_lone_slice(parent))
+        parent = expand_slice(parent, a);
+    if (strcmp(parent, "/") == 0)
+        *ret = arena_printf(a, "/%s", id);
+    else
+        *ret = arena_printf(a, "%s%s/%s", *parent == '/' ? "" : "/", parent, id);
+    return 0;
+}
+
+const char *cgroup_monitor_path(const char *tag, struct arena *a) {
+    return arena_printf(a, "/tare%s/monitors", tag);
+}
