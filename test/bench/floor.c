@@ -529,6 +529,7 @@ static int life(const struct options *o) {
 
 static int join(const struct options *o, pid_t target) {
     int pidfd = (int)syscall(SYS_pidfd_open, target, 0), status;
+    struct clone_args args = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD};
     char path[64], line[4096], *save = NULL;
     ssize_t n;
     pid_t pid;
@@ -548,14 +549,19 @@ static int join(const struct options *o, pid_t target) {
         *where++ = '\0';
         if (strcmp(controller, "name=systemd") == 0)
             continue;
-        (void)snprintf(file, sizeof(file), "/sys/fs/cgroup/%s%s/%s", *controller ? controller : "unified", where,
-                       *controller ? "tasks" : "cgroup.procs");
-        CHECK(fd = open(file, O_WRONLY | O_CLOEXEC));
-        CHECK(write(fd, "0", 1));
-        close(fd);
+        if (*controller) {
+            (void)snprintf(file, sizeof(file), "/sys/fs/cgroup/%s%s/tasks", controller, where);
+            CHECK(fd = open(file, O_WRONLY | O_CLOEXEC));
+            CHECK(write(fd, "0", 1));
+            close(fd);
+        } else { /* cgroup.procs of v2 would wait: be born there */
+            (void)snprintf(file, sizeof(file), "/sys/fs/cgroup/unified%s", where);
+            CHECK(fd = open(file, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+            args.cgroup = (uint64_t)fd;
+        }
     }
     CHECK(setns(pidfd, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP));
-    pid = vfork();
+    pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
     CHECK(pid);
     if (pid == 0) {
         privileges_drop(o);
