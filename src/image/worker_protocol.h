@@ -23,7 +23,6 @@ enum worker_flag {
     WORKER_DEVICES = 1 << 3,  /* unpack: make the device nodes in the archive */
     WORKER_ONE_OWNER = 1 << 4,/* unpack: only one id is mapped, all files belong to it */
     WORKER_NOBODY = 1 << 5,   /* become uid 65534 (inflate) */
-    WORKER_HOSTILE = 1 << 6,  /* tests: instead of working, try to break out and report what was possible */
 };
 
 struct worker_request {
@@ -47,6 +46,7 @@ struct worker_message {
     int32_t status; /* 0 or a negative errno */
     uint64_t in_bytes, out_bytes;
     uint64_t inodes;
+    uint32_t opaque_root; /* unpack: the layer hides all layers below it */
     uint32_t skipped_devices;
     uint32_t compression; /* enum layer_compression that was found */
     unsigned char in_hash[32], out_hash[32]; /* SHA-256 */

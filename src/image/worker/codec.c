@@ -11,7 +11,6 @@
 #include <zlib.h>
 #endif
 
-#include "image/worker/worker.h"
 #include "model/image_spec.h"
 
 #define ZSTD_WINDOW_LOG_MAX 27               /* 128 MiB: what `zstd --ultra -22` makes; --long=31 would ask for 2 GiB */

@@ -49,10 +49,6 @@ static int work(size_t role, struct worker_message *result, struct error *e) {
     r = roles[role].confine(&request, e);
     if (r < 0)
         return r;
-    if (request.flags & WORKER_HOSTILE) {
-        hostile_run(result);
-        return 0;
-    }
     return roles[role].run(&request, result, e);
 }
 

@@ -19,6 +19,3 @@ int unpack_confine(const struct worker_request *request, struct error *e);
 /* Receives the layers below from the engine: descriptors, top first. Returns how many. */
 int worker_receive_lowers(int fds[WORKER_LOWERS_MAX], struct error *e);
 void worker_send(const struct worker_message *message);
-
-/* Tests only: tries what a taken-over worker would try; see test/attack. */
-void hostile_run(struct worker_message *result);
