@@ -11,26 +11,26 @@
 
 #include <stdint.h>
 
-#define WORKER_FD_SOCKET 3
-#define WORKER_FD_TARGET 4
-#define WORKER_FD_LAYERS 5
+#define WORKER_FD_SOCKET  3
+#define WORKER_FD_TARGET  4
+#define WORKER_FD_LAYERS  5
 #define WORKER_LOWERS_MAX 127
 
 enum worker_flag {
-    WORKER_KEEP = 1 << 0,     /* inflate: write the blob's own bytes into descriptor 4, too */
-    WORKER_LAYER = 1 << 1,    /* unpack: whiteouts, owners, xattrs: a layer of an image. Else: files only, all of them ours */
-    WORKER_LOWERS = 1 << 2,   /* unpack: there are layers below, ask for them when an entry needs one */
-    WORKER_DEVICES = 1 << 3,  /* unpack: make the device nodes in the archive */
-    WORKER_ONE_OWNER = 1 << 4,/* unpack: only one id is mapped, all files belong to it */
-    WORKER_NOBODY = 1 << 5,   /* become uid 65534 (inflate) */
+    WORKER_KEEP = 1 << 0,      /* inflate: write the blob's own bytes into descriptor 4, too */
+    WORKER_LAYER = 1 << 1,     /* unpack: whiteouts, owners, xattrs: a layer of an image. Else: files only, all of them ours */
+    WORKER_LOWERS = 1 << 2,    /* unpack: there are layers below, ask for them when an entry needs one */
+    WORKER_DEVICES = 1 << 3,   /* unpack: make the device nodes in the archive */
+    WORKER_ONE_OWNER = 1 << 4, /* unpack: only one id is mapped, all files belong to it */
+    WORKER_NOBODY = 1 << 5,    /* become uid 65534 (inflate) */
 };
 
 struct worker_request {
     uint32_t flags;
-    uint32_t gid;           /* unused unless WORKER_NOBODY */
-    uint64_t kept;          /* inflate: bytes of the blob that descriptor 4 holds already; they are read from there first */
-    uint64_t size;          /* inflate: bytes of the whole blob; UINT64_MAX = unknown */
-    uint64_t unpacked_max;  /* bytes */
+    uint32_t gid;          /* unused unless WORKER_NOBODY */
+    uint64_t kept;         /* inflate: bytes of the blob that descriptor 4 holds already; they are read from there first */
+    uint64_t size;         /* inflate: bytes of the whole blob; UINT64_MAX = unknown */
+    uint64_t unpacked_max; /* bytes */
     uint64_t ratio_max;
     uint64_t inodes_max;
 };
@@ -48,7 +48,7 @@ struct worker_message {
     uint64_t inodes;
     uint32_t opaque_root; /* unpack: the layer hides all layers below it */
     uint32_t skipped_devices;
-    uint32_t compression; /* enum layer_compression that was found */
+    uint32_t compression;                    /* enum layer_compression that was found */
     unsigned char in_hash[32], out_hash[32]; /* SHA-256 */
     char text[400];                          /* the error's sentence */
 };

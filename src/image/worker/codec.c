@@ -13,10 +13,10 @@
 
 #include "model/image_spec.h"
 
-#define ZSTD_WINDOW_LOG_MAX 27               /* 128 MiB: what `zstd --ultra -22` makes; --long=31 would ask for 2 GiB */
-#define XZ_MEMORY_MAX ((uint64_t)200 << 20)  /* xz -9 needs 65 MiB */
-#define CODEC_BZIP2 (LAYER_DETECT + 1)       /* only whole archives (`load`, `import`) come like this, never layers */
-#define CODEC_XZ (LAYER_DETECT + 2)
+#define ZSTD_WINDOW_LOG_MAX 27                    /* 128 MiB: what `zstd --ultra -22` makes; --long=31 would ask for 2 GiB */
+#define XZ_MEMORY_MAX       ((uint64_t)200 << 20) /* xz -9 needs 65 MiB */
+#define CODEC_BZIP2         (LAYER_DETECT + 1)    /* only whole archives (`load`, `import`) come like this, never layers */
+#define CODEC_XZ            (LAYER_DETECT + 2)
 
 struct codec {
     int kind;
@@ -44,7 +44,9 @@ int codec_detect(const unsigned char *p, size_t n, struct error *e) {
         {"\x1f\x8b\x08", 3, LAYER_GZIP},
         {"\x28\xb5\x2f\xfd", 4, LAYER_ZSTD},
         {"BZh", 3, CODEC_BZIP2},
-        {"\xfd" "7zXZ", 6, CODEC_XZ},
+        {"\xfd"
+         "7zXZ",
+         6, CODEC_XZ},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)

@@ -1,4 +1,5 @@
 /* The role that sees nothing but pipes: blob in, plain archive out, both hashed on the way. */
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -8,10 +9,10 @@
 #include "image/worker/worker.h"
 #include "kernel/confine.h"
 
-#define IN_SIZE ((size_t)1 << 20)
-#define PROGRESS_STEP ((uint64_t)1 << 20) /* bytes between two messages */
-#define RATIO_FLOOR ((uint64_t)64 << 20)  /* unpacked bytes below which no ratio is suspicious */
-#define MEMORY_MAX ((rlim_t)768 << 20)
+#define IN_SIZE         ((size_t)1 << 20)
+#define PROGRESS_STEP   ((uint64_t)1 << 20)  /* bytes between two messages */
+#define RATIO_FLOOR     ((uint64_t)64 << 20) /* unpacked bytes below which no ratio is suspicious */
+#define MEMORY_MAX      ((rlim_t)768 << 20)
 #define CPU_SECONDS_MAX 7200
 
 struct inflater {
@@ -26,13 +27,16 @@ struct inflater {
 
 int inflate_confine(const struct worker_request *request, struct error *e) {
     static const struct cage_call calls[] = {
-        CAGE_CALL(read),   CAGE_CALL(pread64), CAGE_CALL(write),  CAGE_CALL(pwrite64),     CAGE_CALL(sendto), CAGE_CALL(close),
-        CAGE_CALL(mmap),   CAGE_CALL(munmap),  CAGE_CALL(mremap), CAGE_CALL(brk),          CAGE_CALL(madvise),
-        CAGE_CALL(futex),  CAGE_CALL(lseek),   CAGE_CALL(getpid), CAGE_CALL(rt_sigprocmask),
+        CAGE_CALL(read),    CAGE_CALL(pread64), CAGE_CALL(write),  CAGE_CALL(pwrite64), CAGE_CALL(sendto),
+        CAGE_CALL(close),   CAGE_CALL(mmap),    CAGE_CALL(munmap), CAGE_CALL(mremap),   CAGE_CALL(brk),
+        CAGE_CALL(madvise), CAGE_CALL(futex),   CAGE_CALL(lseek),  CAGE_CALL(getpid),   CAGE_CALL(rt_sigprocmask),
     };
     static const int fds[] = {WORKER_FD_SOCKET, WORKER_FD_TARGET};
     const struct cage_limit limits[] = {
-        {RLIMIT_AS, MEMORY_MAX}, {RLIMIT_NOFILE, 16}, {RLIMIT_CPU, CPU_SECONDS_MAX}, {RLIMIT_NPROC, 0},
+        {RLIMIT_AS, MEMORY_MAX},
+        {RLIMIT_NOFILE, 16},
+        {RLIMIT_CPU, CPU_SECONDS_MAX},
+        {RLIMIT_NPROC, 0},
         {RLIMIT_FSIZE, request->size == UINT64_MAX ? RLIM_INFINITY : request->size},
     };
     struct cage cage = CAGE_INIT;
@@ -58,7 +62,8 @@ static int take_plain(void *arg, const void *p, size_t n, struct error *e) {
     int r;
 
     if (out > f->request->unpacked_max)
-        return error_set(e, -EFBIG, "the layer is larger than %llu bytes when unpacked", (unsigned long long)f->request->unpacked_max);
+        return error_set(e, -EFBIG, "the layer is larger than %llu bytes when unpacked",
+                         (unsigned long long)f->request->unpacked_max);
     if (out > RATIO_FLOOR && out / f->request->ratio_max > f->result->in_bytes)
         return error_set(e, -EFBIG, "the layer grows to more than %llu times its size: refused as a decompression bomb",
                          (unsigned long long)f->request->ratio_max);

@@ -32,12 +32,12 @@ struct tree {
 void tree_init(struct tree *t, int root);
 void tree_release(struct tree *t);
 
-/* Brings an archive's name into the form "a/b/c" (leading slashes, "." and doubled slashes go). "" is the root itself. -EINVAL: "..",
- * a NUL, a component or path that is too long. `out` has PATH_MAX bytes. */
+/* Brings an archive's name into the form "a/b/c" (leading slashes, "." and doubled slashes go). "" is the root itself. -EINVAL:
+ * "..", a NUL, a component or path that is too long. `out` has PATH_MAX bytes. */
 int tree_normalise(const char *name, char *out, struct error *e);
 
-/* Opens the parent of the normalised path, making what is missing. Gives the descriptor (borrowed, valid until the next call) and the
- * last component (points into path). */
+/* Opens the parent of the normalised path, making what is missing. Gives the descriptor (borrowed, valid until the next call) and
+ * the last component (points into path). */
 int tree_parent(struct tree *t, const char *path, int *ret_fd, const char **ret_name, struct error *e);
 
 /* Marks the parent that tree_parent() gave last as opaque: one call of the kernel, however often the archive says it. */

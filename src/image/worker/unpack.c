@@ -17,12 +17,12 @@
 #include "image/worker/worker.h"
 #include "kernel/confine.h"
 
-#define READ_SIZE ((size_t)1 << 20)
-#define MEMORY_MAX ((rlim_t)2 << 30)
+#define READ_SIZE       ((size_t)1 << 20)
+#define MEMORY_MAX      ((rlim_t)2 << 30)
 #define CPU_SECONDS_MAX 7200
-#define XATTRS_MAX 128 /* of one entry */
-#define WHITEOUT ".wh."
-#define WHITEOUT_META ".wh..wh." /* AUFS's own; only .opq means something here */
+#define XATTRS_MAX      128 /* of one entry */
+#define WHITEOUT        ".wh."
+#define WHITEOUT_META   ".wh..wh." /* AUFS's own; only .opq means something here */
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 
 /* Put off until all entries are there. */
@@ -54,19 +54,24 @@ struct unpacker {
 
 int unpack_confine(const struct worker_request *request, struct error *e) {
     static const struct cage_call calls[] = {
-        CAGE_CALL(read),       CAGE_CALL(write),       CAGE_CALL(pwrite64),   CAGE_CALL(sendto),    CAGE_CALL(recvmsg),
-        CAGE_CALL(close),      CAGE_CALL(openat),      CAGE_CALL(openat2),    CAGE_CALL(mkdirat),   CAGE_CALL(mknodat),
-        CAGE_CALL(unlinkat),   CAGE_CALL(symlinkat),   CAGE_CALL(linkat),     CAGE_CALL(fchown),    CAGE_CALL(fchownat),
-        CAGE_CALL(fchmod),     CAGE_CALL(fchmodat),    CAGE_CALL(fsetxattr),  CAGE_CALL(fgetxattr), CAGE_CALL(flistxattr),
-        CAGE_CALL(utimensat),  CAGE_CALL(fstat),       CAGE_CALL(newfstatat), CAGE_CALL(statx),     CAGE_CALL(lseek),
-        CAGE_CALL(ftruncate),  CAGE_CALL(getdents64),  CAGE_CALL(dup),        CAGE_CALL(fcntl),     CAGE_CALL(sendfile),
-        CAGE_CALL(mmap),       CAGE_CALL(munmap),      CAGE_CALL(mremap),     CAGE_CALL(brk),       CAGE_CALL(madvise),
-        CAGE_CALL(futex),      CAGE_CALL(getpid),      CAGE_CALL(umask),      CAGE_CALL(rt_sigprocmask),
+        CAGE_CALL(read),      CAGE_CALL(write),     CAGE_CALL(pwrite64),       CAGE_CALL(sendto),
+        CAGE_CALL(recvmsg),   CAGE_CALL(close),     CAGE_CALL(openat),         CAGE_CALL(openat2),
+        CAGE_CALL(mkdirat),   CAGE_CALL(mknodat),   CAGE_CALL(unlinkat),       CAGE_CALL(symlinkat),
+        CAGE_CALL(linkat),    CAGE_CALL(fchown),    CAGE_CALL(fchownat),       CAGE_CALL(fchmod),
+        CAGE_CALL(fchmodat),  CAGE_CALL(fsetxattr), CAGE_CALL(fgetxattr),      CAGE_CALL(flistxattr),
+        CAGE_CALL(utimensat), CAGE_CALL(fstat),     CAGE_CALL(newfstatat),     CAGE_CALL(statx),
+        CAGE_CALL(lseek),     CAGE_CALL(ftruncate), CAGE_CALL(getdents64),     CAGE_CALL(dup),
+        CAGE_CALL(fcntl),     CAGE_CALL(sendfile),  CAGE_CALL(mmap),           CAGE_CALL(munmap),
+        CAGE_CALL(mremap),    CAGE_CALL(brk),       CAGE_CALL(madvise),        CAGE_CALL(futex),
+        CAGE_CALL(getpid),    CAGE_CALL(umask),     CAGE_CALL(rt_sigprocmask),
     };
     static const int fds[] = {WORKER_FD_SOCKET, WORKER_FD_TARGET};
     const struct cage_limit limits[] = {
-        {RLIMIT_AS, MEMORY_MAX}, {RLIMIT_NOFILE, TREE_DEPTH_MAX + WORKER_LOWERS_MAX + 32}, {RLIMIT_CPU, CPU_SECONDS_MAX},
-        {RLIMIT_NPROC, 0},       {RLIMIT_FSIZE, request->unpacked_max},
+        {RLIMIT_AS, MEMORY_MAX},
+        {RLIMIT_NOFILE, TREE_DEPTH_MAX + WORKER_LOWERS_MAX + 32},
+        {RLIMIT_CPU, CPU_SECONDS_MAX},
+        {RLIMIT_NPROC, 0},
+        {RLIMIT_FSIZE, request->unpacked_max},
     };
     const struct landlock_tree trees[] = {
         {WORKER_FD_TARGET, LANDLOCK_READ | LANDLOCK_WRITE | LANDLOCK_DEVICES},
@@ -331,8 +336,8 @@ static int make_hard_link(struct unpacker *u, const char *text, int dirfd, const
     return r;
 }
 
-/* The lower layers' thing of that name is hidden. What this layer itself has under the name stays (specification: whiteouts apply to
- * lower layers only), whatever the order of the entries. */
+/* The lower layers' thing of that name is hidden. What this layer itself has under the name stays (specification: whiteouts apply
+ * to lower layers only), whatever the order of the entries. */
 static int make_whiteout(struct unpacker *u, int dirfd, const char *name, struct error *e) {
     const char *hidden = name + strlen(WHITEOUT);
     _cleanup_fd_ int fd = -1;
