@@ -29,8 +29,17 @@ static const struct json_field answer_fields[] = {
 static const struct json_table answer_table = JSON_TABLE("credentials", struct answer, answer_fields);
 
 /* What keyrings need to find their user; nothing else of tare's environment. */
-static const char *const passed_on[] = {"HOME",    "PATH",        "USER",    "LANG",    "XDG_RUNTIME_DIR",    "DBUS_SESSION_BUS_ADDRESS",
-                                        "DISPLAY", "WAYLAND_DISPLAY", "GPG_TTY", "GNUPGHOME", "PASSWORD_STORE_DIR"};
+static const char *const passed_on[] = {"HOME",
+                                        "PATH",
+                                        "USER",
+                                        "LANG",
+                                        "XDG_RUNTIME_DIR",
+                                        "DBUS_SESSION_BUS_ADDRESS",
+                                        "DISPLAY",
+                                        "WAYLAND_DISPLAY",
+                                        "GPG_TTY",
+                                        "GNUPGHOME",
+                                        "PASSWORD_STORE_DIR"};
 
 static int name_is_fine(const char *helper, struct error *e) {
     for (const char *p = helper; *p; p++)
@@ -53,7 +62,7 @@ static int find_program(const char *helper, char path[PATH_MAX], struct error *e
     return error_set(e, -ENOENT, "the credential helper docker-credential-%s is not in PATH", helper);
 }
 
-static void _Noreturn run_child(const char *path, const char *verb, int in, int out) {
+_Noreturn static void run_child(const char *path, const char *verb, int in, int out) {
     char *env[ENV_MAX + 1] = {NULL};
     size_t n = 0;
     char *const argv[] = {strdup(path), strdup(verb), NULL};
@@ -81,7 +90,8 @@ static int read_answer(int fd, struct buf *answer, struct error *e) {
         ssize_t n;
 
         if (left <= 0 || answer->size > ANSWER_MAX)
-            return error_set(e, left <= 0 ? -ETIMEDOUT : -EFBIG, left <= 0 ? "no answer for two minutes" : "the answer is too long");
+            return error_set(e, left <= 0 ? -ETIMEDOUT : -EFBIG,
+                             left <= 0 ? "no answer for two minutes" : "the answer is too long");
         if (poll(&p, 1, (int)left) <= 0)
             continue;
         n = read(fd, chunk, sizeof chunk);

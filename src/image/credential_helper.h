@@ -1,5 +1,5 @@
-/* docker-credential-NAME: a program that keeps the user's passwords. Started as the user with a small environment; speaks JSON over its
- * standard input and output. Source: docker-credential-helpers' documented protocol. */
+/* docker-credential-NAME: a program that keeps the user's passwords. Started as the user with a small environment; speaks JSON over
+ * its standard input and output. Source: docker-credential-helpers' documented protocol. */
 #pragma once
 
 #include "image/credentials.h"

@@ -44,7 +44,8 @@ static const struct json_field file_fields[] = {
 static const struct json_table file_table = JSON_TABLE("config.json", struct auth_file, file_fields);
 
 const char *credentials_key(const char *host) {
-    return !strcmp(host, "docker.io") || !strcmp(host, "index.docker.io") || !strcmp(host, "registry-1.docker.io") ? DOCKER_HUB : host;
+    return !strcmp(host, "docker.io") || !strcmp(host, "index.docker.io") || !strcmp(host, "registry-1.docker.io") ? DOCKER_HUB
+                                                                                                                   : host;
 }
 
 /* "https://index.docker.io/v1/" → "docker.io", "https://quay.io/v2/" → "quay.io", "quay.io/org" stays. */

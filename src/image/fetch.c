@@ -14,9 +14,9 @@ struct fetcher {
     int sock;
 };
 
-/* The child: the socket becomes FETCH_CONTROL_FD, the program is started with an empty environment (no proxy variable, no LD_PRELOAD,
- * no secret of the user's goes along). Only calls that are safe after fork. */
-static void _Noreturn run_worker(int program, int sock) {
+/* The child: the socket becomes FETCH_CONTROL_FD, the program is started with an empty environment (no proxy variable, no
+ * LD_PRELOAD, no secret of the user's goes along). Only calls that are safe after fork. */
+_Noreturn static void run_worker(int program, int sock) {
     static char name[] = "tare-fetch";
     char *const argv[] = {name, NULL}, *const envp[] = {NULL};
 

@@ -17,7 +17,8 @@ struct field_header {
 
 #define STRINGS_MAX 256 /* of one list */
 
-#define REQUEST(id_, member, kind_) {.id = (id_), .kind = (kind_), .offset = offsetof(struct fetch_request, member)}
+#define REQUEST(id_, member, kind_)                                                                                                \
+    { .id = (id_), .kind = (kind_), .offset = offsetof(struct fetch_request, member) }
 static const struct wire_field request_fields[] = {
     REQUEST(1, method, FIELD_STR),
     REQUEST(2, url, FIELD_STR),
@@ -38,9 +39,10 @@ static const struct wire_field request_fields[] = {
     REQUEST(17, key, FIELD_STR),
 };
 
-#define REPLY(id_, member, kind_) {.id = (id_), .kind = (kind_), .offset = offsetof(struct fetch_reply, member)}
+#define REPLY(id_, member, kind_)                                                                                                  \
+    { .id = (id_), .kind = (kind_), .offset = offsetof(struct fetch_reply, member) }
 static const struct wire_field reply_fields[] = {
-    REPLY(1, result, FIELD_U64), REPLY(2, text, FIELD_STR),   REPLY(3, status, FIELD_U64),  REPLY(4, headers, FIELD_STRS),
+    REPLY(1, result, FIELD_U64),   REPLY(2, text, FIELD_STR),   REPLY(3, status, FIELD_U64),  REPLY(4, headers, FIELD_STRS),
     REPLY(5, redirect, FIELD_STR), REPLY(6, body, FIELD_BYTES), REPLY(7, written, FIELD_U64), REPLY(8, peer, FIELD_U64),
 };
 
@@ -119,9 +121,7 @@ static int decode_field(const struct wire_field *f, const char *p, size_t n, str
             return -EBADMSG;
         memcpy(at, p, n);
         return 0;
-    case FIELD_BYTES:
-        memcpy(at, &(struct bytes){n ? arena_memdup(a, p, n) : "", n}, sizeof(struct bytes));
-        return 0;
+    case FIELD_BYTES: memcpy(at, &(struct bytes){n ? arena_memdup(a, p, n) : "", n}, sizeof(struct bytes)); return 0;
     }
     return -EBADMSG;
 }

@@ -1,5 +1,5 @@
-/* The messages between the engine and tare-fetch: a header, then fields of one table each way. The engine trusts nothing in a reply:
- * it has passed through a process that read bytes from strangers.
+/* The messages between the engine and tare-fetch: a header, then fields of one table each way. The engine trusts nothing in a
+ * reply: it has passed through a process that read bytes from strangers.
  *
  * On the socket: u32 version, u32 length of what follows, then for each field u32 id, u32 length, bytes. Host byte order: both ends
  * are one installation on one machine. Descriptors travel beside the header (SCM_RIGHTS). */
@@ -60,10 +60,10 @@ enum fetch_result {
 enum fetch_peer { FETCH_PEER_PUBLIC, FETCH_PEER_PRIVATE, FETCH_PEER_LINK_LOCAL, FETCH_PEER_LOOPBACK };
 
 struct fetch_reply {
-    uint64_t result; /* enum fetch_result */
-    const char *text; /* what curl said, when result is not FETCH_OK */
-    uint64_t status;  /* of HTTP */
-    struct strs headers; /* "name: value", names in lower case; only those that the engine reads */
+    uint64_t result;      /* enum fetch_result */
+    const char *text;     /* what curl said, when result is not FETCH_OK */
+    uint64_t status;      /* of HTTP */
+    struct strs headers;  /* "name: value", names in lower case; only those that the engine reads */
     const char *redirect; /* the absolute address that a Location names; NULL */
     struct bytes body;
     uint64_t written; /* bytes that went into the sink */

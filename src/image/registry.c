@@ -19,7 +19,6 @@ static uint64_t stall_ms(void) {
 
 int registry_open(const struct registry_target *target, struct registry **ret, struct error *e) {
     _cleanup_registry_ struct registry *r = calloc(1, sizeof *r);
-    const char *host;
     uint16_t port;
     int res;
 
@@ -32,12 +31,12 @@ int registry_open(const struct registry_target *target, struct registry **ret, s
     r->target.actions = arena_strdup(&r->arena, target->actions);
     r->connect_host = strcmp(target->host, "docker.io") ? r->target.host : DOCKER_HUB_HOST;
     r->stall_ms = stall_ms();
-    res = host_split(r->connect_host, &r->arena, &host, &port, e);
+    res = host_split(r->connect_host, &r->arena, &r->host, &port, e);
     if (res < 0)
         return res;
-    r->is_private = host_is_private(host);
+    r->is_private = host_is_private(r->host);
     r->https = true;
-    r->scheme_known = !target->insecure && !host_is_loopback(host);
+    r->scheme_known = !target->insecure && !host_is_loopback(r->host);
     res = registry_certs_read(r->target.host, &r->arena, &r->certs, e);
     if (res < 0)
         return res;
@@ -60,7 +59,8 @@ void registry_forked(struct registry *r) {
 
 /* What Go's programs do with the usual variables, so that one environment serves all. Loopback is never proxied. */
 static void choose_proxy(const struct url *url, struct fetch_request *q) {
-    const char *lower = getenv(url->https ? "https_proxy" : "http_proxy"), *upper = getenv(url->https ? "HTTPS_PROXY" : "HTTP_PROXY");
+    const char *lower = getenv(url->https ? "https_proxy" : "http_proxy"),
+               *upper = getenv(url->https ? "HTTPS_PROXY" : "HTTP_PROXY");
     const char *none_lower = getenv("no_proxy"), *none_upper = getenv("NO_PROXY");
 
     if (host_is_loopback(url->host))
@@ -69,8 +69,8 @@ static void choose_proxy(const struct url *url, struct fetch_request *q) {
     q->no_proxy = none_lower && *none_lower ? none_lower : none_upper;
 }
 
-int registry_send(struct registry *r, const struct url *url, const struct registry_call *call, const char *authorization, uint64_t flags,
-                  struct arena *a, struct fetch_reply *ret, struct error *e) {
+int registry_send(struct registry *r, const struct url *url, const struct registry_call *call, const char *authorization,
+                  uint64_t flags, struct arena *a, struct fetch_reply *ret, struct error *e) {
     struct fetch_request q = {
         .method = call->method,
         .url = url->text,
@@ -91,7 +91,7 @@ int registry_send(struct registry *r, const struct url *url, const struct regist
         strs_add(a, &q.headers, call->headers.v[i]);
     if (authorization)
         strs_add(a, &q.headers, arena_printf(a, "Authorization: %s", authorization));
-    if (!strcmp(url->host, r->connect_host) || !strncmp(r->connect_host, url->host, strlen(url->host))) {
+    if (!strcmp(url->host, r->host)) {
         q.cert = r->certs.cert; /* our own certificate is shown to the registry, not where it redirects to */
         q.key = r->certs.key;
     }
@@ -116,7 +116,8 @@ int registry_send(struct registry *r, const struct url *url, const struct regist
     return res;
 }
 
-static int registry_address(struct registry *r, const struct registry_call *call, struct arena *a, struct url *ret, struct error *e) {
+static int registry_address(struct registry *r, const struct registry_call *call, struct arena *a, struct url *ret,
+                            struct error *e) {
     const char *text = call->path;
 
     if (strncmp(text, "https://", 8) != 0 && strncmp(text, "http://", 7) != 0)
@@ -139,8 +140,8 @@ static bool fall_back_to_http(struct registry *r, const struct fetch_reply *repl
 }
 
 static bool is_redirect(const struct fetch_reply *reply) {
-    return reply->redirect && (reply->status == 301 || reply->status == 302 || reply->status == 303 || reply->status == 307 ||
-                               reply->status == 308);
+    return reply->redirect &&
+           (reply->status == 301 || reply->status == 302 || reply->status == 303 || reply->status == 307 || reply->status == 308);
 }
 
 /* From `url` on, through redirects. Credentials go to the origin that asked for them and nowhere else. */
@@ -151,8 +152,8 @@ static int follow(struct registry *r, struct registry_call *call, struct url url
     for (unsigned hops = 0;; hops++) {
         struct url next;
         bool home = url_same_origin(&origin, &url);
-        int res = registry_send(r, &url, call, home ? r->authorization : NULL, hops && !r->is_private ? FETCH_REFUSE_LINK_LOCAL : 0, a,
-                                ret, e);
+        int res = registry_send(r, &url, call, home ? r->authorization : NULL, hops && !r->is_private ? FETCH_REFUSE_LINK_LOCAL : 0,
+                                a, ret, e);
 
         *ret_url = url;
         if (res < 0 || ret->result != FETCH_OK || !is_redirect(ret))
@@ -217,8 +218,10 @@ static void wait_before_retry(unsigned attempt, const struct fetch_reply *reply)
     uint32_t random = 0;
     unsigned ms;
 
-    (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
-    ms = retry_delay_ms(attempt, reply->result == FETCH_OK ? fetch_header(reply, "retry-after", NULL) : NULL, clock_wall().tv_sec, random);
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+        random = (uint32_t)clock_monotonic_ns();
+    ms = retry_delay_ms(attempt, reply->result == FETCH_OK ? fetch_header(reply, "retry-after", NULL) : NULL, clock_wall().tv_sec,
+                        random);
     log_info("registry: trying again in %u ms", ms);
     pause = (struct timespec){ms / 1000, (long)(ms % 1000) * 1000000};
     while (nanosleep(&pause, &pause) < 0 && errno == EINTR)

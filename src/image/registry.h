@@ -1,5 +1,6 @@
-/* A client of one repository in one registry, after the OCI distribution specification 1.1 and Docker's token protocol. All bytes of
- * the network pass through tare-fetch (image/fetch.h); decisions are made here: where to go, with which credentials, what to try again.
+/* A client of one repository in one registry, after the OCI distribution specification 1.1 and Docker's token protocol. All bytes
+ * of the network pass through tare-fetch (image/fetch.h); decisions are made here: where to go, with which credentials, what to try
+ * again.
  *
  * Every call ends in bounded time: connections, stalls, retries and redirects have limits. Errors are sentences for the user. */
 #pragma once
@@ -39,11 +40,13 @@ struct registry_document {
 };
 
 /* A manifest or index by tag or digest. By digest, and where the registry names one, the content must fit (-EBADMSG). -ENOENT. */
-int registry_manifest(struct registry *r, const char *tag_or_digest, struct arena *a, struct registry_document *ret, struct error *e);
+int registry_manifest(struct registry *r, const char *tag_or_digest, struct arena *a, struct registry_document *ret,
+                      struct error *e);
 /* Its digest only (HEAD). -ENOENT; -ENODATA when the registry does not say. */
 int registry_manifest_digest(struct registry *r, const char *tag, struct arena *a, const char **ret, struct error *e);
 /* A small blob, checked against its descriptor. */
-int registry_blob_read(struct registry *r, const struct descriptor *d, size_t max, struct arena *a, struct bytes *ret, struct error *e);
+int registry_blob_read(struct registry *r, const struct descriptor *d, size_t max, struct arena *a, struct bytes *ret,
+                       struct error *e);
 /* Sends the blob from `offset` on into `sink`, with as many tries as it takes and is allowed. Whoever reads the sink checks the
  * digest. sink is borrowed. */
 int registry_blob_stream(struct registry *r, const struct descriptor *d, uint64_t offset, int sink, struct error *e);
@@ -56,7 +59,8 @@ int registry_blob_exists(struct registry *r, const char *digest, struct error *e
 int registry_blob_mount(struct registry *r, const char *digest, const char *from_path, struct error *e);
 /* Uploads size bytes from fd (at its start). */
 int registry_blob_upload(struct registry *r, const char *digest, int fd, uint64_t size, struct error *e);
-int registry_manifest_put(struct registry *r, const char *tag_or_digest, const char *media_type, struct bytes text, struct error *e);
+int registry_manifest_put(struct registry *r, const char *tag_or_digest, const char *media_type, struct bytes text,
+                          struct error *e);
 
 struct credentials;
 /* Tries the credentials. 0: accepted; *ret_token: an identity token to keep instead of the password, or NULL. -EACCES: refused. */

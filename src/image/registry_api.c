@@ -23,7 +23,8 @@ static const char *subject(const struct registry *r, const char *tag_or_digest, 
     return arena_printf(a, "%s%s%s", r->target.repository, strchr(tag_or_digest, ':') ? "@" : ":", tag_or_digest);
 }
 
-int registry_manifest(struct registry *r, const char *tag_or_digest, struct arena *a, struct registry_document *ret, struct error *e) {
+int registry_manifest(struct registry *r, const char *tag_or_digest, struct arena *a, struct registry_document *ret,
+                      struct error *e) {
     struct registry_call call = {.method = "GET", .body_max = IMAGE_MANIFEST_MAX, .fd = -1};
     struct registry_document d = {0};
     struct fetch_reply reply;
@@ -39,14 +40,14 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct aren
         return registry_status_error(r, arena_printf(a, "manifest for %s", subject(r, tag_or_digest, a)), &reply, e);
     d.text = reply.body;
     d.media_type = media_type_of(&reply, a);
-    digest_of(d.text.p, d.text.n, d.digest);
+    sha256_digest(d.text.p, d.text.n, d.digest);
     if (digest_is_valid(tag_or_digest) && strcmp(tag_or_digest, d.digest) != 0)
-        return error_set(e, -EBADMSG, "manifest for %s: the registry sent other content, with digest %s", subject(r, tag_or_digest, a),
-                         d.digest);
+        return error_set(e, -EBADMSG, "manifest for %s: the registry sent other content, with digest %s",
+                         subject(r, tag_or_digest, a), d.digest);
     named = fetch_header(&reply, "docker-content-digest", NULL);
     if (named && digest_is_sha256(named) && strcmp(named, d.digest) != 0)
-        return error_set(e, -EBADMSG, "manifest for %s: the registry names digest %s, its content has %s", subject(r, tag_or_digest, a),
-                         named, d.digest);
+        return error_set(e, -EBADMSG, "manifest for %s: the registry names digest %s, its content has %s",
+                         subject(r, tag_or_digest, a), named, d.digest);
     *ret = d;
     return 0;
 }
@@ -71,7 +72,8 @@ int registry_manifest_digest(struct registry *r, const char *tag, struct arena *
     return 0;
 }
 
-int registry_blob_read(struct registry *r, const struct descriptor *d, size_t max, struct arena *a, struct bytes *ret, struct error *e) {
+int registry_blob_read(struct registry *r, const struct descriptor *d, size_t max, struct arena *a, struct bytes *ret,
+                       struct error *e) {
     struct registry_call call = {.method = "GET", .body_max = MIN_OF((uint64_t)max, d->size), .fd = -1};
     struct fetch_reply reply;
     char digest[DIGEST_SHA256_TEXT];
@@ -86,9 +88,10 @@ int registry_blob_read(struct registry *r, const struct descriptor *d, size_t ma
         return error_wrap(e, res, "blob %s", d->digest);
     if (reply.status != 200)
         return registry_status_error(r, arena_printf(a, "blob %s of %s", d->digest, r->target.repository), &reply, e);
-    digest_of(reply.body.p, reply.body.n, digest);
+    sha256_digest(reply.body.p, reply.body.n, digest);
     if (reply.body.n != d->size || strcmp(digest, d->digest) != 0)
-        return error_set(e, -EBADMSG, "blob %s: the registry sent other content (%zu bytes, digest %s)", d->digest, reply.body.n, digest);
+        return error_set(e, -EBADMSG, "blob %s: the registry sent other content (%zu bytes, digest %s)", d->digest, reply.body.n,
+                         digest);
     *ret = reply.body;
     return 0;
 }
@@ -110,8 +113,8 @@ int registry_blob_stream(struct registry *r, const struct descriptor *d, uint64_
         if (reply.status != 200 && reply.status != 206)
             return registry_status_error(r, arena_printf(&a, "blob %s of %s", d->digest, r->target.repository), &reply, e);
         if (call.offset == before) /* a whole answer, and nothing new in it */
-            return error_set(e, -EBADMSG, "blob %s: the registry has %llu bytes of %llu", d->digest, (unsigned long long)call.offset,
-                             (unsigned long long)call.size);
+            return error_set(e, -EBADMSG, "blob %s: the registry has %llu bytes of %llu", d->digest,
+                             (unsigned long long)call.offset, (unsigned long long)call.size);
     }
     return 0;
 }

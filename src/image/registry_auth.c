@@ -114,7 +114,8 @@ int realm_check(const struct url *registry, bool registry_private, const struct 
     if (!realm->https && registry->https)
         return error_set(e, -EPERM, "the registry sends us for a token to %s, which is not https: refused", realm->host);
     if (host_is_private(realm->host) && !registry_private && strcmp(realm->host, registry->host) != 0)
-        return error_set(e, -EPERM, "the registry sends us for a token to %s, an address inside this network: refused", realm->host);
+        return error_set(e, -EPERM, "the registry sends us for a token to %s, an address inside this network: refused",
+                         realm->host);
     return 0;
 }
 
@@ -126,7 +127,8 @@ static void add_query(struct buf *out, char *separator, const char *name, const 
     *separator = '&';
 }
 
-const char *realm_query(const struct url *realm, const struct challenge *c, const char *scope, const char *account, struct arena *a) {
+const char *realm_query(const struct url *realm, const struct challenge *c, const char *scope, const char *account,
+                        struct arena *a) {
     _cleanup_buf_ struct buf out = BUF_INIT;
     char separator = strchr(realm->text, '?') ? '&' : '?';
 

@@ -1,5 +1,5 @@
-/* What registries ask for (WWW-Authenticate), whether they may have it, and how long to wait before trying again. Pure: tested without
- * a registry. Source: RFC 9110 section 11, Docker's token specification, OCI distribution specification. */
+/* What registries ask for (WWW-Authenticate), whether they may have it, and how long to wait before trying again. Pure: tested
+ * without a registry. Source: RFC 9110 section 11, Docker's token specification, OCI distribution specification. */
 #pragma once
 
 #include "base/arena.h"
@@ -18,12 +18,13 @@ struct challenge {
 /* Reads one header, which may hold several challenges; prefers Bearer. -EINVAL: malformed, or only schemes that tare has not. */
 int challenge_parse(const char *header, struct arena *a, struct challenge *ret, struct error *e);
 
-/* May `realm` be asked for a token on behalf of `registry`? Credentials go there, so: https, unless the registry itself is spoken to
- * in plain HTTP; and no loopback, link-local or private address, unless the registry is at such a place (registry_private: by its
- * name or by the address that answered). -EPERM says why not. */
+/* May `realm` be asked for a token on behalf of `registry`? Credentials go there, so: https, unless the registry itself is spoken
+ * to in plain HTTP; and no loopback, link-local or private address, unless the registry is at such a place (registry_private: by
+ * its name or by the address that answered). -EPERM says why not. */
 int realm_check(const struct url *registry, bool registry_private, const struct url *realm, struct error *e);
 /* The realm with its query: service, scope and account. */
-const char *realm_query(const struct url *realm, const struct challenge *c, const char *scope, const char *account, struct arena *a);
+const char *realm_query(const struct url *realm, const struct challenge *c, const char *scope, const char *account,
+                        struct arena *a);
 
 /* May a redirect from `from` be followed to `to`? -EPERM: from https to http, or to a link-local address. */
 int redirect_check(const struct url *from, const struct url *to, struct error *e);

@@ -1,6 +1,6 @@
 /* Certificates for one registry: /etc/docker/certs.d/HOST[:PORT]/ and /etc/containers/certs.d/…, and the user's
- * ~/.config/containers/certs.d. Every *.crt is one more authority; NAME.cert with NAME.key is what we show. The texts are read here,
- * with the user's rights, and handed to the worker, which could not read them. */
+ * ~/.config/containers/certs.d. Every *.crt is one more authority; NAME.cert with NAME.key is what we show. The texts are read
+ * here, with the user's rights, and handed to the worker, which could not read them. */
 #pragma once
 
 #include "base/arena.h"

@@ -50,7 +50,7 @@ struct registry_endpoint {
 int registries_config_endpoints(const struct registries_config *c, const char *repository, bool by_digest, struct arena *a,
                                 struct list *ret, struct error *e);
 
-/* What a name without a host may stand for, in order: an alias; the search registries; Docker Hub when there are neither. `name` as the
- * user wrote it (tag or digest included). ret: of full texts. A name with a host gives itself. */
+/* What a name without a host may stand for, in order: an alias; the search registries; Docker Hub when there are neither. `name` as
+ * the user wrote it (tag or digest included). ret: of full texts. A name with a host gives itself. */
 int registries_config_candidates(const struct registries_config *c, const char *name, struct arena *a, struct strs *ret,
                                  struct error *e);

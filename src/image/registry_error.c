@@ -50,7 +50,8 @@ static const char *body_message(const struct fetch_reply *reply, struct arena *a
 
 static int unknown_authority(const struct registry *r, const struct url *url, const char *text, struct error *e) {
     error_set(e, -EKEYREJECTED, "TLS with %s: %s", url->host, text);
-    return error_hint(e, "put its authority into /etc/docker/certs.d/%s/ca.crt, or mark it insecure in registries.conf", r->target.host);
+    return error_hint(e, "put its authority into /etc/docker/certs.d/%s/ca.crt, or mark it insecure in registries.conf",
+                      r->target.host);
 }
 
 int registry_result_error(const struct registry *r, const struct url *url, const struct fetch_reply *reply, struct error *e) {
@@ -98,6 +99,8 @@ int registry_status_error(const struct registry *r, const char *what, const stru
     case 429:
         error_set(e, -EBUSY, "%s: too many requests: %s", what, message ? message : "the registry limits how often it is asked");
         return error_hint(e, "wait, or tare login %s", r->target.host);
-    default: return error_set(e, -EIO, "%s: %s answered with status %u%s%s", what, r->target.host, status, message ? ": " : "", message ? message : "");
+    default:
+        return error_set(e, -EIO, "%s: %s answered with status %u%s%s", what, r->target.host, status, message ? ": " : "",
+                         message ? message : "");
     }
 }

@@ -114,7 +114,8 @@ static int fetch_token(struct registry *r, const struct url *url, const struct c
     return read_token(&realm, &reply, r, e);
 }
 
-int registry_authorize(struct registry *r, const struct url *url, const struct fetch_reply *reply, const char *scope, struct error *e) {
+int registry_authorize(struct registry *r, const struct url *url, const struct fetch_reply *reply, const char *scope,
+                       struct error *e) {
     struct challenge c = {0}, best = {0};
     bool found = false;
     size_t from = 0;

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-
 static int parse_port(const char *text, uint16_t *ret) {
     unsigned long port = 0;
 

@@ -25,8 +25,8 @@ bool url_same_origin(const struct url *a, const struct url *b);
 int host_split(const char *text, struct arena *a, const char **ret_host, uint16_t *ret_port, struct error *e);
 /* "localhost", 127.0.0.0/8, ::1: what tare speaks plain HTTP to without being told. */
 bool host_is_loopback(const char *host);
-/* An address literal, or a name that by its nature stays inside: loopback, link-local, private, "localhost". Names are looked at again
- * when they are connected to (FETCH_REFUSE_PRIVATE). */
+/* An address literal, or a name that by its nature stays inside: loopback, link-local, private, "localhost". Names are looked at
+ * again when they are connected to (FETCH_REFUSE_PRIVATE). */
 bool host_is_private(const char *host);
 
 /* Percent-encodes what is not unreserved (RFC 3986). */

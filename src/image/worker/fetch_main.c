@@ -1,6 +1,6 @@
 /* tare-fetch: makes HTTP requests for the engine, one after the other, and can do nothing else. It is started for a pull, gets its
- * requests (credentials among them) over a socket, shuts itself into its cage before it reads the first one, and ends when the socket
- * closes. Redirects, authentication and retries are the engine's business: here is one exchange after the other.
+ * requests (credentials among them) over a socket, shuts itself into its cage before it reads the first one, and ends when the
+ * socket closes. Redirects, authentication and retries are the engine's business: here is one exchange after the other.
  *
  * This is the only program of tare that loads an HTTP library. */
 #include <arpa/inet.h>
@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
-#include "image/fetch_cage.h"
 #include "image/fetch_wire.h"
+#include "image/worker/fetch_cage.h"
 
 #define HEADER_BYTES_MAX ((size_t)64 << 10)
 #define HEADERS_MAX      64
@@ -42,8 +42,8 @@ struct exchange {
 
 /* The headers that the engine reads; all others are dropped here. */
 static const char *const wanted_headers[] = {
-    "content-type", "content-length", "content-range", "docker-content-digest", "link", "location", "range",
-    "retry-after",  "www-authenticate", "docker-upload-uuid", "oci-subject", "warning",
+    "content-type", "content-length", "content-range",    "docker-content-digest", "link",        "location",
+    "range",        "retry-after",    "www-authenticate", "docker-upload-uuid",    "oci-subject", "warning",
 };
 
 static bool header_is_wanted(const char *name, size_t n) {
@@ -94,7 +94,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg) {
     return length;
 }
 
-/* Decides at the first byte of the body where it goes. A server that ignores Range sends all from the beginning: skip what is there.
+/* Decides at the first byte of the body where it goes. A server that ignores Range sends all from the beginning: skip what is
+ * there.
  */
 static void choose_sink(struct exchange *x) {
     const char *range = reply_header(&x->reply, "content-range");
