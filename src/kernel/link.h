@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "model/ip.h"
 
+#define LINKS_MAX          64 /* of one container */
 #define LINK_ADDRESSES_MAX 4
 #define LINK_ROUTES_MAX    8
 

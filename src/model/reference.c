@@ -120,18 +120,22 @@ static bool tag_is_valid(const char *tag) {
 
 /* --- parsing -------------------------------------------------------------------------------------------------------------- */
 
-/* Splits "first/rest" into host and path, as Docker tells a host from the first component of a path. */
-static void split_host(const char *name, struct arena *a, struct reference *ref) {
+/* How many bytes of the name are a host ("host/rest"), as Docker tells it from the first component of a path; 0 = none. */
+static size_t host_length(const char *name) {
     const char *slash = strchr(name, '/');
     size_t n = slash ? (size_t)(slash - name) : 0;
-    bool is_host = false;
 
     for (size_t i = 0; i < n; i++)
-        is_host = is_host || strchr(".:", name[i]) || isupper((unsigned char)name[i]);
-    if (n == strlen("localhost") && strncmp(name, "localhost", n) == 0)
-        is_host = true;
-    ref->host = is_host ? arena_strndup(a, name, n) : REFERENCE_DEFAULT_HOST;
-    ref->path = is_host ? slash + 1 : name;
+        if (strchr(".:", name[i]) || isupper((unsigned char)name[i]))
+            return n;
+    return n == strlen("localhost") && strncmp(name, "localhost", n) == 0 ? n : 0;
+}
+
+static void split_host(const char *name, struct arena *a, struct reference *ref) {
+    size_t n = host_length(name);
+
+    ref->host = n ? arena_strndup(a, name, n) : REFERENCE_DEFAULT_HOST;
+    ref->path = n ? name + n + 1 : name;
     if (strcmp(ref->host, "index.docker.io") == 0)
         ref->host = REFERENCE_DEFAULT_HOST;
     if (strcmp(ref->host, REFERENCE_DEFAULT_HOST) == 0 && !strchr(ref->path, '/'))
@@ -195,7 +199,7 @@ int reference_parse(const char *text, struct arena *a, struct reference *ret, st
 const char *reference_familiar_repository(const struct reference *ref, struct arena *a) {
     const char *path = ref->path;
 
-    if (strcmp(ref->host, REFERENCE_DEFAULT_HOST) != 0)
+    if (strcmp(ref->host, REFERENCE_DEFAULT_HOST) != 0 || host_length(path)) /* docker.io/a.b/c: "a.b/c" is on another host */
         return ref->repository;
     if (strncmp(path, "library/", 8) == 0 && !strchr(path + 8, '/'))
         path += 8;

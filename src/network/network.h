@@ -33,10 +33,8 @@ struct network_attachment {
     const char *ip6, *gateway6;
     uint32_t ip_prefix, ip6_prefix;
     struct strs aliases;
-    bool internal; /* no way out: name queries are not forwarded either */
-    /* What gives back everything that was taken, one line each, for the RUN journal (the caller writes it before the first step):
-     *   "unlink leases/<network>/<address>"      path under the run root */
-    struct strs undo;
+    bool internal;      /* no way out: name queries are not forwarded either */
+    struct strs leases; /* absolute paths: one JOURNAL_UNLINK each in the RUN journal, written before the first step */
 };
 
 /* Takes addresses for the container and makes sure that the network's bridge and the nftables table are there (one cheap look; put

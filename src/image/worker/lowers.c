@@ -1,0 +1,119 @@
+#include "image/worker/lowers.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/xattr.h>
+
+#include "base/fs.h"
+#include "image/worker/tree.h"
+
+#define XATTR_LIST_MAX 65536
+
+bool xattr_is_allowed(const char *name) {
+    if (strcmp(name, "security.capability") == 0)
+        return true;
+    return strncmp(name, "user.", 5) == 0 && name[5] != '\0' && strncmp(name, "user.overlay.", 13) != 0 && strlen(name) <= 255;
+}
+
+static bool is_opaque(int dirfd) {
+    char value;
+
+    return fgetxattr(dirfd, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
+/* One layer's answer. 1: there, *ret_fd; 0: this layer does not say; -ENOENT: it says that there is nothing. */
+static int layer_open(int root, const char *path, int *ret_fd) {
+    _cleanup_fd_ int dir = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool hidden = false;
+
+    for (const char *s = path; dir >= 0;) {
+        size_t n = strcspn(s, "/");
+        bool last = s[n] == '\0';
+        char name[NAME_MAX + 1];
+        struct stat st;
+        int fd;
+
+        if (n > NAME_MAX)
+            return -ENOENT;
+        memcpy(name, s, n);
+        name[n] = '\0';
+        hidden = hidden || is_opaque(dir);
+        if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            return errno == ENOENT && !hidden ? 0 : -ENOENT;
+        if (!S_ISDIR(st.st_mode) && !(last && S_ISREG(st.st_mode))) /* a whiteout, a link; nothing else is wanted from below */
+            return -ENOENT;
+        fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+            return -errno;
+        if (last) {
+            *ret_fd = fd;
+            return 1;
+        }
+        (void)fd_close(dir);
+        dir = fd;
+        s += n + 1;
+    }
+    return -ENOENT;
+}
+
+int lowers_open(const struct lowers *l, const char *path) {
+    for (size_t i = 0; i < l->n; i++) {
+        _cleanup_fd_ int fd = -1;
+        int r = layer_open(l->fd[i], path, &fd);
+
+        if (r < 0)
+            return r;
+        if (r > 0)
+            return TAKE_FD(fd);
+    }
+    return -ENOENT;
+}
+
+static int copy_xattrs(int from, int to, struct error *e) {
+    _cleanup_free_ char *names = malloc(XATTR_LIST_MAX), *value = malloc(XATTR_LIST_MAX);
+    ssize_t n;
+
+    if (!names || !value)
+        abort();
+    n = flistxattr(from, names, XATTR_LIST_MAX);
+    for (const char *name = names; n > 0 && name < names + n; name += strlen(name) + 1) {
+        ssize_t size = xattr_is_allowed(name) ? fgetxattr(from, name, value, XATTR_LIST_MAX) : -1;
+
+        if (size >= 0 && fsetxattr(to, name, value, (size_t)size, 0) < 0)
+            return error_errno(e, -errno, "copy extended attribute %s", name);
+    }
+    return 0;
+}
+
+int copy_metadata(int from, const struct stat *st, int to, struct error *e) {
+    const struct timespec times[2] = {st->st_mtim, st->st_mtim};
+    int r;
+
+    if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
+        return error_errno(e, -errno, "copy owner and mode");
+    r = copy_xattrs(from, to, e);
+    if (r == 0 && futimens(to, times) < 0)
+        r = error_errno(e, -errno, "copy times");
+    return r;
+}
+
+int copy_file(int from, int dirfd, const char *name, struct error *e) {
+    _cleanup_fd_ int to = -1;
+    struct stat st;
+
+    if (fstat(from, &st) < 0 || !S_ISREG(st.st_mode))
+        return error_set(e, -EINVAL, "%s is no regular file in the layers below", name);
+    to = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (to < 0)
+        return error_errno(e, -errno, "copy %s from a layer below", name);
+    for (off_t left = st.st_size; left > 0;) {
+        ssize_t n = sendfile(to, from, NULL, (size_t)left);
+
+        if (n <= 0)
+            return error_errno(e, n < 0 ? -errno : -EIO, "copy %s from a layer below", name);
+        left -= n;
+    }
+    return copy_metadata(from, &st, to, e);
+}

@@ -1,0 +1,123 @@
+/* nftables by nfnetlink: transactions that make a table with sets, maps, chains and rules, and that add or take away elements.
+ *
+ * Rules are lists of *terms* (`interface in set`, `connection is established`, `accept`), each of which becomes the few kernel
+ * expressions that nft(8) would make of it, so that `nft list table` shows them as a person would write them. All of one batch
+ * happens or nothing does.
+ *
+ * Keys and values are concatenations: every part starts on four bytes ("tcp . 8080" is 06 00 00 00 1f 90 00 00).
+ * Sources: linux/netfilter/nf_tables.h, nft(8). */
+#pragma once
+
+#include "base/error.h"
+#include "kernel/netlink.h"
+
+#define NFT_KEY_MAX  48
+#define NFT_NAME_MAX 32
+
+/* nft(8)'s numbers for data types, kept with a set so that nft can show it. Concatenations shift by six bits each. */
+enum nft_type {
+    NFT_TYPE_IPV4 = 7,
+    NFT_TYPE_IPV6 = 8,
+    NFT_TYPE_MAC = 9,
+    NFT_TYPE_PROTO = 12,
+    NFT_TYPE_PORT = 13,
+    NFT_TYPE_IFNAME = 41,
+};
+#define NFT_CONCAT2(a, b)    ((a) << 6 | (b))
+#define NFT_CONCAT3(a, b, c) (NFT_CONCAT2(a, b) << 6 | (c))
+
+struct nft_set {
+    const char *name;
+    uint32_t key_type, key_size;
+    uint32_t data_type, data_size; /* 0: a set, not a map */
+};
+
+struct nft_chain {
+    const char *name;
+    const char *type; /* "filter" or "nat"; NULL: a chain that is jumped to */
+    uint32_t hook;    /* NF_INET_… */
+    int32_t priority;
+};
+
+enum nft_term_kind {
+    TERM_END = 0,
+    TERM_IIF,         /* iifname is `name` */
+    TERM_IIF_IN,      /* iifname in set `name` */
+    TERM_OIF_IN,      /* oifname in set `name` */
+    TERM_PAIR_IN,     /* iifname . oifname in set `name` */
+    TERM_SOURCE_IN,   /* iifname . ether saddr . ip saddr in set `name` (value: 4 or 6) */
+    TERM_FAMILY,      /* value: 4 or 6 */
+    TERM_CT_STATE,    /* any of the bits in value: NF_CT_STATE_BIT() */
+    TERM_CT_STATUS,   /* any of the bits in value: IPS_… */
+    TERM_DADDR_LOCAL, /* destination is an address of this host */
+    TERM_SADDR_127,   /* source in 127.0.0.0/8 */
+    TERM_DADDR_127,   /* destination in 127.0.0.0/8 */
+    TERM_DADDR_ONE6,  /* destination is ::1 */
+    TERM_DNAT_ANY,    /* destination by map `name` of l4proto . dport (value: 4 or 6) */
+    TERM_DNAT_AT,     /* destination by map `name` of daddr . l4proto . dport (value: 4 or 6) */
+    TERM_MASQUERADE,
+    TERM_ACCEPT,
+    TERM_DROP,
+    TERM_JUMP, /* to chain `name` */
+};
+
+struct nft_term {
+    uint8_t kind; /* enum nft_term_kind */
+    bool not ;    /* the opposite, for the terms with a set, IIF and CT_STATUS */
+    uint32_t value;
+    const char *name;
+};
+
+#define NFT_RULE_TERMS_MAX 6
+struct nft_rule {
+    const char *chain;
+    struct nft_term terms[NFT_RULE_TERMS_MAX + 1];
+};
+
+/* A transaction: begin, any number of changes, commit. */
+void nft_begin(struct netlink_batch *b);
+void nft_add_table(struct netlink_batch *b, const char *table);
+void nft_delete_table(struct netlink_batch *b, const char *table);
+void nft_add_set(struct netlink_batch *b, const char *table, const struct nft_set *set);
+void nft_add_chain(struct netlink_batch *b, const char *table, const struct nft_chain *chain);
+void nft_add_rule(struct netlink_batch *b, const char *table, const struct nft_rule *rule);
+/* Sends it. The family is always inet. */
+int nft_commit(struct netlink_batch *b, struct error *e);
+
+/* One element of a set or map: a published port, a bridge's name. Plain data, so that it travels in plans; as a line of text
+ * (nft_element_format) in journals. */
+struct nft_element {
+    char set[NFT_NAME_MAX];
+    uint8_t key_size, data_size;
+    uint8_t key[NFT_KEY_MAX];
+    uint8_t data[NFT_KEY_MAX];
+};
+void nft_add_element(struct netlink_batch *b, const char *table, const struct nft_element *element);
+
+/* Adds n elements in one transaction. Elements that are there with the same value are success; with another value -EEXIST. */
+int nft_elements_add(const char *table, const struct nft_element *v, size_t n, struct error *e);
+/* Takes them away; absent elements, or an absent table, are success. */
+int nft_elements_delete(const char *table, const struct nft_element *v, size_t n, struct error *e);
+
+/* "any4 0600001f90…": set and key in hexadecimal, without the value: what a journal needs to take the element away. */
+#define NFT_ELEMENT_TEXT_MAX (NFT_NAME_MAX + 2 * NFT_KEY_MAX + 2)
+void nft_element_format(const struct nft_element *element, char text[NFT_ELEMENT_TEXT_MAX]);
+int nft_element_parse(const char *text, struct nft_element *ret, struct error *e);
+
+/* Appends one part to an element's key or value, padded to four bytes; an interface name takes its whole 16. */
+void nft_element_key(struct nft_element *element, const void *p, size_t n);
+void nft_element_key_name(struct nft_element *element, const char *ifname);
+void nft_element_data(struct nft_element *element, const void *p, size_t n);
+
+/* A cheap look at whether the table is as we made it: *ret_objects is the number of its chains, sets and maps, *ret_rules that of
+ * the rules in chain `chain`. -ENOENT: no such table. */
+int nft_table_look(const char *table, const char *chain, uint32_t *ret_objects, uint32_t *ret_rules, struct error *e);
+
+struct nft_chain_info {
+    uint8_t family; /* NFPROTO_… */
+    const char *table, *name;
+    uint32_t hook;
+    int32_t priority;
+    bool is_base, drops; /* drops: its policy is drop */
+};
+int nft_each_chain(int (*fn)(const struct nft_chain_info *, void *arg), void *arg, struct error *e);

@@ -1,0 +1,237 @@
+/* Terms of rules as the kernel's expressions: each reads something into registers and compares it, or ends the rule. */
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "kernel/nft.h"
+
+/* Registers are four bytes each; a concatenation lies in consecutive ones. */
+#define REG(n)    (NFT_REG32_00 + (n))
+#define NAME_REGS (IFNAMSIZ / 4)
+
+static void expression(struct netlink_batch *b, const char *name) {
+    netlink_nest(b, NFTA_LIST_ELEM);
+    netlink_attr_str(b, NFTA_EXPR_NAME, name);
+    netlink_nest(b, NFTA_EXPR_DATA);
+}
+
+static void expression_end(struct netlink_batch *b) {
+    netlink_nest_end(b);
+    netlink_nest_end(b);
+}
+
+static void load_meta(struct netlink_batch *b, uint32_t key, unsigned reg) {
+    expression(b, "meta");
+    netlink_attr_be32(b, NFTA_META_DREG, REG(reg));
+    netlink_attr_be32(b, NFTA_META_KEY, key);
+    expression_end(b);
+}
+
+static void load_payload(struct netlink_batch *b, uint32_t base, uint32_t offset, uint32_t size, unsigned reg) {
+    expression(b, "payload");
+    netlink_attr_be32(b, NFTA_PAYLOAD_DREG, REG(reg));
+    netlink_attr_be32(b, NFTA_PAYLOAD_BASE, base);
+    netlink_attr_be32(b, NFTA_PAYLOAD_OFFSET, offset);
+    netlink_attr_be32(b, NFTA_PAYLOAD_LEN, size);
+    expression_end(b);
+}
+
+static void load_ct(struct netlink_batch *b, uint32_t key) {
+    expression(b, "ct");
+    netlink_attr_be32(b, NFTA_CT_DREG, REG(0));
+    netlink_attr_be32(b, NFTA_CT_KEY, key);
+    expression_end(b);
+}
+
+static void value(struct netlink_batch *b, unsigned attr, const void *p, size_t size) {
+    netlink_nest(b, attr);
+    netlink_attr(b, NFTA_DATA_VALUE, p, size);
+    netlink_nest_end(b);
+}
+
+static void compare(struct netlink_batch *b, uint32_t op, const void *p, size_t size) {
+    expression(b, "cmp");
+    netlink_attr_be32(b, NFTA_CMP_SREG, REG(0));
+    netlink_attr_be32(b, NFTA_CMP_OP, op);
+    value(b, NFTA_CMP_DATA, p, size);
+    expression_end(b);
+}
+
+static void mask(struct netlink_batch *b, const void *bits, const void *zero, uint32_t size) {
+    expression(b, "bitwise");
+    netlink_attr_be32(b, NFTA_BITWISE_SREG, REG(0));
+    netlink_attr_be32(b, NFTA_BITWISE_DREG, REG(0));
+    netlink_attr_be32(b, NFTA_BITWISE_LEN, size);
+    value(b, NFTA_BITWISE_MASK, bits, size);
+    value(b, NFTA_BITWISE_XOR, zero, size);
+    expression_end(b);
+}
+
+static void look_up(struct netlink_batch *b, const char *set, bool not ) {
+    expression(b, "lookup");
+    netlink_attr_str(b, NFTA_LOOKUP_SET, set);
+    netlink_attr_be32(b, NFTA_LOOKUP_SREG, REG(0));
+    if (not )
+        netlink_attr_be32(b, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+    expression_end(b);
+}
+
+static void verdict(struct netlink_batch *b, int32_t code, const char *chain) {
+    expression(b, "immediate");
+    netlink_attr_be32(b, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+    netlink_nest(b, NFTA_IMMEDIATE_DATA);
+    netlink_nest(b, NFTA_DATA_VERDICT);
+    netlink_attr_be32(b, NFTA_VERDICT_CODE, (uint32_t)code);
+    if (chain)
+        netlink_attr_str(b, NFTA_VERDICT_CHAIN, chain);
+    netlink_nest_end(b);
+    netlink_nest_end(b);
+    expression_end(b);
+}
+
+static void match_family(struct netlink_batch *b, uint32_t family) {
+    uint8_t v = family == 6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+
+    load_meta(b, NFT_META_NFPROTO, 0);
+    compare(b, NFT_CMP_EQ, &v, sizeof(v));
+}
+
+static void match_bits(struct netlink_batch *b, uint32_t key, uint32_t bits, bool not ) {
+    static const uint32_t zero;
+
+    load_ct(b, key);
+    mask(b, &bits, &zero, sizeof(bits));
+    compare(b, not ? NFT_CMP_EQ : NFT_CMP_NEQ, &zero, sizeof(zero));
+}
+
+static void match_local(struct netlink_batch *b) {
+    uint32_t local = RTN_LOCAL;
+
+    expression(b, "fib");
+    netlink_attr_be32(b, NFTA_FIB_DREG, REG(0));
+    netlink_attr_be32(b, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+    netlink_attr_be32(b, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+    expression_end(b);
+    compare(b, NFT_CMP_EQ, &local, sizeof(local));
+}
+
+#define IPV4_SOURCE      12 /* offsets in the network header */
+#define IPV4_DESTINATION 16
+#define IPV6_SOURCE      8
+#define IPV6_DESTINATION 24
+#define MAC_SOURCE       6 /* in the Ethernet header */
+#define PORT_DESTINATION 2 /* in the headers of TCP, UDP and SCTP alike */
+
+static void match_127(struct netlink_batch *b, uint32_t offset) {
+    static const uint8_t first = 127;
+
+    match_family(b, 4);
+    load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, offset, 1, 0); /* 127.0.0.0/8 is the first byte */
+    compare(b, NFT_CMP_EQ, &first, sizeof(first));
+}
+
+static void match_one6(struct netlink_batch *b) {
+    static const uint8_t one[16] = {[15] = 1};
+
+    match_family(b, 6);
+    load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV6_DESTINATION, sizeof(one), 0);
+    compare(b, NFT_CMP_EQ, one, sizeof(one));
+}
+
+static void match_source(struct netlink_batch *b, const struct nft_term *t) {
+    match_family(b, t->value);
+    load_meta(b, NFT_META_IIFNAME, 0);
+    load_payload(b, NFT_PAYLOAD_LL_HEADER, MAC_SOURCE, 6, NAME_REGS);
+    if (t->value == 6)
+        load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV6_SOURCE, 16, NAME_REGS + 2);
+    else
+        load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV4_SOURCE, 4, NAME_REGS + 2);
+    look_up(b, t->name, t->not );
+}
+
+/* Loads [daddr .] l4proto . dport, looks the new destination (address . port) up, and translates. */
+static void translate(struct netlink_batch *b, const struct nft_term *t) {
+    unsigned words = t->value == 6 ? 4 : 1, reg = 0;
+
+    match_family(b, t->value);
+    if (t->kind == TERM_DNAT_AT) {
+        load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, t->value == 6 ? IPV6_DESTINATION : IPV4_DESTINATION, words * 4, 0);
+        reg = words;
+    }
+    load_meta(b, NFT_META_L4PROTO, reg);
+    load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DESTINATION, 2, reg + 1);
+    expression(b, "lookup");
+    netlink_attr_str(b, NFTA_LOOKUP_SET, t->name);
+    netlink_attr_be32(b, NFTA_LOOKUP_SREG, REG(0));
+    netlink_attr_be32(b, NFTA_LOOKUP_DREG, REG(0));
+    expression_end(b);
+    expression(b, "nat");
+    netlink_attr_be32(b, NFTA_NAT_TYPE, NFT_NAT_DNAT);
+    netlink_attr_be32(b, NFTA_NAT_FAMILY, t->value == 6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+    netlink_attr_be32(b, NFTA_NAT_REG_ADDR_MIN, REG(0));
+    netlink_attr_be32(b, NFTA_NAT_REG_PROTO_MIN, REG(words));
+    expression_end(b);
+}
+
+static void match_name(struct netlink_batch *b, const struct nft_term *t) {
+    char name[IFNAMSIZ] = "";
+
+    (void)snprintf(name, sizeof(name), "%s", t->name);
+    load_meta(b, NFT_META_IIFNAME, 0);
+    compare(b, t->not ? NFT_CMP_NEQ : NFT_CMP_EQ, name, sizeof(name));
+}
+
+static void add_term(struct netlink_batch *b, const struct nft_term *t) {
+    switch ((enum nft_term_kind)t->kind) {
+    case TERM_END: break;
+    case TERM_IIF: match_name(b, t); break;
+    case TERM_IIF_IN:
+        load_meta(b, NFT_META_IIFNAME, 0);
+        look_up(b, t->name, t->not );
+        break;
+    case TERM_OIF_IN:
+        load_meta(b, NFT_META_OIFNAME, 0);
+        look_up(b, t->name, t->not );
+        break;
+    case TERM_PAIR_IN:
+        load_meta(b, NFT_META_IIFNAME, 0);
+        load_meta(b, NFT_META_OIFNAME, NAME_REGS);
+        look_up(b, t->name, t->not );
+        break;
+    case TERM_SOURCE_IN: match_source(b, t); break;
+    case TERM_FAMILY: match_family(b, t->value); break;
+    case TERM_CT_STATE: match_bits(b, NFT_CT_STATE, t->value, t->not ); break;
+    case TERM_CT_STATUS: match_bits(b, NFT_CT_STATUS, t->value, t->not ); break;
+    case TERM_DADDR_LOCAL: match_local(b); break;
+    case TERM_SADDR_127: match_127(b, IPV4_SOURCE); break;
+    case TERM_DADDR_127: match_127(b, IPV4_DESTINATION); break;
+    case TERM_DADDR_ONE6: match_one6(b); break;
+    case TERM_DNAT_ANY:
+    case TERM_DNAT_AT: translate(b, t); break;
+    case TERM_MASQUERADE:
+        expression(b, "masq");
+        expression_end(b);
+        break;
+    case TERM_ACCEPT: verdict(b, NF_ACCEPT, NULL); break;
+    case TERM_DROP: verdict(b, NF_DROP, NULL); break;
+    case TERM_JUMP: verdict(b, NFT_JUMP, t->name); break;
+    }
+}
+
+void nft_add_rule(struct netlink_batch *b, const char *table, const struct nft_rule *rule) {
+    struct nfgenmsg header = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+
+    netlink_message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, &header, sizeof(header));
+    netlink_attr_str(b, NFTA_RULE_TABLE, table);
+    netlink_attr_str(b, NFTA_RULE_CHAIN, rule->chain);
+    netlink_nest(b, NFTA_RULE_EXPRESSIONS);
+    for (const struct nft_term *t = rule->terms; t->kind != TERM_END; t++)
+        add_term(b, t);
+    netlink_nest_end(b);
+}

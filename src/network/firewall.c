@@ -1,0 +1,201 @@
+#include "network/firewall.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter_ipv4.h>
+#include <net/if.h>
+#include <string.h>
+
+#define SIZE_PORT 8 /* inet_proto . inet_service, each on four bytes */
+
+static const struct nft_set sets[] = {
+    {.name = "bridges", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
+    {.name = "internal", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
+    {.name = "outgoing", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
+    {.name = "opened", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
+    {.name = "hairpin", .key_type = NFT_CONCAT2(NFT_TYPE_IFNAME, NFT_TYPE_IFNAME), .key_size = 2 * IFNAMSIZ},
+    {.name = "neighbours", .key_type = NFT_CONCAT2(NFT_TYPE_IFNAME, NFT_TYPE_IFNAME), .key_size = 2 * IFNAMSIZ},
+    {.name = "any4",
+     .key_type = NFT_CONCAT2(NFT_TYPE_PROTO, NFT_TYPE_PORT),
+     .key_size = SIZE_PORT,
+     .data_type = NFT_CONCAT2(NFT_TYPE_IPV4, NFT_TYPE_PORT),
+     .data_size = 8},
+    {.name = "any6",
+     .key_type = NFT_CONCAT2(NFT_TYPE_PROTO, NFT_TYPE_PORT),
+     .key_size = SIZE_PORT,
+     .data_type = NFT_CONCAT2(NFT_TYPE_IPV6, NFT_TYPE_PORT),
+     .data_size = 20},
+    {.name = "at4",
+     .key_type = NFT_CONCAT3(NFT_TYPE_IPV4, NFT_TYPE_PROTO, NFT_TYPE_PORT),
+     .key_size = 4 + SIZE_PORT,
+     .data_type = NFT_CONCAT2(NFT_TYPE_IPV4, NFT_TYPE_PORT),
+     .data_size = 8},
+    {.name = "at6",
+     .key_type = NFT_CONCAT3(NFT_TYPE_IPV6, NFT_TYPE_PROTO, NFT_TYPE_PORT),
+     .key_size = 16 + SIZE_PORT,
+     .data_type = NFT_CONCAT2(NFT_TYPE_IPV6, NFT_TYPE_PORT),
+     .data_size = 20},
+};
+
+static const struct nft_chain chains[] = {
+    {.name = "guard", .type = "filter", .hook = NF_INET_PRE_ROUTING, .priority = NF_IP_PRI_RAW},
+    {.name = "dnat", .type = "nat", .hook = NF_INET_PRE_ROUTING, .priority = NF_IP_PRI_NAT_DST},
+    {.name = "dnat_local", .type = "nat", .hook = NF_INET_LOCAL_OUT, .priority = NF_IP_PRI_NAT_DST},
+    {.name = "snat", .type = "nat", .hook = NF_INET_POST_ROUTING, .priority = NF_IP_PRI_NAT_SRC},
+    {.name = "forward", .type = "filter", .hook = NF_INET_FORWARD, .priority = NF_IP_PRI_FILTER},
+    {.name = "to_container"},
+    {.name = "from_container"},
+};
+
+#define CT_KNOWN (NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED))
+
+#define IIF_IN(set)                                                                                                                \
+    { .kind = TERM_IIF_IN, .name = (set) }
+#define OIF_IN(set)                                                                                                                \
+    { .kind = TERM_OIF_IN, .name = (set) }
+#define OIF_NOT_IN(set)                                                                                                            \
+    { .kind = TERM_OIF_IN, .name = (set), .not = true }
+#define PAIR_IN(set)                                                                                                               \
+    { .kind = TERM_PAIR_IN, .name = (set) }
+#define IIF_NOT(ifname)                                                                                                            \
+    { .kind = TERM_IIF, .name = (ifname), .not = true }
+#define KNOWN                                                                                                                      \
+    { .kind = TERM_CT_STATE, .value = CT_KNOWN }
+#define UNKNOWN                                                                                                                    \
+    { .kind = TERM_CT_STATE, .value = CT_KNOWN, .not = true }
+#define TRANSLATED                                                                                                                 \
+    { .kind = TERM_CT_STATUS, .value = IPS_DST_NAT }
+#define NOT_TRANSLATED                                                                                                             \
+    { .kind = TERM_CT_STATUS, .value = IPS_DST_NAT, .not = true }
+#define TERM(k)                                                                                                                    \
+    { .kind = TERM_##k }
+#define DNAT(k, set, v)                                                                                                            \
+    { .kind = TERM_DNAT_##k, .name = (set), .value = (v) }
+#define JUMP(chain)                                                                                                                \
+    { .kind = TERM_JUMP, .name = (chain) }
+
+static const struct nft_rule rules[] = {
+    {"guard", {IIF_NOT("lo"), TERM(DADDR_127), TERM(DROP)}},
+
+    {"dnat", {DNAT(AT, "at4", 4)}},
+    {"dnat", {DNAT(AT, "at6", 6)}},
+    {"dnat", {TERM(DADDR_LOCAL), DNAT(ANY, "any4", 4)}},
+    {"dnat", {TERM(DADDR_LOCAL), DNAT(ANY, "any6", 6)}},
+
+    /* A packet from ::1 can never leave by another interface: that one address is relayed, so its packets stay as they are. */
+    {"dnat_local", {TERM(DADDR_ONE6), TERM(ACCEPT)}},
+    {"dnat_local", {DNAT(AT, "at4", 4)}},
+    {"dnat_local", {DNAT(AT, "at6", 6)}},
+    {"dnat_local", {TERM(DADDR_LOCAL), DNAT(ANY, "any4", 4)}},
+    {"dnat_local", {TERM(DADDR_LOCAL), DNAT(ANY, "any6", 6)}},
+
+    /* Client and server in one network: without this the server would answer past the translation. */
+    {"snat", {PAIR_IN("hairpin"), TRANSLATED, TERM(MASQUERADE)}},
+    {"snat", {OIF_IN("bridges"), TERM(SADDR_127), TERM(MASQUERADE)}},
+    {"snat", {IIF_IN("outgoing"), OIF_NOT_IN("bridges"), TERM(MASQUERADE)}},
+
+    {"forward", {IIF_IN("opened"), OIF_NOT_IN("bridges"), UNKNOWN, NOT_TRANSLATED, TERM(DROP)}},
+    {"forward", {OIF_IN("bridges"), JUMP("to_container")}},
+    {"forward", {IIF_IN("bridges"), JUMP("from_container")}},
+
+    {"to_container", {KNOWN, TERM(ACCEPT)}},
+    {"to_container", {PAIR_IN("neighbours"), TERM(ACCEPT)}},
+    {"to_container", {IIF_IN("internal"), TERM(DROP)}},
+    {"to_container", {OIF_IN("internal"), TERM(DROP)}},
+    {"to_container", {TRANSLATED, TERM(ACCEPT)}},
+    {"to_container", {TERM(DROP)}},
+
+    {"from_container", {IIF_IN("internal"), TERM(DROP)}},
+    {"from_container", {TERM(ACCEPT)}},
+};
+
+void firewall_table_name(const struct roots *roots, char name[FIREWALL_TABLE_MAX]) {
+    (void)snprintf(name, FIREWALL_TABLE_MAX, "tare%s", roots->tag);
+}
+
+static uint32_t rules_of(const char *chain) {
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+        n += strcmp(rules[i].chain, chain) == 0;
+    return n;
+}
+
+bool firewall_is_whole(const struct roots *roots) {
+    char table[FIREWALL_TABLE_MAX];
+    uint32_t objects = 0, n = 0;
+
+    firewall_table_name(roots, table);
+    /* What `nft flush` takes, it takes from every chain: one chain's rules stand for all. */
+    return nft_table_look(table, "forward", &objects, &n, NULL) == 0 && objects == ARRAY_SIZE(sets) + ARRAY_SIZE(chains) &&
+           n == rules_of("forward");
+}
+
+void firewall_build(struct netlink_batch *b, const char *table) {
+    nft_begin(b);
+    /* Made first, so that the deletion cannot fail; all of it is one transaction, and no packet sees a moment between. */
+    nft_add_table(b, table);
+    nft_delete_table(b, table);
+    nft_add_table(b, table);
+    for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
+        nft_add_set(b, table, &sets[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
+        nft_add_chain(b, table, &chains[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+        nft_add_rule(b, table, &rules[i]);
+}
+
+static void add_name(struct netlink_batch *b, const char *table, const char *set, const char *name, bool pair) {
+    struct nft_element element = {0};
+
+    (void)snprintf(element.set, sizeof(element.set), "%s", set);
+    nft_element_key_name(&element, name);
+    if (pair)
+        nft_element_key_name(&element, name);
+    nft_add_element(b, table, &element);
+}
+
+void firewall_add_bridge(struct netlink_batch *b, const char *table, const struct firewall_bridge *bridge) {
+    add_name(b, table, "bridges", bridge->name, false);
+    add_name(b, table, "hairpin", bridge->name, true);
+    if (bridge->internal)
+        add_name(b, table, "internal", bridge->name, false);
+    else if (bridge->masquerade)
+        add_name(b, table, "outgoing", bridge->name, false);
+    if (bridge->icc)
+        add_name(b, table, "neighbours", bridge->name, true);
+}
+
+void firewall_add_opened(struct netlink_batch *b, const char *table, const char *ifname) {
+    add_name(b, table, "opened", ifname, false);
+}
+
+int firewall_remove(const struct roots *roots, struct error *e) {
+    _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
+    char table[FIREWALL_TABLE_MAX];
+    int r;
+
+    firewall_table_name(roots, table);
+    nft_begin(&b);
+    nft_add_table(&b, table); /* so that absent is success */
+    nft_delete_table(&b, table);
+    r = nft_commit(&b, e);
+    return r < 0 ? error_wrap(e, r, "remove the packet filter's table %s", table) : 0;
+}
+
+void firewall_port_element(uint8_t protocol, const struct ip_address *host_ip, uint16_t host_port, const struct ip_address *target,
+                           uint16_t target_port, struct nft_element *ret) {
+    uint16_t port = htons(host_port), to = htons(target_port);
+    bool any = host_ip->family == IP_NONE || ip_is_unspecified(host_ip);
+    struct nft_element element = {0};
+
+    (void)snprintf(element.set, sizeof(element.set), "%s%c", any ? "any" : "at", target->family == IP_V6 ? '6' : '4');
+    if (!any)
+        nft_element_key(&element, host_ip->bytes, ip_bits(host_ip) / 8);
+    nft_element_key(&element, &protocol, 1);
+    nft_element_key(&element, &port, sizeof(port));
+    nft_element_data(&element, target->bytes, ip_bits(target) / 8);
+    nft_element_data(&element, &to, sizeof(to));
+    *ret = element;
+}

@@ -1,0 +1,40 @@
+/* The packet filter's table of these roots, `inet tare<tag>`: fixed chains and rules, and sets and maps that say for which bridges
+ * and ports they hold. No other table is ever touched.
+ *
+ *   guard       what comes from a wire for 127.0.0.0/8 is dropped before any translation: a port published on a loopback address
+ *               cannot be reached from elsewhere
+ *   dnat, dnat_local   published ports: from the network, and from the host itself
+ *   snat        containers go out under the host's address; a container reaches its own published port; so does 127.0.0.1
+ *   forward     to containers: answers, published ports, neighbours of the same network; nothing else. Interfaces on which only
+ *               tare switched forwarding on route for nobody else
+ *
+ * Rule text as nft(8) shows it: `tare network explain`. */
+#pragma once
+
+#include "base/roots.h"
+#include "kernel/nft.h"
+#include "model/ip.h"
+
+#define FIREWALL_TABLE_MAX 24
+void firewall_table_name(const struct roots *roots, char name[FIREWALL_TABLE_MAX]);
+
+struct firewall_bridge {
+    const char *name;
+    bool internal;   /* no way out or in */
+    bool masquerade; /* goes out under the host's address */
+    bool icc;        /* containers of the network reach each other */
+};
+
+/* Is the table there, with all its chains and rules? One request; tens of µs. */
+bool firewall_is_whole(const struct roots *roots);
+/* Begins a transaction that makes the table anew, whatever is there of it; the caller adds elements and calls nft_commit(). */
+void firewall_build(struct netlink_batch *b, const char *table);
+void firewall_add_bridge(struct netlink_batch *b, const char *table, const struct firewall_bridge *bridge);
+/* An interface on which tare switched forwarding on. */
+void firewall_add_opened(struct netlink_batch *b, const char *table, const char *ifname);
+int firewall_remove(const struct roots *roots, struct error *e);
+
+/* The map element for a published port: host_ip IP_NONE = every address of the host (of the target's family). protocol: IPPROTO_…
+ */
+void firewall_port_element(uint8_t protocol, const struct ip_address *host_ip, uint16_t host_port, const struct ip_address *target,
+                           uint16_t target_port, struct nft_element *ret);

@@ -1,0 +1,212 @@
+#include "network/forwarding.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "kernel/link.h"
+
+#define RECORD_FILE     "forwarding"
+#define RECORD_SIZE_MAX ((size_t)64 << 10)
+#define SYSCTL_PATH_MAX 128
+
+static void setting_path(char path[SYSCTL_PATH_MAX], const char *family, const char *ifname, const char *key) {
+    (void)snprintf(path, SYSCTL_PATH_MAX, "/proc/sys/net/%s/conf/%s/%s", family, ifname, key);
+}
+
+/* The setting's number, or a negative errno. */
+static int setting_read(const char *path) {
+    _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char text[16] = "";
+
+    if (fd < 0)
+        return -errno;
+    if (read(fd, text, sizeof(text) - 1) < 0)
+        return -errno;
+    return atoi(text);
+}
+
+static int setting_write(const char *path, int value, struct error *e) {
+    _cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+    char text[16];
+    int r;
+
+    if (fd < 0)
+        return error_errno(e, -errno, "open %s", path);
+    r = fs_write_all(fd, text, (size_t)snprintf(text, sizeof(text), "%d\n", value));
+    return r < 0 ? error_errno(e, r, "write %d to %s", value, path) : 0;
+}
+
+int forwarding_open_bridge(const char *bridge, bool ipv6, struct error *e) {
+    static const struct {
+        const char *family, *key;
+        int value;
+        bool must;
+    } settings[] = {
+        {"ipv4", "forwarding", 1, true},
+        {"ipv4", "route_localnet", 1, true},
+        {"ipv6", "accept_ra", 0, false},
+        {"ipv6", "force_forwarding", 1, false}, /* see forwarding_open_uplinks() for older kernels */
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        char path[SYSCTL_PATH_MAX];
+        int r;
+
+        if (!ipv6 && strcmp(settings[i].family, "ipv6") == 0)
+            continue;
+        setting_path(path, settings[i].family, bridge, settings[i].key);
+        r = setting_write(path, settings[i].value, settings[i].must ? e : NULL);
+        if (r < 0 && settings[i].must)
+            return r;
+    }
+    return 0;
+}
+
+/* --- the host's own interfaces ------------------------------------------------------------------------------------------------ */
+
+struct uplinks {
+    struct arena *arena;
+    const struct strs *bridges;
+    struct strs names;
+};
+
+static int take_address(const struct link_address_info *info, void *arg) {
+    struct uplinks *u = arg;
+    char name[IF_NAMESIZE];
+    bool link_local = info->prefix.address.family == IP_V6 && info->prefix.address.bytes[0] == 0xfe;
+
+    if (link_local || ip_is_loopback(&info->prefix.address) || !if_indextoname(info->index, name))
+        return 0;
+    if (!strs_has(u->bridges, name) && !strs_has(&u->names, name))
+        strs_add(u->arena, &u->names, arena_strdup(u->arena, name));
+    return 0;
+}
+
+static bool is_recorded(const struct buf *record, const char *path) {
+    size_t n = strlen(path);
+
+    for (const char *line = buf_text(record); *line; line = strchrnul(line, '\n') + (*strchrnul(line, '\n') != '\0'))
+        if (strncmp(line, path, n) == 0 && line[n] == ' ')
+            return true;
+    return false;
+}
+
+struct change {
+    const char *path;
+    int value;
+};
+
+struct opening {
+    struct arena *arena;
+    struct buf record;
+    struct list changes; /* struct change: made once the record is written */
+};
+
+/* Wants one setting to be at least `value`. 1: it is so, or will be, by our doing; 0: it was so without us, or is not there. */
+static int want(struct opening *o, const char *path, int value, struct error *e) {
+    int now = setting_read(path);
+    bool recorded = is_recorded(&o->record, path);
+
+    if (now == -ENOENT)
+        return 0;
+    if (now < 0)
+        return error_errno(e, now, "read %s", path);
+    if (now < value) {
+        *LIST_ADD(o->arena, struct change, &o->changes) = (struct change){arena_strdup(o->arena, path), value};
+        if (!recorded)
+            buf_printf(&o->record, "%s %d\n", path, now);
+        return 1;
+    }
+    return recorded;
+}
+
+static int want_ipv6(struct opening *o, const char *ifname, struct error *e) {
+    char path[SYSCTL_PATH_MAX];
+    int r;
+
+    setting_path(path, "ipv6", ifname, "force_forwarding");
+    if (access(path, F_OK) == 0)
+        return want(o, path, 1, e);
+    setting_path(path, "ipv6", ifname, "accept_ra");
+    if (setting_read(path) == 1) {
+        r = want(o, path, 2, e);
+        if (r < 0)
+            return r;
+    }
+    setting_path(path, "ipv6", "all", "forwarding");
+    return want(o, path, 1, e);
+}
+
+/* Writes down, then does. */
+static int make_changes(const struct roots *roots, const struct opening *o, struct error *e) {
+    int r = 0;
+
+    if (o->changes.n)
+        r = fs_replace_at(roots->run_fd, RECORD_FILE, buf_text(&o->record), o->record.size, 0600, FS_NO_SYNC, e);
+    for (size_t i = 0; r == 0 && i < o->changes.n; i++) {
+        const struct change *change = LIST_AT(struct change, &o->changes, i);
+
+        r = setting_write(change->path, change->value, e);
+    }
+    return r;
+}
+
+static int read_record(const struct roots *roots, struct buf *record, struct error *e) {
+    int r = fs_read_at(roots->run_fd, RECORD_FILE, RECORD_SIZE_MAX, record, e);
+
+    if (r != -ENOENT)
+        return r < 0 ? error_wrap(e, r, "read where forwarding was switched on") : 0;
+    error_release(e);
+    return 0;
+}
+
+int forwarding_open_uplinks(const struct roots *roots, const struct strs *bridges, bool ipv6, struct arena *a, struct strs *ret,
+                            struct error *e) {
+    struct uplinks u = {.arena = a, .bridges = bridges};
+    struct opening o = {.arena = a};
+    _cleanup_buf_ struct buf record = BUF_INIT;
+    int r = link_each_address(take_address, &u, e);
+
+    if (r == 0)
+        r = read_record(roots, &record, e);
+    o.record = record;
+    for (size_t i = 0; r == 0 && i < u.names.n; i++) {
+        char path[SYSCTL_PATH_MAX];
+        int ours4, ours6 = 0;
+
+        setting_path(path, "ipv4", u.names.v[i], "forwarding");
+        ours4 = want(&o, path, 1, e);
+        if (ours4 >= 0 && ipv6)
+            ours6 = want_ipv6(&o, u.names.v[i], e);
+        r = MIN_OF(MIN_OF(ours4, ours6), 0);
+        if (ours4 > 0 || ours6 > 0)
+            strs_add(a, ret, u.names.v[i]);
+    }
+    if (r == 0)
+        r = make_changes(roots, &o, e);
+    record = o.record; /* it may have moved while it grew */
+    return r < 0 ? error_wrap(e, r, "switch on forwarding") : 0;
+}
+
+int forwarding_restore(const struct roots *roots, struct error *e) {
+    _cleanup_buf_ struct buf record = BUF_INIT;
+    int r = read_record(roots, &record, e);
+
+    if (r < 0 || record.size == 0)
+        return r;
+    for (char *line = record.data, *end; line && *line; line = end ? end + 1 : NULL) {
+        char *space;
+
+        end = strchr(line, '\n');
+        if (end)
+            *end = '\0';
+        space = strrchr(line, ' ');
+        if (!space)
+            continue;
+        *space = '\0';
+        (void)setting_write(line, atoi(space + 1), NULL); /* an interface that is gone took its setting along */
+    }
+    return fs_unlink_at(roots->run_fd, RECORD_FILE, e);
+}

@@ -1,0 +1,316 @@
+#include "network/port.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/id.h"
+#include "network/firewall.h"
+#include "network/holder.h"
+#include "network/lease.h"
+
+#define DIRECTORY        "ports"
+#define RECORD_NAME_MAX  96
+#define RECORD_MAX       512
+#define RANDOM_TRIES_MAX 64 /* until a port is free for both families */
+
+/* --- records -------------------------------------------------------------------------------------------------------------------
+ */
+
+static void record_name(const struct published_port *p, char name[RECORD_NAME_MAX]) {
+    char ip[IP_TEXT_MAX];
+
+    (void)snprintf(name, RECORD_NAME_MAX, "%s-%s-%u", port_protocol_name(p->protocol),
+                   p->host_ip.family == IP_NONE ? "any" : ip_format(&p->host_ip, ip), p->host_port);
+}
+
+static int record_write(const struct roots *roots, const char *id, const char *name, struct published_port *p, struct arena *a,
+                        struct error *e) {
+    char file[RECORD_NAME_MAX], target4[IP_TEXT_MAX], target6[IP_TEXT_MAX], record[RECORD_MAX], held[RECORD_MAX] = "";
+    const char *path;
+    ssize_t n;
+
+    record_name(p, file);
+    path = arena_printf(a, "%s/" DIRECTORY "/%s", roots->run_root, file);
+    (void)snprintf(record, sizeof(record), "%s/%s/%s/%s/%u", id, name ? name : "", ip_format(&p->target4, target4),
+                   ip_format(&p->target6, target6), p->container_port);
+    while (symlink(record, path) < 0) {
+        char owner[ID_LENGTH + 1] = "", owner_name[NAME_MAX_LENGTH + 1] = "";
+
+        if (errno == ENOENT && mkdirat(roots->run_fd, DIRECTORY, 0700) == 0)
+            continue;
+        if (errno != EEXIST)
+            return error_errno(e, -errno, "record port %s", file);
+        n = readlink(path, held, sizeof(held) - 1);
+        if (n < 0 && errno == ENOENT)
+            continue;
+        held[n < 0 ? 0 : n] = '\0';
+        (void)sscanf(held, "%64[^/]/%128[^/]", owner, owner_name);
+        if (strcmp(owner, id) != 0 && lease_owner_exists(roots, owner))
+            return error_set(e, -EADDRINUSE, "port %u/%s is in use by container %s", p->host_port, port_protocol_name(p->protocol),
+                             owner_name[0] ? owner_name : owner);
+        /* We hold the bound socket, so nobody else is at this port: a dead owner's record can simply go. */
+        (void)unlink(path);
+    }
+    p->record = path;
+    return 0;
+}
+
+struct listing {
+    struct arena *arena;
+    struct list *list;
+};
+
+static int record_parse(const char *file, char *text, struct arena *a, struct port_record *ret) {
+    char protocol[8], ip[IP_TEXT_MAX], *field[5] = {NULL};
+    struct port_record p = {0};
+    unsigned port;
+
+    if (sscanf(file, "%7[a-z]-%63[^-]-%u", protocol, ip, &port) != 3 || port > UINT16_MAX ||
+        port_protocol_parse(protocol, strlen(protocol), &p.protocol, NULL) < 0)
+        return -EINVAL;
+    p.host_port = (uint16_t)port;
+    for (unsigned i = 0; i < ARRAY_SIZE(field); i++) {
+        field[i] = strsep(&text, "/");
+        if (!field[i])
+            return -EINVAL;
+    }
+    if (strcmp(ip, "any") != 0)
+        (void)ip_parse(ip, &p.host_ip, NULL);
+    (void)ip_parse(field[2], &p.target4, NULL);
+    (void)ip_parse(field[3], &p.target6, NULL);
+    p.container_port = (uint16_t)atoi(field[4]);
+    p.container_id = arena_strdup(a, field[0]);
+    p.container_name = arena_strdup(a, field[1]);
+    *ret = p;
+    return 0;
+}
+
+static int take_record(int dirfd, const char *name, void *arg, struct error *e) {
+    struct listing *l = arg;
+    char text[RECORD_MAX] = "";
+    struct port_record p;
+    ssize_t n = readlinkat(dirfd, name, text, sizeof(text) - 1);
+
+    (void)e;
+    if (n > 0 && record_parse(name, text, l->arena, &p) == 0)
+        *LIST_ADD(l->arena, struct port_record, l->list) = p;
+    return 0;
+}
+
+int port_list(const struct roots *roots, struct arena *a, struct list *ret, struct error *e) {
+    struct listing l = {a, ret};
+    int r = fs_each(roots->run_fd, DIRECTORY, take_record, &l, e);
+
+    if (r == -ENOENT) {
+        error_release(e);
+        return 0;
+    }
+    return r < 0 ? error_wrap(e, r, "list published ports") : 0;
+}
+
+/* --- elements ------------------------------------------------------------------------------------------------------------------
+ */
+
+static void add_element(struct published_port *p, const struct ip_address *target) {
+    if (target->family != IP_NONE && (p->host_ip.family == IP_NONE || p->host_ip.family == target->family))
+        firewall_port_element(p->protocol, &p->host_ip, p->host_port, target, p->container_port, &p->elements[p->n_elements++]);
+}
+
+static void make_elements(struct published_port *p) {
+    p->n_elements = 0;
+    add_element(p, &p->target4);
+    /* ::1 cannot be translated (see the chain dnat_local): its relay does all the work. */
+    if (!ip_is_loopback(&p->host_ip) || p->host_ip.family != IP_V6)
+        add_element(p, &p->target6);
+}
+
+/* What is published while the table is being made anew is in no list that was read before: so the records are read after the new
+ * table is there, and adding what is there already is no error. */
+int port_restore_elements(const struct roots *roots, struct arena *a, struct error *e) {
+    struct list records = {0};
+    struct nft_element *elements;
+    char table[FIREWALL_TABLE_MAX];
+    size_t n = 0;
+    int r = port_list(roots, a, &records, e);
+
+    if (r < 0 || records.n == 0)
+        return r;
+    elements = arena_array(a, struct nft_element, 2 * records.n);
+    for (size_t i = 0; i < records.n; i++) {
+        const struct port_record *record = LIST_AT(struct port_record, &records, i);
+        struct published_port p = {.protocol = record->protocol,
+                                   .host_ip = record->host_ip,
+                                   .host_port = record->host_port,
+                                   .container_port = record->container_port,
+                                   .target4 = record->target4,
+                                   .target6 = record->target6};
+
+        make_elements(&p);
+        for (unsigned k = 0; k < p.n_elements; k++)
+            elements[n++] = p.elements[k];
+    }
+    firewall_table_name(roots, table);
+    r = nft_elements_add(table, elements, n, e);
+    return r < 0 ? error_wrap(e, r, "put published ports back") : 0;
+}
+
+/* --- sockets -------------------------------------------------------------------------------------------------------------------
+ */
+
+static int socket_type(uint8_t protocol) {
+    return protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
+}
+
+static int bind_port(uint8_t protocol, const struct ip_address *ip, bool v6, uint16_t port) {
+    _cleanup_fd_ int fd = socket(v6 ? AF_INET6 : AF_INET, socket_type(protocol) | SOCK_CLOEXEC, protocol);
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int one = 1;
+
+    if (fd < 0)
+        return -errno;
+    if (ip->family == IP_V4)
+        memcpy(&four.sin_addr, ip->bytes, 4);
+    if (ip->family == IP_V6)
+        memcpy(&six.sin6_addr, ip->bytes, 16);
+    if (v6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    /* An address that an interface gets later (a VPN, a moved service address) can be published on before. */
+    if (ip->family != IP_NONE)
+        (void)setsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof(one));
+    if (bind(fd, v6 ? (const struct sockaddr *)&six : (const struct sockaddr *)&four, v6 ? sizeof(six) : sizeof(four)) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
+static uint16_t bound_port(int fd) {
+    struct sockaddr_in6 address = {0};
+    socklen_t n = sizeof(address);
+
+    return getsockname(fd, (struct sockaddr *)&address, &n) == 0 ? ntohs(address.sin6_port) : 0; /* at the same place for IPv4 */
+}
+
+static bool unsupported(int r) {
+    return r == -EAFNOSUPPORT || r == -EPROTONOSUPPORT || r == -ESOCKTNOSUPPORT;
+}
+
+/* Binds both families at `port` (0: any that is free for both). -EADDRINUSE. What the host does not know (SCTP without its module,
+ * a host without IPv6) is not held. */
+static int hold(struct published_port *p, uint16_t port) {
+    bool want4 = p->host_ip.family != IP_V6, want6 = p->host_ip.family != IP_V4;
+
+    for (int tries = 0;; tries++) {
+        int r;
+
+        p->fd4 = want4 ? bind_port(p->protocol, &p->host_ip, false, port) : -1;
+        if (want4 && p->fd4 < 0 && !unsupported(p->fd4))
+            return p->fd4;
+        p->host_port = port ? port : p->fd4 >= 0 ? bound_port(p->fd4) : 0;
+        p->fd6 = want6 ? bind_port(p->protocol, &p->host_ip, true, p->host_port) : -1;
+        if (!want6 || p->fd6 >= 0 || unsupported(p->fd6)) {
+            if (p->host_port == 0)
+                p->host_port = p->fd6 >= 0 ? bound_port(p->fd6) : 0;
+            p->fd4 = MAX_OF(p->fd4, -1);
+            p->fd6 = MAX_OF(p->fd6, -1);
+            return p->host_port ? 0 : -EPROTONOSUPPORT;
+        }
+        r = p->fd6;
+        p->fd4 = fd_close(p->fd4);
+        p->fd6 = -1;
+        if (port || r != -EADDRINUSE || tries == RANDOM_TRIES_MAX)
+            return r;
+    }
+}
+
+static int hold_one_of(struct published_port *p, const struct port_mapping *m, struct error *e) {
+    char ip[IP_TEXT_MAX];
+    int r = -EADDRINUSE;
+
+    for (uint32_t port = m->host_first; port <= m->host_last && r == -EADDRINUSE; port++)
+        r = hold(p, (uint16_t)port);
+    if (r == 0)
+        return 0;
+    if (r == -EADDRINUSE && m->host_first == m->host_last && m->host_first)
+        return holder_error(p->protocol, m->host_first, e);
+    if (r == -EADDRINUSE)
+        return error_set(e, r, "every port of %u-%u is in use", m->host_first, m->host_last);
+    if (r == -EACCES)
+        return error_errno(e, r, "take port %u: ports below net.ipv4.ip_unprivileged_port_start need privileges", m->host_first);
+    return error_errno(e, r, "take port %u/%s at %s", m->host_first, port_protocol_name(m->protocol),
+                       m->host_ip.family == IP_NONE ? "all addresses" : ip_format(&m->host_ip, ip));
+}
+
+/* A TCP socket of IPv6 is a relay where translation cannot do it: for ::1, and for a container without IPv6. */
+static int start_relay(struct published_port *p, struct error *e) {
+    if (p->protocol != IPPROTO_TCP || p->fd6 < 0)
+        return 0;
+    if (p->host_ip.family == IP_V6 && !ip_is_loopback(&p->host_ip) && p->target6.family != IP_NONE)
+        return 0;
+    if (listen(p->fd6, SOMAXCONN) < 0)
+        return error_errno(e, -errno, "listen at port %u", p->host_port);
+    p->relay = true;
+    return 0;
+}
+
+static int publish(const struct roots *roots, const char *id, const char *name, const struct port_mapping *m,
+                   struct published_port *p, struct arena *a, struct error *e) {
+    int r;
+
+    if (ip_is_unspecified(&m->host_ip) && m->host_ip.family == IP_V4)
+        p->host_ip = m->host_ip; /* 0.0.0.0 is IPv4 alone */
+    r = hold_one_of(p, m, e);
+    if (r == 0)
+        r = record_write(roots, id, name, p, a, e);
+    if (r == 0)
+        r = start_relay(p, e);
+    if (r < 0)
+        return error_wrap(e, r, "publish port %u/%s", m->container_port, port_protocol_name(m->protocol));
+    make_elements(p);
+    return 0;
+}
+
+int port_publish(const struct roots *roots, const char *container_id, const char *container_name, const struct list *mappings,
+                 const struct network_attachment *attachment, struct arena *a, struct list *ret, struct error *e) {
+    struct list published = {0};
+
+    if (mappings->n > PORTS_MAX)
+        return error_set(e, -E2BIG, "a container can publish %d ports at most", PORTS_MAX);
+    for (size_t i = 0; i < mappings->n; i++) {
+        const struct port_mapping *m = LIST_AT(struct port_mapping, mappings, i);
+        struct published_port *p = LIST_ADD(a, struct published_port, &published);
+        int r;
+
+        p->fd4 = p->fd6 = -1;
+        p->protocol = m->protocol;
+        p->container_port = m->container_port;
+        p->host_ip = m->host_ip;
+        if (attachment->ip && *attachment->ip)
+            (void)ip_parse(attachment->ip, &p->target4, NULL);
+        if (attachment->ip6 && *attachment->ip6)
+            (void)ip_parse(attachment->ip6, &p->target6, NULL);
+        r = publish(roots, container_id, container_name, m, p, a, e);
+        if (r < 0) {
+            port_release(&published);
+            return r;
+        }
+    }
+    *ret = published;
+    return 0;
+}
+
+void port_release(const struct list *published) {
+    for (size_t i = 0; i < published->n; i++) {
+        struct published_port *p = LIST_AT(struct published_port, published, i);
+
+        p->fd4 = fd_close(p->fd4);
+        p->fd6 = fd_close(p->fd6);
+        if (p->record)
+            (void)unlink(p->record);
+        p->record = NULL;
+    }
+}

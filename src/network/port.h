@@ -1,0 +1,44 @@
+/* Publishing ports. For each: a socket bound to the host's port, so that nobody else takes it unnoticed; a record under
+ * <run_root>/ports/ that says whose it is; and an element of the packet filter's maps that does the work.
+ *
+ * The sockets must live as long as the container: the monitor holds them. Those that listen are relays: the kernel cannot translate
+ * a connection to [::1], nor one from IPv6 to a container without IPv6; what arrives there is for port_relay(). */
+#pragma once
+
+#include "kernel/nft.h"
+#include "model/port.h"
+#include "network/network.h"
+
+#define PORTS_MAX 4096 /* of one container */
+
+struct published_port {
+    uint8_t protocol;
+    struct ip_address host_ip; /* IP_NONE: all */
+    uint16_t host_port, container_port;
+    struct ip_address target4, target6; /* the container's addresses that it leads to; IP_NONE = none */
+    int fd4, fd6;                       /* bound sockets, -1 = none; the caller owns them. fd6 listens when it is a TCP relay */
+    bool relay;
+    uint8_t n_elements;
+    struct nft_element elements[2]; /* to be added by a plan step: nft_elements_add(table, …); JOURNAL_NFT each */
+    const char *record;             /* absolute path: JOURNAL_UNLINK */
+};
+
+/* Takes host ports for the mappings (struct port_mapping). *ret: struct published_port. On failure nothing stays taken. -EADDRINUSE
+ * names the process or container that holds the port. */
+int port_publish(const struct roots *roots, const char *container_id, const char *container_name, const struct list *mappings,
+                 const struct network_attachment *attachment, struct arena *a, struct list *ret, struct error *e);
+/* Closes the sockets and removes the records: for a start that fails before its journal is written. */
+void port_release(const struct list *published);
+/* Adds the elements of all recorded ports to the (new) table. */
+int port_restore_elements(const struct roots *roots, struct arena *a, struct error *e);
+
+struct port_record {
+    uint8_t protocol;
+    struct ip_address host_ip;
+    uint16_t host_port;
+    const char *container_id, *container_name;
+    struct ip_address target4, target6;
+    uint16_t container_port;
+};
+/* All records (struct port_record). */
+int port_list(const struct roots *roots, struct arena *a, struct list *ret, struct error *e);

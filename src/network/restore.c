@@ -1,0 +1,238 @@
+/* Putting a network into the host's stack, the first time and whenever somebody has flushed it: off the hot path. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "network/forwarding.h"
+#include "network/lease.h"
+#include "network/port.h"
+#include "network/store.h"
+#include "network/subnet.h"
+
+#define RESOLV_CONF_MAX  ((size_t)64 << 10)
+#define SUBNET_TRIES_MAX 4 /* of choosing anew, when another engine took the same one at the same moment */
+
+#define OPTION_MASQUERADE "com.docker.network.bridge.enable_ip_masquerade"
+#define OPTION_ICC        "com.docker.network.bridge.enable_icc"
+
+/* --- subnets
+ * ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Everything that a subnet of `n` must not overlap. */
+static int gather_uses(const struct roots *roots, const struct network *n, struct arena *a, struct list *uses, struct error *e) {
+    _cleanup_buf_ struct buf resolv = BUF_INIT;
+    struct list all = {0};
+    int r;
+
+    (void)fs_read_at(AT_FDCWD, "/etc/resolv.conf", RESOLV_CONF_MAX, &resolv, NULL); /* without one there is nothing to avoid */
+    r = subnet_host_uses(a, link_index(network_bridge(n, a)), buf_text(&resolv), uses, e);
+    if (r == 0)
+        r = network_list(roots, a, &all, NULL, e);
+    for (size_t i = 0; r == 0 && i < all.n; i++) {
+        const struct network *other = LIST_AT(struct network, &all, i);
+
+        for (int family = IP_V4; strcmp(other->name, n->name) != 0 && network_is_bridge(other) && family <= IP_V6;
+             family += IP_V6 - IP_V4) {
+            struct subnet_plan plan;
+
+            if (network_subnet(other, (enum ip_family)family, &plan))
+                *LIST_ADD(a, struct subnet_use, uses) =
+                    (struct subnet_use){plan.subnet, arena_printf(a, "network %s", other->name)};
+        }
+    }
+    return r;
+}
+
+static void add_subnet(struct network *n, struct arena *a, const struct ip_prefix *subnet) {
+    char text[IP_TEXT_MAX];
+    struct ip_address base = ip_prefix_base(subnet), gateway = ip_add(&base, 1);
+    struct network_subnet *s = LIST_ADD(a, struct network_subnet, &n->ipam.config);
+
+    s->subnet = arena_strdup(a, ip_prefix_format(subnet, text));
+    s->gateway = arena_strdup(a, ip_format(&gateway, text));
+}
+
+int network_plan_subnets(const struct roots *roots, struct network *n, struct arena *a, struct error *e) {
+    struct list uses = {0};
+    struct subnet_plan plan;
+    struct ip_prefix subnet;
+    int r = gather_uses(roots, n, a, &uses, e);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < n->ipam.config.n; i++) {
+        const char *text = LIST_AT(struct network_subnet, &n->ipam.config, i)->subnet;
+        const struct subnet_use *conflict;
+
+        r = ip_prefix_parse(text, &subnet, e);
+        if (r < 0)
+            return r;
+        conflict = network_is_bridge(n) ? subnet_conflict(&uses, &subnet) : NULL;
+        if (conflict) {
+            char other[IP_TEXT_MAX];
+
+            return error_set(e, -EADDRINUSE, "subnet %s overlaps %s (%s)", text, ip_prefix_format(&conflict->prefix, other),
+                             conflict->what);
+        }
+    }
+    if (n->ipv4 && !network_subnet(n, IP_V4, &plan)) {
+        r = subnet_choose(&uses, &subnet, e);
+        if (r < 0)
+            return r;
+        add_subnet(n, a, &subnet);
+    }
+    if (n->ipv6 && !network_subnet(n, IP_V6, &plan)) {
+        subnet = subnet_unique_local(n->id);
+        add_subnet(n, a, &subnet);
+    }
+    return 0;
+}
+
+/* --- the bridge
+ * ------------------------------------------------------------------------------------------------------------------- */
+
+static void describe_bridge(const struct network *n, struct arena *a, struct link_bridge *ret) {
+    struct link_bridge b = {.mtu = network_mtu(n)};
+    struct subnet_plan plan;
+
+    (void)snprintf(b.name, sizeof(b.name), "%s", network_bridge(n, a));
+    for (int family = IP_V4; family <= IP_V6; family += IP_V6 - IP_V4) {
+        if (!network_subnet(n, (enum ip_family)family, &plan) || plan.gateway.family == IP_NONE)
+            continue;
+        if (b.n_addresses == 0)
+            mac_from_ip(&plan.gateway, b.mac);
+        b.addresses[b.n_addresses++] = (struct ip_prefix){plan.gateway, plan.subnet.length};
+    }
+    if (b.n_addresses == 0) /* no gateway: any address of its own will do */
+        (void)sscanf(n->id, "%2hhx%2hhx%2hhx%2hhx", &b.mac[2], &b.mac[3], &b.mac[4], &b.mac[5]), b.mac[0] = 0x02;
+    *ret = b;
+}
+
+static int drop_subnets(const struct roots *roots, struct network *n, struct arena *a, struct error *e) {
+    struct list leases = {0};
+    int r = lease_list(roots, n->name, a, &leases, e);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < leases.n; i++)
+        if (lease_owner_exists(roots, LIST_AT(struct lease, &leases, i)->owner.container_id))
+            return error_set(e, -EADDRINUSE, "its containers have addresses of it: stop them to have another chosen");
+    n->ipam.config = (struct list){0};
+    return 0;
+}
+
+/* Brings the bridge up with a subnet that collides with nothing. Who makes a bridge looks at the routes once more afterwards: two
+ * engines that chose the same subnet at the same moment then see each other, and the one whose bridge is younger chooses again. */
+static int make_bridge(const struct roots *roots, struct network *n, struct arena *a, struct error *e) {
+    for (int tries = 0;; tries++) {
+        struct link_bridge bridge;
+        bool made;
+        int r = network_plan_subnets(roots, n, a, e);
+
+        if (r == -EADDRINUSE && n->auto_subnet && tries < SUBNET_TRIES_MAX) {
+            error_release(e);
+            r = drop_subnets(roots, n, a, e);
+            if (r == 0)
+                r = network_plan_subnets(roots, n, a, e);
+            if (r == 0)
+                r = network_write(roots, n, true, e);
+        }
+        if (r < 0)
+            return r;
+        describe_bridge(n, a, &bridge);
+        made = link_index(bridge.name) == 0;
+        r = link_bridge_create(&bridge, e);
+        if (r < 0 || !made)
+            return r;
+        r = network_plan_subnets(roots, n, a, e);
+        if (r == 0)
+            return 0;
+        (void)link_delete(bridge.name, NULL);
+        if (!n->auto_subnet || tries == SUBNET_TRIES_MAX)
+            return r;
+        error_release(e);
+    }
+}
+
+/* --- the table
+ * -------------------------------------------------------------------------------------------------------------------- */
+
+static void add_networks(const struct list *all, struct arena *a, struct netlink_batch *b, const char *table,
+                         struct strs *bridges) {
+    for (size_t i = 0; i < all->n; i++) {
+        const struct network *n = LIST_AT(struct network, all, i);
+        struct firewall_bridge bridge = {.internal = n->internal,
+                                         .masquerade = network_option_is(n, OPTION_MASQUERADE, true),
+                                         .icc = network_option_is(n, OPTION_ICC, true)};
+
+        if (!network_is_bridge(n))
+            continue;
+        bridge.name = network_bridge(n, a);
+        strs_add(a, bridges, bridge.name);
+        firewall_add_bridge(b, table, &bridge);
+    }
+}
+
+static int restore_table(const struct roots *roots, struct arena *a, struct error *e) {
+    _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
+    char table[FIREWALL_TABLE_MAX];
+    struct list all = {0};
+    struct strs bridges = {0}, opened = {0};
+    bool ipv6 = false;
+    int r = network_list(roots, a, &all, NULL, e);
+
+    if (r < 0)
+        return r;
+    firewall_table_name(roots, table);
+    firewall_build(&b, table);
+    add_networks(&all, a, &b, table, &bridges);
+    for (size_t i = 0; i < all.n; i++)
+        ipv6 |= LIST_AT(struct network, &all, i)->ipv6;
+    r = forwarding_open_uplinks(roots, &bridges, ipv6, a, &opened, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < opened.n; i++)
+        firewall_add_opened(&b, table, opened.v[i]);
+    r = nft_commit(&b, e);
+    if (r < 0)
+        return error_wrap(e, r, "make the packet filter's table %s", table);
+    return port_restore_elements(roots, a, e);
+}
+
+int network_restore(const struct roots *roots, struct network *n, struct arena *a, struct error *e) {
+    _cleanup_fd_ int lock = network_lock(roots, e);
+    int r;
+
+    if (lock < 0)
+        return lock;
+    if (!network_is_bridge(n))
+        return 0;
+    r = make_bridge(roots, n, a, e);
+    if (r == 0)
+        r = forwarding_open_bridge(network_bridge(n, a), n->ipv6, e);
+    if (r == 0)
+        r = restore_table(roots, a, e);
+    return r < 0 ? error_wrap(e, r, "bring up network %s", n->name) : 0;
+}
+
+/* --- taking it down
+ * --------------------------------------------------------------------------------------------------------------- */
+
+int network_teardown(const struct roots *roots, struct error *e) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct list all = {0};
+    int r, first = network_list(roots, &a, &all, NULL, e);
+
+    for (size_t i = 0; i < all.n; i++) {
+        const struct network *n = LIST_AT(struct network, &all, i);
+
+        r = network_is_bridge(n) ? link_delete(network_bridge(n, &a), first < 0 ? NULL : e) : 0;
+        first = first < 0 ? first : r;
+    }
+    r = firewall_remove(roots, first < 0 ? NULL : e);
+    first = first < 0 ? first : r;
+    r = forwarding_restore(roots, first < 0 ? NULL : e);
+    first = first < 0 ? first : r;
+    r = fs_remove_tree_at(roots->run_fd, "leases", first < 0 ? NULL : e);
+    return first < 0 ? first : r;
+}

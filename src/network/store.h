@@ -1,0 +1,38 @@
+/* The files of networks and what follows from one: its bridge's name, its options. */
+#pragma once
+
+#include "network/firewall.h"
+#include "network/network.h"
+
+#define NETWORKS_MAX 4096 /* of one root */
+
+/* Every network with a file (struct network), sorted by name. Damaged files are passed over and named in *ret_damaged (NULL
+ * allowed). */
+int network_list(const struct roots *roots, struct arena *a, struct list *ret, struct strs *ret_damaged, struct error *e);
+/* Writes a network's file: a new one (-EEXIST: the name is taken) or in place of the old one. */
+int network_write(const struct roots *roots, const struct network *n, bool replace, struct error *e);
+int network_read(const struct roots *roots, const char *name, struct arena *a, struct network *ret, struct error *e);
+/* The lock under which networks are made, removed and put back: <run_root>/network.lock. Returns its descriptor. */
+int network_lock(const struct roots *roots, struct error *e);
+
+/* The link that a bridge network is: option com.docker.network.bridge.name, or a name from the id. */
+const char *network_bridge(const struct network *n, struct arena *a);
+const char *network_option(const struct network *n, const char *key); /* NULL when absent */
+bool network_option_is(const struct network *n, const char *key, bool otherwise);
+uint32_t network_mtu(const struct network *n);
+bool network_is_bridge(const struct network *n);
+/* The network's subnet of one family with its gateway (IP_NONE: none); false when it has none. */
+struct subnet_plan {
+    struct ip_prefix subnet;
+    struct ip_prefix range; /* addresses are chosen from it */
+    struct ip_address gateway;
+    const struct map *auxiliary;
+};
+bool network_subnet(const struct network *n, enum ip_family family, struct subnet_plan *ret);
+
+/* Puts back what `n` needs on the host: bridge, addresses, the table with all networks' bridges, forwarding. */
+int network_restore(const struct roots *roots, struct network *n, struct arena *a, struct error *e);
+/* The default network, made when it is not there. */
+int network_make_default(const struct roots *roots, struct arena *a, struct network *ret, struct error *e);
+/* Fills in subnets that nobody chose and checks those that somebody did against the host and the other networks. */
+int network_plan_subnets(const struct roots *roots, struct network *n, struct arena *a, struct error *e);
