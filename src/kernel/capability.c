@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "kernel/sys.h"
+
 static const char *const names[CAPABILITY_COUNT] = {
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
@@ -169,22 +171,20 @@ int capability_get(struct capability_sets *ret, struct error *e) {
 int capability_bound(uint64_t set, struct error *e) {
     /* Past the table, too: a kernel may know capabilities that we do not. EINVAL is the end of its list. */
     for (unsigned n = 0; n < 64; n++) {
-        int held = prctl(PR_CAPBSET_READ, n, 0, 0, 0);
+        int r = set & CAPABILITY_BIT(n) ? 0 : sys_prctl(PR_CAPBSET_DROP, n, 0, 0, 0);
 
-        if (held < 0)
+        if (r == -EINVAL)
             break;
-        if (held == 0 || (set & CAPABILITY_BIT(n)))
-            continue;
-        if (prctl(PR_CAPBSET_DROP, n, 0, 0, 0) < 0)
-            return error_errno(e, -errno, "drop %s from the bounding set", n < CAPABILITY_COUNT ? names[n] : "a capability");
+        if (r < 0)
+            return error_errno(e, r, "drop %s from the bounding set", n < CAPABILITY_COUNT ? names[n] : "a capability");
     }
     return 0;
 }
 
 int capability_keep(struct error *e) {
-    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
-        return error_errno(e, -errno, "keep the capabilities over a change of user");
-    return 0;
+    int r = sys_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+
+    return r < 0 ? error_errno(e, r, "keep the capabilities over a change of user") : 0;
 }
 
 /* The kernel only says EPERM; say which one it was about. */
@@ -204,11 +204,15 @@ static int explain_refusal(const struct capability_sets *sets, int code, struct 
 }
 
 static int raise_ambient(uint64_t set, struct error *e) {
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-        return error_errno(e, -errno, "clear the ambient capabilities");
-    for (unsigned n = 0; n < CAPABILITY_COUNT; n++)
-        if ((set & CAPABILITY_BIT(n)) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, n, 0, 0) < 0)
-            return error_errno(e, -errno, "raise the ambient capability %s", names[n]);
+    int r = sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+
+    if (r < 0)
+        return error_errno(e, r, "clear the ambient capabilities");
+    for (unsigned n = 0; n < CAPABILITY_COUNT; n++) {
+        r = set & CAPABILITY_BIT(n) ? sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, n, 0, 0) : 0;
+        if (r < 0)
+            return error_errno(e, r, "raise the ambient capability %s", names[n]);
+    }
     return 0;
 }
 
@@ -219,7 +223,9 @@ int capability_apply(const struct capability_sets *sets, struct error *e) {
         {(uint32_t)(sets->effective >> 32), (uint32_t)(sets->permitted >> 32), (uint32_t)(sets->inheritable >> 32)},
     };
 
-    if (syscall(SYS_capset, &header, data) < 0)
-        return explain_refusal(sets, -errno, e);
+    int r = sys_capset(&header, data);
+
+    if (r < 0)
+        return explain_refusal(sets, r, e);
     return raise_ambient(sets->ambient, e);
 }

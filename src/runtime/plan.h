@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "kernel/capability.h"
+#include "kernel/link.h"
 #include "model/oci_spec.h"
 
 /* Where a step runs. Steps of each role keep their order; `sync` steps order the two that run side by side. */
@@ -16,8 +17,9 @@ enum plan_role {
     PLAN_PARENT, /* in the monitor, while the child works */
 };
 
-#define PLAN_ARGS      7
+#define PLAN_ARGS      9
 #define PLAN_STEPS_MAX 65536 /* 10,000 mounts are allowed; more is a mistake */
+#define PLAN_LINKS_MAX 64    /* interfaces of one container */
 #define PLAN_TEXT_MAX  ((size_t)32 << 20)
 
 enum plan_flag {
@@ -60,66 +62,54 @@ struct plan_rootfs {
     const char *upper;  /* absolute; made (mode 0755, owned by the container's root) if missing */
     const char *work;
     const char *path; /* of the bind */
+    bool id_map;      /* in a new user namespace: the files' owners are shifted into it by idmapped mounts */
     bool is_volatile; /* overlay `volatile`: no syncs on the upper layer's behalf; for containers that go with their end */
 };
 
-/* A file write into a cgroup directory. */
-struct plan_cgroup_write {
-    const char *file; /* "memory.max" */
-    const char *value;
-    bool may_fail;
-};
-/* One directory to make in one hierarchy: absolute path, what to write there. Attaching is up to the plan: CLONE_INTO_CGROUP for
- * v2, cgroup.procs from the parent for v1. */
-struct plan_cgroup {
-    const char *path;
-    bool v2;
-    struct list writes;         /* struct plan_cgroup_write, in order */
-    const void *device_program; /* struct bpf_insn[] for BPF_PROG_TYPE_CGROUP_DEVICE on v2; NULL = none */
-    size_t device_program_size; /* bytes */
-};
-
-/* A veth pair: host_name on the host (port of `bridge` if not NULL), name inside, configured by the child. Needs a new or owned
- * network namespace. */
-struct plan_link {
-    const char *host_name;
-    const char *name; /* "eth0" */
-    const char *mac;  /* "02:42:ac:11:00:02"; NULL = the kernel chooses */
-    const char *bridge;
-    uint32_t mtu;          /* 0 = the bridge's */
-    struct strs addresses; /* "172.17.0.2/16", "fd00::2/64" */
-    struct strs gateways;  /* default routes, one per family */
-    bool isolated;         /* bridge port isolation: no traffic between containers of the network */
+/* What a mount of type "cgroup" shows inside: one directory of the container's own per hierarchy. */
+struct plan_cgroup_mount {
+    const char *name; /* below /sys/fs/cgroup inside: "memory", "cpu,cpuacct"; NULL: version 2 alone, it is the mount itself */
+    const char *dir;  /* absolute */
 };
 
 struct plan_context {
     const char *id;
     struct plan_rootfs rootfs;
-    struct list cgroups; /* struct plan_cgroup */
-    struct list links;   /* struct plan_link */
-    const void *seccomp; /* struct sock_filter[]; NULL = no filter */
-    size_t seccomp_size; /* bytes */
+    struct list cgroup_ops;     /* struct cgroup_op (kernel/cgroup.h): done before the child exists, in this order */
+    struct strs cgroup_join;    /* version 1: absolute directories that the child enters */
+    const char *cgroup_unified; /* version 2: absolute directory that the child is born in; NULL = none */
+    struct list cgroup_mounts;  /* struct plan_cgroup_mount */
+    struct list links;          /* struct link (kernel/link.h): made by the parent, configured by the child */
+    const void *seccomp;        /* struct sock_filter[]; NULL = no filter */
+    size_t seccomp_size;        /* bytes */
     uint32_t seccomp_flags;
-    bool rootless; /* the monitor is root of a user namespace, not of the host */
-    bool dev_fill; /* a tmpfs on /dev gets the usual nodes and links (always, except when a caller of the OCI interface forbids) */
+    bool single_id; /* the user namespace maps one id only: no other gid, no other uid can be set */
+    bool rootless;  /* the monitor is root of a user namespace, not of the host */
+    bool dev_fill;  /* a tmpfs on /dev gets the usual nodes and links (always, except when a caller of the OCI interface forbids) */
     bool new_keyring;      /* a session keyring of its own */
     bool no_pivot;         /* chroot instead of pivot_root (ramfs roots) */
     bool init;             /* PID 1 is the built-in init, the command its child */
     const char *init_path; /* reserved for a user's own init program */
 };
 
+struct cgroup_layout;
+/* Fills the four cgroup_… members for the group `path` (kernel/cgroup.h) with the limits of `resources` (NULL = none). Pure. */
+int plan_context_cgroups(struct plan_context *context, const struct cgroup_layout *layout, const char *path,
+                         const struct oci_resources *resources, struct arena *a, struct error *e);
+
 /* Pure: reads nothing but its arguments. -EINVAL names the field that cannot be done; -E2BIG. */
 int plan_build(const struct oci_spec *spec, const struct plan_context *context, struct plan *ret, struct error *e);
 
 /* Joining a running container: namespaces of its first process by pidfd, cgroups by their directories, then the process. */
 struct plan_exec_context {
-    unsigned namespaces; /* CLONE_NEW… of the container's own namespaces, joined all at once */
-    struct strs cgroups; /* absolute paths of the container's cgroup directories */
-    bool v2_first;       /* cgroups.v[0] is the v2 directory (CLONE_INTO_CGROUP) */
+    unsigned namespaces;        /* CLONE_NEW… of the container's own namespaces, joined all at once */
+    struct strs cgroup_join;    /* as in plan_context */
+    const char *cgroup_unified; /* as in plan_context */
     const void *seccomp;
     size_t seccomp_size;
     uint32_t seccomp_flags;
     bool new_keyring;
+    bool single_id; /* as in plan_context */
 };
 int plan_build_exec(const struct oci_process *process, const struct plan_exec_context *context, struct plan *ret, struct error *e);
 

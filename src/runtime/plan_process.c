@@ -1,0 +1,120 @@
+/* The process of a container: what it may do, who it is, what it runs. The order:
+ *   - descriptors, limits, labels and scheduling need rights that the later steps give up;
+ *   - the bounding set shrinks while CAP_SETPCAP is there; the user changes while CAP_SETUID is;
+ *   - a filter without no_new_privs needs CAP_SYS_ADMIN, so it is loaded before the capabilities shrink to what the container gets;
+ *     after it, only capset, prctl, close_range and execve are called. */
+#include <linux/sched.h>
+#include <string.h>
+
+#include "runtime/plan_build.h"
+
+static int capability_set(const struct strs *names, const char *field, uint64_t *ret, struct error *e) {
+    int r = capability_parse_list(names, ret, e);
+
+    return r < 0 ? error_wrap(e, r, "process.capabilities.%s", field) : 0;
+}
+
+static int capability_sets(const struct oci_capabilities *c, struct capability_sets *ret, struct error *e) {
+    int r;
+
+    *ret = (struct capability_sets){0};
+    if (!c)
+        return 0;
+    r = capability_set(&c->bounding, "bounding", &ret->bounding, e);
+    if (r == 0)
+        r = capability_set(&c->permitted, "permitted", &ret->permitted, e);
+    if (r == 0)
+        r = capability_set(&c->effective, "effective", &ret->effective, e);
+    if (r == 0)
+        r = capability_set(&c->inheritable, "inheritable", &ret->inheritable, e);
+    if (r == 0)
+        r = capability_set(&c->ambient, "ambient", &ret->ambient, e);
+    return r;
+}
+
+static void plan_limits(struct builder *b, const struct oci_process *p) {
+    for (size_t i = 0; i < p->rlimits.n; i++) {
+        const struct oci_rlimit *l = LIST_AT(struct oci_rlimit, &p->rlimits, i);
+
+        STEP(b, PLAN_CHILD, PLAN_LIMIT, text_add(b, l->type), (int64_t)l->soft, (int64_t)l->hard);
+    }
+}
+
+static void plan_scheduling(struct builder *b, const struct oci_process *p) {
+    const struct oci_personality *personality = b->spec && b->spec->linux_ ? b->spec->linux_->personality : NULL;
+
+    if (p->scheduler)
+        STEP(b, PLAN_CHILD, PLAN_SCHEDULER, text_add(b, p->scheduler->policy), p->scheduler->nice, p->scheduler->priority,
+             texts_add(b, &p->scheduler->flags), (int64_t)p->scheduler->runtime, (int64_t)p->scheduler->deadline,
+             (int64_t)p->scheduler->period);
+    if (p->io_priority)
+        STEP(b, PLAN_CHILD, PLAN_IO_PRIORITY, text_add(b, p->io_priority->class), p->io_priority->priority);
+    if (personality && personality->domain)
+        STEP(b, PLAN_CHILD, PLAN_PERSONALITY, text_add(b, personality->domain));
+}
+
+static void plan_labels(struct builder *b, const struct oci_process *p) {
+    if (p->apparmor_profile && *p->apparmor_profile)
+        STEP(b, PLAN_CHILD, PLAN_LABEL, text_add(b, "apparmor"), text_add(b, p->apparmor_profile));
+    if (p->selinux_label && *p->selinux_label)
+        STEP(b, PLAN_CHILD, PLAN_LABEL, text_add(b, "selinux"), text_add(b, p->selinux_label));
+}
+
+static int check_process(const struct oci_process *p, struct error *e) {
+    if (p->args.n == 0)
+        return error_set(e, -EINVAL, "process.args: no command was given");
+    if (p->cwd[0] != '/')
+        return error_set(e, -EINVAL, "process.cwd: %s is not an absolute path", p->cwd);
+    if (p->exec_cpu_affinity)
+        return error_set(e, -ENOTSUP, "process.execCPUAffinity: is not supported");
+    for (size_t i = 0; i < p->env.n; i++)
+        if (p->env.v[i][0] == '=' || !strchr(p->env.v[i], '='))
+            return error_set(e, -EINVAL, "process.env[%zu]: \"%s\" is not of the form NAME=VALUE", i, p->env.v[i]);
+    return 0;
+}
+
+/* What a command without a slash is looked up in: the process's own PATH, as a shell inside would. */
+static const char *search_path(const struct oci_process *p) {
+    for (size_t i = 0; i < p->env.n; i++)
+        if (strncmp(p->env.v[i], "PATH=", 5) == 0)
+            return p->env.v[i] + 5;
+    return NULL;
+}
+
+int plan_process(struct builder *b, const struct oci_process *p, struct error *e) {
+    const struct plan_context *c = b->context;
+    const struct oci_user *u = &p->user;
+    struct capability_sets caps;
+    int r;
+
+    r = check_process(p, e);
+    if (r == 0)
+        r = capability_sets(p->capabilities, &caps, e);
+    if (r < 0)
+        return r;
+    if (!b->spec && p->terminal) /* joining; else planned among the files */
+        STEP(b, PLAN_CHILD, PLAN_TERMINAL, 0, u->uid);
+    STEP(b, PLAN_CHILD, PLAN_CWD, text_add(b, path_clean(b->arena, p->cwd)));
+    if (c->new_keyring)
+        STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_KEYRING, text_add(b, c->id));
+    if (!b->own_user) {
+        if (p->oom_score_adj.set)
+            STEP(b, PLAN_CHILD, PLAN_OOM_SCORE, p->oom_score_adj.value);
+        plan_limits(b, p);
+    }
+    plan_scheduling(b, p);
+    plan_labels(b, p);
+    STEP(b, PLAN_CHILD, PLAN_SESSION, p->terminal);
+    if (p->no_new_privileges)
+        STEP(b, PLAN_CHILD, PLAN_NO_NEW_PRIVILEGES);
+    STEP(b, PLAN_CHILD, PLAN_BOUND, (int64_t)caps.bounding);
+    STEP(b, PLAN_CHILD, PLAN_USER, u->uid, u->gid, u32s_add(b, &u->additional_gids), u->umask.set ? u->umask.value : 022,
+         c->single_id);
+    STEP(b, PLAN_CHILD, PLAN_READY);
+    if (c->seccomp_size > 0)
+        STEP(b, PLAN_CHILD, PLAN_SECCOMP, data_add(b, c->seccomp, c->seccomp_size), c->seccomp_flags);
+    STEP(b, PLAN_CHILD, PLAN_CAPABILITIES, (int64_t)caps.effective, (int64_t)caps.permitted, (int64_t)caps.inheritable,
+         (int64_t)caps.ambient);
+    STEP(b, PLAN_CHILD, PLAN_EXEC, texts_add(b, &p->args), texts_add(b, &p->env), text_add(b, search_path(p)), c->init);
+    return 0;
+}

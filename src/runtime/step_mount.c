@@ -1,0 +1,439 @@
+/* Steps of the child: mounts, devices, what is masked. Inside the container's root everything is resolved once, by openat2(2), and
+ * then acted upon by descriptor: the image and the volumes may hold any trick with links, and others may be changing them. */
+#include <limits.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+
+#include "runtime/copy_up.h"
+#include "runtime/executor_state.h"
+
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+
+#define SYMLINKS_MAX 40 /* as the kernel's own limit of one look-up */
+
+#define IN_ROOT  (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+#define NO_LINKS (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+
+/* ---- Finding and making targets ---- */
+
+/* Where a path of the container is looked up: our own /dev by itself, all else from the root. */
+static int base_of(const struct executor *x, const char **path, uint64_t *resolve) {
+    if (x->dev_fd >= 0 && strncmp(*path, "/dev/", 5) == 0) {
+        *path += 5;
+        *resolve = NO_LINKS;
+        return x->dev_fd;
+    }
+    if (*resolve & RESOLVE_BENEATH && **path == '/')
+        *path += 1;
+    return x->root_fd;
+}
+
+static int make_entry(int dir, const char *name, bool file) {
+    int r = file ? sys_mknodat(dir, name, S_IFREG | 0644, 0) : sys_mkdirat(dir, name, 0755);
+
+    return r < 0 && r != -EEXIST ? r : open_how(dir, name, O_PATH | O_NOFOLLOW, 0, NO_LINKS);
+}
+
+/* A link that leads to nothing: `path` becomes where it leads, so that its target can be made. -ENOENT: there is no link. */
+static int follow_dangling(int dir, const char *name, const char *prefix, const char *rest, char path[PATH_MAX]) {
+    char text[PATH_MAX], next[PATH_MAX];
+    ssize_t n = sys_readlinkat(dir, name, text, sizeof(text) - 1);
+    int before = (int)(strlen(prefix) - strlen(name));
+    int size;
+
+    if (n < 0)
+        return n == -EINVAL ? -ENOENT : (int)n;
+    text[n] = '\0';
+    size = snprintf(next, sizeof(next), "%.*s%s%s", text[0] == '/' ? 0 : before, prefix, text, rest);
+    if (size < 0 || (size_t)size >= sizeof(next))
+        return -ENAMETOOLONG;
+    memcpy(path, next, (size_t)size + 1);
+    return 0;
+}
+
+/* Walks `path` below base, making what is missing. 0: `path` was rewritten, walk again. */
+static int make_walk(int base, char path[PATH_MAX], bool file, uint64_t resolve) {
+    _cleanup_fd_ int dir = -1;
+    size_t at = 0;
+
+    for (;;) {
+        char prefix[PATH_MAX];
+        const char *name;
+        size_t end;
+        bool last;
+        int fd;
+
+        at += strspn(path + at, "/");
+        end = at + strcspn(path + at, "/");
+        last = path[end + strspn(path + end, "/")] == '\0';
+        memcpy(prefix, path, end);
+        prefix[end] = '\0';
+        name = prefix + at;
+        fd = open_how(base, prefix, O_PATH, 0, resolve);
+        if (fd == -ENOENT) {
+            int r = follow_dangling(dir >= 0 ? dir : base, name, prefix, path + end, path);
+
+            if (r == 0)
+                return resolve & RESOLVE_NO_SYMLINKS ? -ELOOP : 0;
+            fd = r == -ENOENT ? make_entry(dir >= 0 ? dir : base, name, file && last) : r;
+        }
+        if (fd < 0 || last)
+            return fd;
+        fd_close(dir);
+        dir = fd;
+        at = end;
+    }
+}
+
+static int make_target(int base, const char *given, bool file, uint64_t resolve) {
+    char path[PATH_MAX];
+
+    if (strlen(given) >= sizeof(path))
+        return -ENAMETOOLONG;
+    memcpy(path, given, strlen(given) + 1);
+    for (int links = 0; links < SYMLINKS_MAX; links++) {
+        int fd = make_walk(base, path, file, resolve);
+
+        if (fd != 0)
+            return fd;
+    }
+    return -ELOOP;
+}
+
+static int target_error(int r, const char *path, struct error *e) {
+    error_errno(e, r, "%s", path);
+    if (r == -ELOOP)
+        error_hint(e, "a symbolic link stands there");
+    return r;
+}
+
+int target_open(struct executor *x, const char *path, bool file, bool no_links, struct error *e) {
+    uint64_t resolve = no_links ? NO_LINKS : IN_ROOT;
+    const char *below = path;
+    int base = base_of(x, &below, &resolve);
+    int fd = open_how(base, below, O_PATH, 0, resolve);
+
+    if (fd == -ENOENT)
+        fd = make_target(base, below, file, resolve);
+    return fd < 0 ? target_error(fd, path, e) : fd;
+}
+
+int root_open(struct executor *x, const char *path, int flags, struct error *e) {
+    int fd = open_how(x->root_fd >= 0 ? x->root_fd : AT_FDCWD, path, flags, 0, IN_ROOT);
+
+    return fd < 0 ? error_errno(e, fd, "%s", path) : fd;
+}
+
+static int attach(int mount, int target, const char *path, struct error *e) {
+    int r = sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+
+    if (r < 0) {
+        error_errno(e, r, "mount on %s", path);
+        if (r == -ENOTDIR)
+            error_hint(e, "a directory can only be mounted on a directory, a file only on a file");
+    }
+    return r;
+}
+
+/* ---- File systems ---- */
+
+static int configure(int fs, const char *option, struct error *e) {
+    const char *equals = strchr(option, '=');
+    char key[64];
+    int r;
+
+    if (equals && (size_t)(equals - option) < sizeof(key)) {
+        memcpy(key, option, (size_t)(equals - option));
+        key[equals - option] = '\0';
+        r = sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1, 0);
+    } else {
+        r = sys_fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL, 0);
+    }
+    return r < 0 ? error_errno(e, r, "option %s", option) : 0;
+}
+
+static int make_fs(const struct plan *plan, const char *type, const char *source, int64_t options, unsigned attr, struct error *e) {
+    _cleanup_fd_ int fs = sys_fsopen(type, FSOPEN_CLOEXEC);
+    const char *option = plan_first(plan, options);
+    uint32_t n = plan ? plan_count(plan, options) : 0;
+    int r = 0;
+
+    if (fs < 0)
+        return error_errno(e, fs, "file system type %s", type);
+    if (source && *source)
+        r = sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0);
+    for (uint32_t i = 0; r == 0 && i < n; i++, option = plan_next(option))
+        r = configure(fs, option, e);
+    if (r < 0)
+        return e && e->text ? r : error_errno(e, r, "source %s", source);
+    r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    if (r == 0)
+        r = sys_fsmount(fs, FSMOUNT_CLOEXEC, attr);
+    return r < 0 ? error_errno(e, r, "make a %s", type) : r;
+}
+
+static int set_propagation(int mount, uint64_t propagation, struct error *e) {
+    struct mount_attr attr = {.propagation = propagation & ~(uint64_t)MS_REC};
+    int r = propagation ? sys_mount_setattr(mount, "", AT_EMPTY_PATH | (propagation & MS_REC ? (unsigned)AT_RECURSIVE : 0), &attr,
+                                            sizeof(attr))
+                        : 0;
+
+    return r < 0 ? error_errno(e, r, "set the propagation") : 0;
+}
+
+/* Which later steps use the mount. The descriptor keeps meaning this very mount, whatever is put over its path later. */
+static int *keeper(struct executor *x, int64_t flags) {
+    return flags & STEP_PROC ? &x->proc_fd : flags & STEP_PTS ? &x->pts_fd : flags & STEP_DEV ? &x->dev_fd : NULL;
+}
+
+int step_mount(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *path = plan_text(x->plan, s->arg[2]);
+    int64_t flags = s->arg[6];
+    int *keep = keeper(x, flags);
+    _cleanup_fd_ int mount = -1, target = -1;
+    int r;
+
+    r = mount = make_fs(x->plan, plan_text(x->plan, s->arg[0]), plan_text(x->plan, s->arg[1]), s->arg[3], (unsigned)s->arg[4], e);
+    if (r >= 0)
+        r = target = target_open(x, path, false, flags & STEP_NO_LINKS, e);
+    if (r >= 0 && flags & STEP_COPY_UP)
+        r = copy_up(target, mount, e);
+    if (r >= 0)
+        r = set_propagation(mount, (uint64_t)s->arg[5], e);
+    if (r >= 0)
+        r = attach(mount, target, path, e);
+    if (r < 0)
+        return error_wrap(e, r, "mount %s", path);
+    if (keep) {
+        fd_close(*keep);
+        *keep = TAKE_FD(mount);
+    }
+    return 0;
+}
+
+static int set_attributes(int mount, uint64_t set, uint64_t clear, bool tree, struct error *e) {
+    struct mount_attr attr = {.attr_set = set, .attr_clr = clear};
+    int r =
+        set || clear ? sys_mount_setattr(mount, "", AT_EMPTY_PATH | (tree ? (unsigned)AT_RECURSIVE : 0), &attr, sizeof(attr)) : 0;
+
+    return r < 0 ? error_errno(e, r, "set the mount's attributes") : 0;
+}
+
+static bool is_file(int fd) {
+    struct stat st;
+
+    return sys_fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
+static int bind_target(struct executor *x, const char *path, int mount, bool no_links, struct error *e) {
+    uint64_t resolve = no_links ? NO_LINKS : IN_ROOT;
+    const char *below = path;
+    int base = base_of(x, &below, &resolve);
+    int fd = open_how(base, below, O_PATH, 0, resolve);
+
+    return fd >= 0 ? fd : target_open(x, path, is_file(mount), no_links, e);
+}
+
+int step_bind(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *source = plan_text(x->plan, s->arg[0]), *path = plan_text(x->plan, s->arg[2]);
+    int64_t flags = s->arg[8];
+    _cleanup_fd_ int opened = -1, target = -1;
+    int mount = slot_get(x, s->arg[1]);
+    int r = 0;
+
+    if (mount < 0) {
+        r = mount = opened =
+            sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | O_CLOEXEC | (flags & STEP_RECURSIVE ? (unsigned)AT_RECURSIVE : 0));
+        if (r < 0)
+            error_errno(e, r, "open %s", source);
+    }
+    if (r >= 0)
+        r = set_attributes(mount, (uint64_t)s->arg[3], (uint64_t)s->arg[4], false, e);
+    if (r >= 0)
+        r = set_attributes(mount, (uint64_t)s->arg[5], (uint64_t)s->arg[6], true, e);
+    if (r >= 0)
+        r = set_propagation(mount, (uint64_t)s->arg[7], e);
+    if (r >= 0)
+        r = target = bind_target(x, path, mount, flags & STEP_NO_LINKS, e);
+    if (r >= 0)
+        r = attach(mount, target, path, e);
+    return r < 0 ? error_wrap(e, r, "mount %s", path) : 0;
+}
+
+/* ---- Devices ---- */
+
+static int node_parent(struct executor *x, const char *path, const char **name, int *opened, struct error *e) {
+    const char *slash = strrchr(path, '/');
+    char dir[PATH_MAX];
+
+    *name = slash + 1;
+    if (x->dev_fd >= 0 && slash == path + 4 && strncmp(path, "/dev/", 5) == 0)
+        return x->dev_fd;
+    if (slash == path)
+        return x->root_fd;
+    if ((size_t)(slash - path) >= sizeof(dir))
+        return error_errno(e, -ENAMETOOLONG, "%s", path);
+    memcpy(dir, path, (size_t)(slash - path));
+    dir[slash - path] = '\0';
+    return *opened = target_open(x, dir, false, false, e);
+}
+
+static bool is_device(int dirfd, const char *name, mode_t mode, dev_t dev) {
+    struct stat st;
+
+    return sys_newfstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) == 0 &&
+           (st.st_mode & S_IFMT) == (mode & S_IFMT) && st.st_rdev == dev;
+}
+
+/* In a user namespace nodes cannot be made: the host's own is shown. */
+static int bind_device(struct executor *x, int dir, const char *name, const char *path, mode_t mode, dev_t dev, struct error *e) {
+    _cleanup_fd_ int mount = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC), target = -1;
+
+    (void)x;
+    if (mount < 0)
+        return error_errno(e, mount, "device %s of the host", path);
+    if (!is_device(mount, "", mode, dev))
+        return error_set(e, -ENODEV, "device %s of the host is not %u:%u", path, major(dev), minor(dev));
+    target = make_entry(dir, name, true);
+    return target < 0 ? error_errno(e, target, "make %s", path) : attach(mount, target, path, e);
+}
+
+int step_node(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *path = plan_text(x->plan, s->arg[0]), *name;
+    mode_t mode = (mode_t)s->arg[1];
+    dev_t dev = (dev_t)s->arg[2];
+    _cleanup_fd_ int opened = -1;
+    int dir = node_parent(x, path, &name, &opened, e);
+    int r;
+
+    if (dir < 0)
+        return dir;
+    if (s->arg[5])
+        return bind_device(x, dir, name, path, mode, dev, e);
+    r = sys_mknodat(dir, name, mode, (unsigned)dev);
+    if (r == -EEXIST && is_device(dir, name, mode, dev))
+        r = 0;
+    if (r == -EPERM)
+        return bind_device(x, dir, name, path, mode, dev, e);
+    if (r == 0 && (s->arg[3] || s->arg[4]))
+        r = sys_fchownat(dir, name, (uid_t)s->arg[3], (gid_t)s->arg[4], AT_SYMLINK_NOFOLLOW);
+    return r < 0 ? error_errno(e, r, "make device %s", path) : 0;
+}
+
+int step_symlink(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *path = plan_text(x->plan, s->arg[1]), *name;
+    _cleanup_fd_ int opened = -1;
+    int dir = node_parent(x, path, &name, &opened, e);
+    int r;
+
+    if (dir < 0)
+        return dir;
+    r = sys_symlinkat(plan_text(x->plan, s->arg[0]), dir, name);
+    return r < 0 && r != -EEXIST ? error_errno(e, r, "make link %s", path) : 0;
+}
+
+/* ---- Masks ---- */
+
+/* One mount for all masks of a kind: the first is attached itself, the others are clones of it (a detached mount could not be
+ * cloned before 6.15). *ret_clone says whether the caller owns what it got. */
+static int mask_mount(int *kept, struct error *e) {
+    int fd = sys_open_tree(*kept, "", OPEN_TREE_CLONE | O_CLOEXEC | (unsigned)AT_EMPTY_PATH);
+
+    return fd < 0 ? error_errno(e, fd, "clone a mask") : fd;
+}
+
+static int empty_directory(struct executor *x, struct error *e) {
+    if (x->empty_fd >= 0)
+        return mask_mount(&x->empty_fd, e);
+    x->empty_fd =
+        make_fs(NULL, "tmpfs", "tmpfs", 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
+    return x->empty_fd;
+}
+
+static int null_device(struct executor *x, struct error *e) {
+    int fd;
+
+    if (x->null_fd >= 0)
+        return mask_mount(&x->null_fd, e);
+    fd = sys_open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | O_CLOEXEC); /* the host's: before pivot_root(2) */
+    if (fd < 0)
+        return error_errno(e, fd, "open /dev/null");
+    if (!is_device(fd, "", S_IFCHR, makedev(1, 3))) {
+        fd_close(fd);
+        return error_set(e, -ENODEV, "/dev/null of the host is something else");
+    }
+    return x->null_fd = fd;
+}
+
+int step_mask(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *path = plan_text(x->plan, s->arg[0]);
+    _cleanup_fd_ int target = root_open(x, path, O_PATH, e);
+    struct stat st;
+    int mount, r;
+
+    if (target < 0)
+        return target;
+    r = sys_fstat(target, &st);
+    if (r < 0)
+        return error_errno(e, r, "%s", path);
+    mount = S_ISDIR(st.st_mode) ? empty_directory(x, e) : null_device(x, e);
+    if (mount < 0)
+        return mount;
+    r = attach(mount, target, path, e);
+    if (mount != x->empty_fd && mount != x->null_fd)
+        (void)sys_close(mount);
+    return r < 0 ? error_wrap(e, r, "mask %s", path) : 0;
+}
+
+int step_read_only(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *path = plan_text(x->plan, s->arg[0]);
+    _cleanup_fd_ int target = root_open(x, path, O_PATH, e), tree = -1;
+    int r = 0;
+
+    if (target < 0)
+        return target;
+    if (s->arg[1])
+        return set_attributes(target, MOUNT_ATTR_RDONLY, 0, false, e);
+    tree = sys_open_tree(target, "", OPEN_TREE_CLONE | O_CLOEXEC | (unsigned)AT_EMPTY_PATH | (unsigned)AT_RECURSIVE);
+    if (tree < 0)
+        return error_errno(e, tree, "%s", path);
+    r = set_attributes(tree, MOUNT_ATTR_RDONLY, 0, true, e);
+    if (r == 0)
+        r = attach(tree, target, path, e);
+    return r < 0 ? error_wrap(e, r, "make %s read-only", path) : 0;
+}
+
+/* ---- procfs ---- */
+
+/* The container's own, which nothing can stand in for; or a private one that is attached nowhere. */
+int proc_open(struct executor *x, struct error *e) {
+    if (x->proc_fd < 0)
+        x->proc_fd = make_fs(NULL, "proc", "proc", 0, 0, e);
+    return x->proc_fd;
+}
+
+int step_sysctl(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *key = plan_text(x->plan, s->arg[0]), *value = plan_text(x->plan, s->arg[1]);
+    int proc = proc_open(x, e);
+    char path[256];
+    ssize_t n;
+    int fd;
+
+    if (proc < 0)
+        return proc;
+    if ((size_t)snprintf(path, sizeof(path), "sys/%s", key) >= sizeof(path))
+        return error_errno(e, -ENAMETOOLONG, "sysctl %s", key);
+    for (char *p = path + 4; *p; p++) /* "net.ipv4.conf.eth0/1.x": as sysctl(8), the other separator stands for a dot */
+        *p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
+    fd = open_how(proc, path, O_WRONLY, 0, NO_LINKS);
+    if (fd < 0)
+        return error_errno(e, fd, "sysctl %s", key);
+    n = sys_write(fd, value, strlen(value));
+    (void)sys_close(fd);
+    return n < 0 ? error_errno(e, (int)n, "set sysctl %s to %s", key, value) : 0;
+}

@@ -1,0 +1,194 @@
+/* Steps of the child: the root file system. */
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "runtime/executor_state.h"
+
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+
+int step_propagation(struct executor *x, const struct plan_step *s, struct error *e) {
+    struct mount_attr attr = {.propagation = (uint64_t)s->arg[0] & ~(uint64_t)MS_REC};
+    int r = sys_mount_setattr(AT_FDCWD, "/", s->arg[0] & MS_REC ? AT_RECURSIVE : 0, &attr, sizeof(attr));
+
+    (void)x;
+    return r < 0 ? error_errno(e, r, "cut the mounts off from the host's") : 0;
+}
+
+/* What the kernel wrote about a failed mount (fsopen(2)): more telling than an errno. */
+static void add_kernel_words(int fs, struct error *e) {
+    char line[256];
+    ssize_t n = sys_read(fs, line, sizeof(line) - 1);
+
+    if (n <= 2)
+        return;
+    line[n] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    error_hint(e, "the kernel says: %s", line + 2); /* behind "e " */
+}
+
+static int set_text(int fs, const char *key, const char *value, struct error *e) {
+    int r = sys_fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0);
+
+    if (r < 0) {
+        error_errno(e, r, "overlay: %s %s", key, value);
+        add_kernel_words(fs, e);
+    }
+    return r;
+}
+
+static int set_fd(int fs, const char *key, int fd, struct error *e) {
+    int r = sys_fsconfig(fs, FSCONFIG_SET_FD, key, NULL, fd);
+
+    if (r < 0) {
+        error_errno(e, r, "overlay: %s by descriptor", key);
+        add_kernel_words(fs, e);
+    }
+    return r;
+}
+
+static int set_lowers(struct executor *x, const struct plan_step *s, int fs, struct error *e) {
+    const char *lower = plan_first(x->plan, s->arg[0]);
+    uint32_t n = plan_count(x->plan, s->arg[0]);
+
+    for (uint32_t i = 0; i < n; i++, lower = plan_next(lower)) {
+        int r = s->arg[1] >= 0 ? set_fd(fs, "lowerdir+", slot_get(x, s->arg[1] + i), e) : set_text(fs, "lowerdir+", lower, e);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static int set_upper_fd(int fs, const char *key, int dir, const char *path, struct error *e) {
+    _cleanup_fd_ int fd = open_how(dir, last_part(path), O_PATH | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+
+    return fd < 0 ? error_errno(e, fd, "open %s", path) : set_fd(fs, key, fd, e);
+}
+
+static int set_upper(struct executor *x, const struct plan_step *s, int fs, struct error *e) {
+    const char *upper = plan_text(x->plan, s->arg[2]), *work = plan_text(x->plan, s->arg[3]);
+    int dir = slot_get(x, s->arg[4]);
+    int r;
+
+    if (!upper)
+        return 0;
+    if (dir >= 0) {
+        r = set_upper_fd(fs, "upperdir", dir, upper, e);
+        return r < 0 ? r : set_upper_fd(fs, "workdir", dir, work, e);
+    }
+    r = set_text(fs, "upperdir", upper, e);
+    return r < 0 ? r : set_text(fs, "workdir", work, e);
+}
+
+static int create_and_mount(struct executor *x, int fs, const char *what, struct error *e) {
+    int r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+
+    if (r < 0) {
+        error_errno(e, r, "mount %s", what);
+        add_kernel_words(fs, e);
+        return r;
+    }
+    r = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+    if (r < 0)
+        return error_errno(e, r, "mount %s", what);
+    x->root_fd = r;
+    return 0;
+}
+
+int step_root_overlay(struct executor *x, const struct plan_step *s, struct error *e) {
+    _cleanup_fd_ int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
+    int r;
+
+    if (fs < 0)
+        return error_errno(e, fs, "use overlay (modprobe overlay)");
+    r = set_text(fs, "source", "overlay", e);
+    if (r == 0)
+        r = set_lowers(x, s, fs, e);
+    if (r == 0)
+        r = set_upper(x, s, fs, e);
+    /* Layers are unpacked without CAP_SYS_ADMIN, so what overlay notes about files stands in user.* attributes. */
+    if (r == 0 && sys_fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
+        r = error_set(e, -EINVAL, "this kernel's overlay lacks userxattr (5.11)");
+    if (r == 0 && s->arg[5])
+        r = sys_fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0);
+    return r < 0 ? r : create_and_mount(x, fs, "overlay", e);
+}
+
+int step_root_bind(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *path = plan_text(x->plan, s->arg[0]);
+    int slot = slot_get(x, s->arg[1]);
+    int fd = slot >= 0 ? slot : sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC | (unsigned)AT_RECURSIVE);
+
+    if (fd < 0)
+        return error_errno(e, fd, "open root %s", path);
+    x->root_fd = fd;
+    return 0;
+}
+
+/* Stacked upon the root of the namespace: paths keep leading to the host's files until pivot_root(2), while the container's root is
+ * an ordinary attached mount, which older kernels (before 6.15) need to mount upon it. */
+int step_root_attach(struct executor *x, const struct plan_step *s, struct error *e) {
+    struct mount_attr attr = {.propagation = MS_PRIVATE};
+    int r = sys_mount_setattr(x->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
+
+    (void)s;
+    if (r == 0)
+        r = sys_move_mount(x->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+    return r < 0 ? error_errno(e, r, "attach the root") : 0;
+}
+
+int step_root_seal(struct executor *x, const struct plan_step *s, struct error *e) {
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    int r = sys_mount_setattr(x->root_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr));
+
+    (void)s;
+    return r < 0 ? error_errno(e, r, "make the root read-only") : 0;
+}
+
+/* pivot_root(".", ".") puts the old root on top of the new one, from where it is let go: no directory for it is needed
+ * (pivot_root(2), notes). */
+int step_pivot(struct executor *x, const struct plan_step *s, struct error *e) {
+    int r = sys_fchdir(x->root_fd);
+
+    if (r < 0)
+        return error_errno(e, r, "enter the root");
+    if (s->arg[0]) {
+        r = sys_chroot(".");
+        return r < 0 ? error_errno(e, r, "chroot") : 0;
+    }
+    r = sys_pivot_root(".", ".");
+    if (r < 0)
+        return error_errno(e, r, "pivot_root");
+    r = sys_umount2(".", MNT_DETACH);
+    if (r < 0)
+        return error_errno(e, r, "let go of the host's root");
+    r = sys_chdir("/");
+    return r < 0 ? error_errno(e, r, "enter the new root") : 0;
+}
+
+int step_root_propagation(struct executor *x, const struct plan_step *s, struct error *e) {
+    struct mount_attr attr = {.propagation = (uint64_t)s->arg[0]};
+    int r = sys_mount_setattr(AT_FDCWD, "/", 0, &attr, sizeof(attr));
+
+    (void)x;
+    return r < 0 ? error_errno(e, r, "set the root's propagation") : 0;
+}
+
+int step_directory(struct executor *x, const struct plan_step *s, struct error *e) {
+    int fd = target_open(x, plan_text(x->plan, s->arg[0]), false, false, e);
+
+    if (fd < 0)
+        return fd;
+    (void)sys_close(fd);
+    return 0;
+}

@@ -1,0 +1,109 @@
+/* Steps of the child: its terminal and its session. */
+#include <linux/magic.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "runtime/executor_state.h"
+
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+
+/* The devpts that this container mounted; joining, the one on its /dev/pts, if it is one. */
+static int pts_open(struct executor *x, struct error *e) {
+    struct statfs fs;
+    int r;
+
+    if (x->pts_fd >= 0)
+        return x->pts_fd;
+    r = x->pts_fd = open_how(x->root_fd >= 0 ? x->root_fd : AT_FDCWD, "/dev/pts", O_PATH | O_DIRECTORY, 0,
+                             RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+    if (r >= 0)
+        r = sys_fstatfs(x->pts_fd, &fs);
+    if (r >= 0 && fs.f_type != DEVPTS_SUPER_MAGIC)
+        r = -ENODEV;
+    return r < 0 ? error_errno(e, r, "open /dev/pts of the container") : x->pts_fd;
+}
+
+static int pty_open(struct executor *x, int pts, int *ret_master, struct error *e) {
+    const int unlock = 0;
+    const struct winsize size = {.ws_row = x->io->rows, .ws_col = x->io->columns};
+    _cleanup_fd_ int master = sys_openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+    int r;
+
+    if (master < 0)
+        return error_errno(e, master, "open a terminal");
+    r = sys_ioctl(master, TIOCSPTLCK, &unlock);
+    if (r == 0) /* the slave by its master, not by a path (4.13) */
+        r = x->terminal_fd = sys_ioctl(master, TIOCGPTPEER, (const void *)(uintptr_t)(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (r >= 0 && size.ws_row && size.ws_col)
+        r = sys_ioctl(master, TIOCSWINSZ, &size);
+    if (r < 0)
+        return error_errno(e, r, "open a terminal");
+    *ret_master = TAKE_FD(master);
+    return 0;
+}
+
+static int bind_console(struct executor *x, struct error *e) {
+    _cleanup_fd_ int mount = sys_open_tree(x->terminal_fd, "", OPEN_TREE_CLONE | O_CLOEXEC | (unsigned)AT_EMPTY_PATH), target = -1;
+    int r;
+
+    if (mount < 0)
+        return error_errno(e, mount, "clone the terminal for /dev/console");
+    target = target_open(x, "/dev/console", true, false, e);
+    if (target < 0)
+        return target;
+    r = sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    return r < 0 ? error_errno(e, r, "mount the terminal on /dev/console") : 0;
+}
+
+int step_terminal(struct executor *x, const struct plan_step *s, struct error *e) {
+    _cleanup_fd_ int master = -1;
+    int pts = pts_open(x, e);
+    int r = pts < 0 ? pts : pty_open(x, pts, &master, e);
+
+    if (r == 0 && s->arg[1]) {
+        r = sys_fchown(x->terminal_fd, (uid_t)s->arg[1], (gid_t)-1);
+        if (r < 0)
+            return error_errno(e, r, "give the terminal to user %lld", (long long)s->arg[1]);
+    }
+    if (r == 0 && s->arg[0])
+        r = bind_console(x, e);
+    if (r < 0)
+        return r;
+    r = sync_send(x, SYNC_CONSOLE, master);
+    return r < 0 ? error_errno(e, r, "send the terminal to the monitor") : 0;
+}
+
+static int set_stream(int fd, int number, struct error *e) {
+    int r;
+
+    if (fd < 0)
+        return 0;
+    r = fd == number ? sys_fcntl(fd, F_SETFD, 0) : sys_dup3(fd, number, 0);
+    return r < 0 ? error_errno(e, r, "connect stream %d", number) : 0;
+}
+
+int step_session(struct executor *x, const struct plan_step *s, struct error *e) {
+    bool terminal = s->arg[0];
+    int streams[3] = {terminal ? x->terminal_fd : x->io->in, terminal ? x->terminal_fd : x->io->out,
+                      terminal ? x->terminal_fd : x->io->err};
+    sigset_t none;
+    int r = sys_setsid();
+
+    if (r >= 0 && terminal)
+        r = sys_ioctl(x->terminal_fd, TIOCSCTTY, NULL);
+    if (r < 0)
+        return error_errno(e, r, "begin a session");
+    for (int i = 0; i < 3; i++) {
+        r = set_stream(streams[i], i, e);
+        if (r < 0)
+            return r;
+    }
+    sigemptyset(&none); /* the monitor blocks signals to read them from a descriptor */
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    return 0;
+}
