@@ -38,11 +38,18 @@ static void add_netns(struct netlink_batch *b, int netns_fd, pid_t netns_pid) {
         netlink_attr_u32(b, IFLA_NET_NS_PID, (uint32_t)netns_pid);
 }
 
+/* One queue each: a pair takes no locks to send, so more would only cost time to make (the default is one for every processor). */
+static void add_queues(struct netlink_batch *b) {
+    netlink_attr_u32(b, IFLA_NUM_TX_QUEUES, 1);
+    netlink_attr_u32(b, IFLA_NUM_RX_QUEUES, 1);
+}
+
 /* What every container-side end carries, whatever its kind. */
 static void add_far_end(struct netlink_batch *b, const struct link *l, int netns_fd, pid_t netns_pid) {
     static const uint8_t none[MAC_SIZE];
 
     netlink_attr_str(b, IFLA_IFNAME, l->name);
+    add_queues(b);
     if (memcmp(l->mac, none, MAC_SIZE) != 0 && l->kind != LINK_IPVLAN)
         netlink_attr(b, IFLA_ADDRESS, l->mac, MAC_SIZE);
     if (l->mtu)
@@ -57,6 +64,7 @@ static void build_veth(struct netlink_batch *b, const struct link *l, unsigned b
 
     netlink_message(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &near, sizeof(near));
     netlink_attr_str(b, IFLA_IFNAME, l->host_name);
+    add_queues(b);
     if (l->mtu)
         netlink_attr_u32(b, IFLA_MTU, l->mtu);
     if (bridge)

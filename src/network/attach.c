@@ -17,6 +17,7 @@ struct attaching {
     int dirfd;
     struct ip_address address4, address6; /* taken, or IP_NONE */
     struct lease_owner owner;
+    char mac[MAC_TEXT_MAX], ip[IP_TEXT_MAX], ip6[IP_TEXT_MAX]; /* what owner's fields point to */
     struct link *link;
 };
 
@@ -35,18 +36,22 @@ static bool is_dying(const struct ip_address *a) {
     return link_index(name) != 0;
 }
 
-/* A record names both addresses, so that a look-up of one gives the other. */
-static int take(struct attaching *w, const struct ip_address *address, const struct ip_address *other, unsigned prefix_length,
-                struct error *e) {
-    char mac[MAC_TEXT_MAX], length[8], other_text[IP_TEXT_MAX];
+/* Both leases carry one record, which names both addresses. */
+static void describe_owner(struct attaching *w, const struct ip_address *four, const struct ip_address *six) {
+    struct subnet_plan plan;
+    char text[IP_TEXT_MAX];
 
     if (!w->request->mac)
-        mac_from_ip(address->family == IP_V4 || other->family == IP_NONE ? address : other, w->link->mac);
-    w->owner.mac = mac_format(w->link->mac, mac);
-    w->owner.other = ip_format(other, other_text);
-    (void)snprintf(length, sizeof(length), "%u", prefix_length);
-    w->owner.prefix_length = length;
-    return lease_take(w->roots, w->dirfd, address, &w->owner, e);
+        mac_from_ip(four->family != IP_NONE ? four : six, w->link->mac);
+    (void)mac_format(w->link->mac, w->mac);
+    w->owner.mac = w->mac;
+    w->ip[0] = w->ip6[0] = '\0';
+    if (four->family != IP_NONE && network_subnet(w->network, IP_V4, &plan))
+        (void)snprintf(w->ip, sizeof(w->ip), "%.50s/%u", ip_format(four, text), plan.subnet.length);
+    if (six->family != IP_NONE && network_subnet(w->network, IP_V6, &plan))
+        (void)snprintf(w->ip6, sizeof(w->ip6), "%.50s/%u", ip_format(six, text), plan.subnet.length);
+    w->owner.ip = w->ip;
+    w->owner.ip6 = w->ip6;
 }
 
 static bool is_reserved(const struct subnet_plan *plan, const struct ip_address *a) {
@@ -80,22 +85,25 @@ static void give_back(struct attaching *w) {
     w->address4 = w->address6 = (struct ip_address){0};
 }
 
-/* Takes one candidate, and in a network of both families its companion. */
+/* Takes one candidate, and in a network of both families its companion. -EEXIST: the fixed IPv6 address is in use, so that another
+ * IPv4 address would not help. */
 static int take_pair(struct attaching *w, const struct subnet_plan *plan, const struct ip_address *a,
                      const struct subnet_plan *plan6, const struct ip_address *fixed6, struct error *e) {
     struct ip_address none = {0}, six = fixed6 ? *fixed6 : plan6 ? companion(plan, plan6, a) : none;
-    int r = take(w, a, &six, plan->subnet.length, e);
+    int r;
 
+    describe_owner(w, a->family == IP_V4 ? a : &none, a->family == IP_V4 ? &six : a);
+    r = lease_take(w->roots, w->dirfd, a, &w->owner, NULL, e);
     if (r < 0)
         return r;
     *(a->family == IP_V4 ? &w->address4 : &w->address6) = *a;
     if (six.family == IP_NONE)
         return 0;
-    r = is_reserved(plan6, &six) ? error_set(e, -EADDRINUSE, "address is the gateway's")
-                                 : take(w, &six, a, plan6->subnet.length, e);
+    r = is_reserved(plan6, &six) ? error_set(e, -EADDRINUSE, "the address is the gateway's")
+                                 : lease_take(w->roots, w->dirfd, &six, &w->owner, a, e);
     if (r < 0) {
         give_back(w);
-        return r;
+        return r == -EADDRINUSE && fixed6 ? -EEXIST : r;
     }
     w->address6 = six;
     return 0;

@@ -11,17 +11,17 @@
 
 struct lease_owner {
     const char *container_id, *container_name, *ifname, *endpoint_id;
-    const char *mac;           /* text */
-    const char *other;         /* the container's address of the other family on this network; "" = none */
-    const char *prefix_length; /* of the leased address, as text */
+    const char *mac;      /* text */
+    const char *ip, *ip6; /* both of the container's addresses on this network, with prefix length; "" = none */
     struct strs aliases;
 };
 
 /* Opens (making it) the directory of a network's leases. */
 int lease_open_dir(const struct roots *roots, const char *network, struct error *e);
-/* Takes one address. -EADDRINUSE: a living owner has it (named in e). The owner's own lease is taken over. */
+/* Takes one address. -EADDRINUSE: a living owner has it (named in e). The owner's own lease is taken over. `like` (NULL: none) is
+ * the owner's lease of the other family, already taken: the same record under a second name. */
 int lease_take(const struct roots *roots, int dirfd, const struct ip_address *address, const struct lease_owner *owner,
-               struct error *e);
+               const struct ip_address *like, struct error *e);
 int lease_free(int dirfd, const struct ip_address *address, struct error *e);
 /* Where the search for a free address goes on: behind the last one given, so that addresses rest before they return. */
 uint64_t lease_cursor(int dirfd, uint64_t next, bool write);
