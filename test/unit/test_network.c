@@ -28,7 +28,8 @@ static struct ip_address address(const char *text) {
 }
 
 static void addresses(void **state) {
-    static const char *const bad[] = {"", "1.2.3", "1.2.3.4/33", "1.2.3.4/", "1.2.3.4/-1", "1.2.3.4/8x", "::1/129", "x/8", "fe80::1%lo"};
+    static const char *const bad[] = {"",           "1.2.3",   "1.2.3.4/33", "1.2.3.4/",  "1.2.3.4/-1",
+                                      "1.2.3.4/8x", "::1/129", "x/8",        "fe80::1%lo"};
     struct ip_address a = address("172.17.0.2"), b = address("fd00::ffff"), sum;
     struct ip_prefix p = prefix("10.1.2.3/12"), q = prefix("10.16.0.0/12");
     char text[IP_TEXT_MAX], mac_text[MAC_TEXT_MAX];
@@ -156,7 +157,9 @@ static void resolv(void **state) {
         const char *fallback, *text;
     } cases[] = {
         {{.host = host}, NULL, "nameserver 10.0.0.1\nsearch a.example b.example\noptions edns0 trust-ad\n"},
-        {{.host = host, .ipv6 = true}, NULL, "nameserver 10.0.0.1\nnameserver fd00::53\nsearch a.example b.example\noptions edns0 trust-ad\n"},
+        {{.host = host, .ipv6 = true},
+         NULL,
+         "nameserver 10.0.0.1\nnameserver fd00::53\nsearch a.example b.example\noptions edns0 trust-ad\n"},
         {{.host = "nameserver 127.0.0.53\n"}, "nameserver 192.0.2.7\n", "nameserver 192.0.2.7\n"},
         {{.host = "nameserver 127.0.0.53\n", .host_network = true}, NULL, "nameserver 127.0.0.53\n"},
         {{.host = host, .embedded = "127.0.0.11"},
@@ -202,7 +205,8 @@ static void hosts(void **state) {
     strs_add(&a, &q.extra, "host:host-gateway");
     strs_add(&a, &q.host_gateway, "172.17.0.1");
     assert_int_equal(hosts_build(&q, &out, &e), 0);
-    assert_string_equal(buf_text(&out), "127.0.0.1\tlocalhost\n10.0.0.5\tdb\nfd00::5\tdb6\n172.17.0.1\thost\n172.17.0.2\tweb.example.org web\n");
+    assert_string_equal(buf_text(&out),
+                        "127.0.0.1\tlocalhost\n10.0.0.5\tdb\nfd00::5\tdb6\n172.17.0.1\thost\n172.17.0.2\tweb.example.org web\n");
     q.ipv6 = true;
     q.domainname = "";
     assert_int_equal(hosts_build(&q, &six, &e), 0);
@@ -277,8 +281,8 @@ static void batch(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses), cmocka_unit_test(port_grammar), cmocka_unit_test(subnets),  cmocka_unit_test(resolv),
-        cmocka_unit_test(resolv_asked), cmocka_unit_test(hosts),     cmocka_unit_test(elements), cmocka_unit_test(batch),
+        cmocka_unit_test(addresses),    cmocka_unit_test(port_grammar), cmocka_unit_test(subnets),  cmocka_unit_test(resolv),
+        cmocka_unit_test(resolv_asked), cmocka_unit_test(hosts),        cmocka_unit_test(elements), cmocka_unit_test(batch),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
