@@ -21,7 +21,8 @@ static void error_replace(struct error *e, int code, char *text) {
     e->text = text;
 }
 
-int error_set(struct error *e, int code, const char *fmt, ...) {
+/* In parentheses, here and below: for the analyzer these names are macros too (error.h). */
+int(error_set)(struct error *e, int code, const char *fmt, ...) {
     va_list ap;
 
     if (!e)
@@ -42,7 +43,7 @@ static int error_verrno(struct error *e, int code, const char *fmt, va_list ap) 
     return code;
 }
 
-int error_errno(struct error *e, int code, const char *fmt, ...) {
+int(error_errno)(struct error *e, int code, const char *fmt, ...) {
     va_list ap;
 
     if (!e)
@@ -53,7 +54,7 @@ int error_errno(struct error *e, int code, const char *fmt, ...) {
     return code;
 }
 
-int error_wrap(struct error *e, int code, const char *fmt, ...) {
+int(error_wrap)(struct error *e, int code, const char *fmt, ...) {
     va_list ap;
 
     if (!e)

@@ -47,3 +47,15 @@ void error_release(struct error *e);
 
 /* strerror() without locale or static buffer surprises; accepts negative or positive. */
 const char *errno_text(int code);
+
+#ifdef __clang_analyzer__
+/* What these functions return is never success: told here, since the analyzer sees one file at a time. */
+static inline int error_is_negative(int code) {
+    if (code >= 0)
+        __builtin_unreachable();
+    return code;
+}
+#define error_set(e, code, ...)   ((error_set)(e, code, __VA_ARGS__), error_is_negative(code))
+#define error_errno(e, code, ...) ((error_errno)(e, code, __VA_ARGS__), error_is_negative(code))
+#define error_wrap(e, code, ...)  ((error_wrap)(e, code, __VA_ARGS__), error_is_negative(code))
+#endif

@@ -174,7 +174,7 @@ static int wait_for_event(int dirfd, const char *key, uint64_t wanted, int64_t d
 
 /* In version 1 a process that is being born may slip through, and the state stays FREEZING until it is written once more. */
 static int freeze_v1(int dirfd, int64_t deadline) {
-    char text[CGROUP_TEXT_MAX];
+    char text[CGROUP_TEXT_MAX] = "";
     int pause_ms = PAUSE_MIN_MS, r;
 
     do {

@@ -167,7 +167,7 @@ int cgroup_layout_parse(const char *mountinfo, const char *unified_controllers, 
 int cgroup_layout_read(struct cgroup_layout *ret, struct error *e) {
     _cleanup_buf_ struct buf mounts = BUF_INIT, names = BUF_INIT;
     _cleanup_fd_ int fd = -1, root = -1;
-    struct cgroup_layout l;
+    struct cgroup_layout l = {.unified = CGROUP_NONE};
     int r;
 
     fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
