@@ -9,7 +9,7 @@
 
 #define FRAME_VERSION      1
 #define FRAME_HEADER_SIZE  8
-#define FRAME_PAYLOAD_MAX  ((uint32_t)1 << 20) /* larger is an error of protocol */
+#define FRAME_PAYLOAD_MAX  ((uint32_t)8 << 20) /* larger is an error of protocol */
 #define FRAME_STDIN_WINDOW ((size_t)64 << 10)  /* bytes of stdin that may be on their way unacknowledged */
 
 enum frame_type {

@@ -41,6 +41,7 @@ struct monitor_launch {
     bool stdin_once;                                 /* close stdin for good when the first attached client ends (run -i) */
     bool attached;                                   /* this process goes on as the foreground client over the same connection */
     bool attach_stdin, attach_stdout, attach_stderr; /* which streams the foreground client carries */
+    bool break_stdout, break_stderr;                 /* attached, and monitor_stream_breaks() says so of our own stdout, stderr */
     bool auto_remove;       /* --rm: undo the container's own journal (name, directory → trash) before the exit status is told */
     uint32_t rows, cols;    /* -t: initial size; 0 = unknown */
     uint32_t restart;       /* enum restart_policy */
@@ -51,6 +52,7 @@ struct monitor_launch {
     struct monitor_log_options log;
     struct monitor_health health;
     const char *cgroup;           /* path below the hierarchies' roots, "/tare/<id>": for kill, pause and OOM; NULL = none */
+    const char *image;            /* as the user named it: "from" of events; NULL = none */
     const char *event_attributes; /* members of the events' Actor.Attributes: "\"image\":\"alpine\",\"name\":\"web\"" */
     int container_dirfd;          /* <root>/containers/<id> */
     int run_dirfd;                /* <run_root>/containers/<id> */
@@ -60,10 +62,15 @@ struct monitor_launch {
 #define MONITOR_LAUNCH_INIT                                                                                                        \
     { .container_dirfd = -1, .run_dirfd = -1, .root_fd = -1, .run_root_fd = -1, .explain_fd = -1, .stop_timeout_s = 10 }
 
+/* Is fd a pipe or socket, whose reader may go away? Then the container must see that (EPIPE), as in any pipeline: `run … | head`.
+ */
+bool monitor_stream_breaks(int fd);
+
 /* A connection to a monitor or to an exec worker. */
 struct monitor_conn {
-    int fd;    /* owned; -1 = none */
-    pid_t pid; /* host pid of PID 1 (of the exec'ed process), once started */
+    int fd;       /* owned; -1 = none */
+    pid_t pid;    /* host pid of PID 1 (of the exec'ed process), once started */
+    bool primary; /* the one that started it: its back-pressure counts, and its end ends the input */
 };
 #define MONITOR_CONN_INIT                                                                                                          \
     { .fd = -1 }
@@ -85,6 +92,7 @@ struct monitor_exec {
     bool tty, open_stdin;
     bool attached; /* false: exec -d */
     bool attach_stdin, attach_stdout, attach_stderr;
+    bool break_stdout, break_stderr; /* as in struct monitor_launch */
     uint32_t rows, cols;
     const char *exec_id; /* 64 hex digits; with run_dirfd: bookkeeping file exec-<id>; NULL = none */
     const char *cgroup;
@@ -136,5 +144,7 @@ enum wait_condition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED };
 int monitor_wait(struct monitor_conn *c, enum wait_condition until, int *ret_exit_code, struct error *e);
 int monitor_update_restart(struct monitor_conn *c, enum restart_policy policy, uint32_t max, struct error *e);
 
+/* Size of the terminal that fd is; -ENOTTY. */
+int terminal_size(int fd, uint32_t *ret_rows, uint32_t *ret_cols);
 /* Is `spec` a detach key sequence ("ctrl-p,ctrl-q", "a,b", "ctrl-@")? -EINVAL. */
 int detach_keys_check(const char *spec, struct error *e);

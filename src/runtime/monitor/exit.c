@@ -1,0 +1,194 @@
+/* How a container ends. The order matters:
+ *
+ *   1. the state file, before anything else: the exit status must not be lost, whoever dies next
+ *   2. what the payload still had to say: streams drained, log closed
+ *   3. the journals are undone: cgroups, addresses, ports; with --rm the container's name and directory
+ *   4. the record lock is given up: from here on the container may be started or removed by others
+ *   5. only now are clients told, so that what they do next finds everything free
+ *   6. unlinking in the trash, which nobody waits for */
+#include "runtime/monitor/monitor.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "runtime/event_log.h"
+#include "runtime/journal.h"
+
+#define JOURNAL_NAME       "journal"
+#define TRASH_DIR          "trash"
+#define RUN_CONTAINERS_DIR "containers"
+
+#define BACKOFF_FIRST_NS (100 * 1000 * 1000LL)
+#define BACKOFF_MAX_NS   (60 * NS_PER_SEC)
+#define BACKOFF_RESET_NS (10 * NS_PER_SEC) /* a program that ran this long begins anew */
+
+/* Docker's: 100 ms, doubled at each end, at most a minute; anew after ten seconds of running. */
+int64_t restart_backoff_ns(int64_t last_ns, int64_t ran_ns) {
+    if (last_ns == 0 || ran_ns >= BACKOFF_RESET_NS)
+        return BACKOFF_FIRST_NS;
+    return MIN_OF(last_ns * 2, BACKOFF_MAX_NS);
+}
+
+bool restart_wanted(const struct monitor_launch *l, const struct container_state *s) {
+    if (s->stopped_by_user)
+        return false;
+    switch (l->restart) {
+    case RESTART_ALWAYS:
+    case RESTART_UNLESS_STOPPED: return true;
+    case RESTART_ON_FAILURE: return s->exit_code != 0 && (l->restart_max == 0 || s->restart_count < l->restart_max);
+    default: return false;
+    }
+}
+
+void monitor_state_save(struct monitor *m) {
+    if (!m->is_exec)
+        (void)state_write(m->l.run_dirfd, &m->state, NULL);
+}
+
+void monitor_event(struct monitor *m, const char *action, const char *more) {
+    const struct event ev = {.type = "container",
+                             .action = action,
+                             .id = m->l.id,
+                             .image = m->l.image,
+                             .attributes = m->l.event_attributes,
+                             .more = more};
+
+    if (!m->is_exec && m->l.run_root_fd >= 0)
+        (void)event_append(m->l.run_root_fd, &ev, NULL);
+}
+
+static void remove_run_dir(struct monitor *m) {
+    _cleanup_fd_ int dir = fs_open_beneath(m->l.run_root_fd, RUN_CONTAINERS_DIR, O_DIRECTORY | O_RDONLY, 0);
+
+    if (dir >= 0)
+        (void)fs_remove_tree_at(dir, m->l.id, NULL);
+}
+
+void monitor_undo(struct monitor *m) {
+    _cleanup_error_ struct error e = ERROR_INIT;
+    int r = journal_undo(m->l.run_dirfd, JOURNAL_NAME, &e);
+
+    if (r == 0 && m->l.auto_remove)
+        r = journal_undo(m->l.container_dirfd, JOURNAL_NAME, &e);
+    if (r < 0) { /* the journal stays: the next command heals */
+        (void)snprintf(m->state.error, sizeof(m->state.error), "cleaning up: %s", e.text ? e.text : errno_text(r));
+        monitor_state_save(m);
+    } else if (m->l.auto_remove) {
+        monitor_event(m, "destroy", NULL);
+        remove_run_dir(m);
+        return;
+    }
+    (void)unlinkat(m->l.run_dirfd, STATE_SOCKET_FILE, 0);
+    if (!m->l.auto_remove)
+        (void)state_write(m->l.container_dirfd, &m->state, NULL);
+}
+
+void monitor_reap_trash(struct monitor *m) {
+    _cleanup_fd_ int dir = -1;
+
+    if (!m->l.auto_remove || m->l.root_fd < 0)
+        return;
+    dir = fs_open_beneath(m->l.root_fd, TRASH_DIR, O_DIRECTORY | O_RDONLY, 0);
+    if (dir >= 0)
+        (void)fs_remove_tree_at(dir, m->l.id, NULL);
+}
+
+static int exit_code_of(int wait_status) {
+    return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+}
+
+/* Step 1 and 2. */
+static void record_end(struct monitor *m, int wait_status) {
+    char code[32];
+
+    m->state.exit_code = exit_code_of(wait_status);
+    m->state.finished_at = clock_wall();
+    m->state.pid = 0;
+    m->state.status = m->restart_asked || restart_wanted(&m->l, &m->state) ? STATUS_RESTARTING : STATUS_EXITED;
+    m->state.health = HEALTH_NONE;
+    monitor_state_save(m);
+    m->pidfd = fd_close(m->pidfd);
+    health_stop(m);
+    if (m->state.status == STATUS_RESTARTING)
+        payload_kill_all(m); /* the journal, whose undoing would do it, stays */
+    stdio_drain(m);
+    stdio_close(m);
+    m->log = log_close(m->log);
+    if (m->is_exec)
+        return;
+    if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL && payload_was_oom_killed(m)) {
+        m->state.oom_killed = true;
+        monitor_state_save(m);
+        monitor_event(m, "oom", NULL);
+    }
+    (void)snprintf(code, sizeof(code), "\"exitCode\":\"%d\"", m->state.exit_code);
+    monitor_event(m, "die", code);
+}
+
+/* Steps 3 to 5. */
+static void end_for_good(struct monitor *m) {
+    m->phase = PHASE_LINGERING;
+    for (int i = 0; i < DEADLINES; i++)
+        m->deadline[i] = 0;
+    if (!m->is_exec) {
+        m->state.status = STATUS_EXITED;
+        loop_remove(m, &m->listener);
+        if (m->stop_asked)
+            monitor_event(m, "stop", NULL);
+        monitor_undo(m);
+        m->lock_fd = fd_close(m->lock_fd);
+    }
+    clients_tell_exit(m, true);
+}
+
+void payload_ended(struct monitor *m, int wait_status) {
+    int64_t ran_ns = clock_monotonic_ns() - m->started_ns;
+
+    m->deadline[DEADLINE_KILL] = 0;
+    if (m->phase == PHASE_RUNNING)
+        record_end(m, wait_status);
+    if (m->is_exec || m->state.status != STATUS_RESTARTING || (m->state.stopped_by_user && !m->restart_asked)) {
+        m->state.status = STATUS_EXITED;
+        if (m->phase == PHASE_RESTARTING)
+            monitor_state_save(m);
+        end_for_good(m);
+        return;
+    }
+    m->phase = PHASE_RESTARTING;
+    m->backoff_ns = m->restart_asked ? 0 : restart_backoff_ns(m->backoff_ns, ran_ns);
+    m->deadline[DEADLINE_RESTART] = clock_monotonic_ns() + m->backoff_ns + 1;
+    clients_tell_exit(m, false);
+}
+
+static void restart_failed(struct monitor *m, const struct error *e) {
+    m->state.exit_code = e->status ? e->status : EXIT_ENGINE;
+    (void)snprintf(m->state.error, sizeof(m->state.error), "%s", e->text ? e->text : "");
+    m->state.status = STATUS_EXITED;
+    monitor_state_save(m);
+    end_for_good(m);
+}
+
+void restart_now(struct monitor *m) {
+    _cleanup_error_ struct error e = ERROR_INIT;
+    bool asked = m->restart_asked;
+
+    m->phase = PHASE_STARTING;
+    m->restart_asked = false;
+    if (asked)
+        m->state.stopped_by_user = false;
+    else
+        m->state.restart_count++;
+    if (monitor_start_program(m, &e) < 0) {
+        stdio_close(m);
+        m->log = log_close(m->log);
+        restart_failed(m, &e);
+        return;
+    }
+    monitor_started(m);
+    if (asked)
+        monitor_event(m, "restart", NULL);
+    clients_tell_restarted(m);
+    keeper_start(m);
+}

@@ -1,0 +1,41 @@
+/* The built-in init (--init): PID 1 of the container, whose only child at first is the program. It hands on the signals that it
+ * gets, reaps whatever loses its parent, and ends as the program does. */
+#include "runtime/monitor/monitor.h"
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+static _Noreturn void end_like(int status) {
+    /* PID 1 cannot be killed by its own signal: 128 + n, as a shell would say it. */
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+static void reap(pid_t program) {
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+
+        if (pid == program)
+            end_like(status);
+        if (pid == 0 || (pid < 0 && errno != EINTR))
+            return;
+    }
+}
+
+void init_run(pid_t program) {
+    sigset_t all;
+
+    (void)prctl(PR_SET_NAME, "tare-init");
+    sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    reap(program);
+    for (;;) {
+        int signo = sigwaitinfo(&all, NULL);
+
+        if (signo == SIGCHLD)
+            reap(program);
+        /* The terminal tells the whole foreground group by itself; stops are for the program, never for us. */
+        else if (signo > 0)
+            (void)kill(program, signo);
+    }
+}
