@@ -220,6 +220,22 @@ static int decode_obj_map(struct decoder *d, const struct json_table *type, stru
     return 0;
 }
 
+static int decode_obj_lists(struct decoder *d, const struct json_table *type, struct json_object *o, struct list *ret) {
+    int r = expect(d, o, json_type_object, "an object of lists");
+
+    if (r < 0)
+        return r;
+    struct json_objs *v = arena_array(d->arena, struct json_objs, json_object_object_length(o));
+    *ret = (struct list){v, 0};
+    json_object_object_foreach(o, key, value) {
+        r = value ? decode_objs(d, type, value, &v[ret->n].items) : 0;
+        if (r < 0)
+            return at_name(d, r, key);
+        v[ret->n++].key = arena_strdup(d->arena, key);
+    }
+    return 0;
+}
+
 static int decode_number(struct decoder *d, const struct json_field *f, struct json_object *o, void *at) {
     static const struct {
         int64_t min;
@@ -286,6 +302,7 @@ static int decode_value(struct decoder *d, const struct json_field *f, struct js
     }
     case JSON_OBJS: return decode_objs(d, f->type, o, at);
     case JSON_OBJ_MAP: return decode_obj_map(d, f->type, o, at);
+    case JSON_OBJ_LISTS: return decode_obj_lists(d, f->type, o, at);
     case JSON_RAW: *(const char **)at = arena_strdup(d->arena, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN)); return 0;
     }
     return error_set(d->e, -EINVAL, "unknown kind of field");
@@ -464,6 +481,8 @@ static size_t items_count(const struct json_field *f, const void *at) {
     }
 }
 
+static void encode_items(const struct json_field *f, const void *at, unsigned indent, unsigned level, struct buf *out);
+
 static void write_item(const struct items *it, size_t i, struct buf *out) {
     switch (it->field->kind) {
     case JSON_STRS: json_write_string(out, ((const struct strs *)it->at)->v[i]); break;
@@ -483,12 +502,20 @@ static void write_item(const struct items *it, size_t i, struct buf *out) {
         encode_object(it->field->type, object, it->indent, it->level + 1, out);
         break;
     }
+    case JSON_OBJ_LISTS: {
+        const struct json_objs *named = list_item(it->at, sizeof(*named), i);
+        struct json_field items = {.kind = JSON_OBJS, .flags = JSON_NULL_EMPTY, .type = it->field->type};
+
+        write_key(out, named->key, it->indent);
+        encode_items(&items, &named->items, it->indent, it->level + 1, out);
+        break;
+    }
     default: encode_object(it->field->type, list_item(it->at, it->field->type->size, i), it->indent, it->level + 1, out);
     }
 }
 
 static void encode_items(const struct json_field *f, const void *at, unsigned indent, unsigned level, struct buf *out) {
-    bool object = f->kind == JSON_MAP || f->kind == JSON_KEYS || f->kind == JSON_OBJ_MAP;
+    bool object = f->kind == JSON_MAP || f->kind == JSON_KEYS || f->kind == JSON_OBJ_MAP || f->kind == JSON_OBJ_LISTS;
     struct items it = {f, at, indent, level};
     size_t n = items_count(f, at);
 
@@ -551,7 +578,8 @@ static void encode_value(const struct json_field *f, const void *at, unsigned in
     case JSON_MAP:
     case JSON_KEYS:
     case JSON_OBJS:
-    case JSON_OBJ_MAP: encode_items(f, at, indent, level, out); break;
+    case JSON_OBJ_MAP:
+    case JSON_OBJ_LISTS: encode_items(f, at, indent, level, out); break;
     case JSON_OBJ: encode_object(f->type, at, indent, level, out); break;
     case JSON_OBJ_PTR:
         if (*(void *const *)at)

@@ -35,6 +35,7 @@ enum json_kind {
     JSON_OBJ_PTR,  /* pointer to a struct, NULL = absent; .type */
     JSON_OBJS,     /* struct list of structs; .type */
     JSON_OBJ_MAP,  /* struct list of structs whose first member is `const char *key`: object of objects; .type */
+    JSON_OBJ_LISTS, /* struct list of struct json_objs: object of lists of objects, as Docker's PortBindings; .type of the objects */
     JSON_RAW,      /* const char *: the value's own JSON text, passed through unread */
 };
 
@@ -42,6 +43,11 @@ enum json_flag {
     JSON_REQUIRED = 1 << 0,   /* absent is an error */
     JSON_OMIT = 1 << 1,       /* left out of the output when absent, zero, false or empty (Go's omitempty) */
     JSON_NULL_EMPTY = 1 << 2, /* an empty list, map or absent string is written as null (as Go does for nil) */
+};
+
+struct json_objs {
+    const char *key;
+    struct list items; /* empty is written as null */
 };
 
 struct json_table;

@@ -1,0 +1,48 @@
+/* One container: found by name, id or prefix; its record; what it does right now. */
+#pragma once
+
+#include "base/id.h"
+#include "engine/engine.h"
+#include "model/container.h"
+#include "runtime/state.h"
+
+struct container {
+    char id[ID_LENGTH + 1];
+    int dirfd;                      /* ROOT/containers/ID; owned */
+    int run_dirfd;                  /* RUN_ROOT/containers/ID; owned; -1 = none, it does not run */
+    struct container_record record; /* in the arena given to container_open() */
+};
+#define CONTAINER_INIT                                                                                                             \
+    { .dirfd = -1, .run_dirfd = -1 }
+#define _cleanup_container_ _cleanup_(container_release)
+void container_release(struct container *c);
+
+/* Full id of what users call `text`: exact name first, then id, then unambiguous prefix, as Docker does. -ENOENT "No such
+ * container: x"; -ENOTUNIQ "multiple IDs found with provided prefix: x". */
+int container_lookup(struct engine *engine, const char *text, char ret_id[ID_LENGTH + 1], struct error *e);
+/* Looks up, opens the directories, reads the record. */
+int container_open(struct engine *engine, const char *text, struct arena *a, struct container *ret, struct error *e);
+/* The same by full id; -ENOENT without text when it does not exist (listing: it may go at any moment). */
+int container_open_id(struct engine *engine, const char *id, struct arena *a, struct container *ret, struct error *e);
+/* What is true now (runtime/state.h). */
+int container_state(const struct container *c, struct container_state *ret, struct error *e);
+/* Is it running or paused? */
+bool container_is_alive(const struct container_state *s);
+
+/* Calls fn for each container, in no order; a broken one is passed over with a warning. */
+typedef int container_fn(struct engine *engine, struct container *c, void *arg, struct error *e);
+int container_each(struct engine *engine, struct arena *a, container_fn *fn, void *arg, struct error *e);
+
+/* Writes config.json; `lasting` syncs it. */
+int container_record_write(const struct container *c, bool lasting, struct error *e);
+
+/* --- names ----------------------------------------------------------------------------------------------------------------- */
+
+/* Takes a name for id. -EEXIST with Docker's "Conflict. The container name …". */
+int name_take(struct engine *engine, const char *name, const char *id, struct error *e);
+/* The id that has the name. -ENOENT without text. */
+int name_owner(struct engine *engine, const char *name, char ret_id[ID_LENGTH + 1]);
+/* Takes a new random name ("brave_hopper"); in the arena. */
+int name_take_random(struct engine *engine, const char *id, struct arena *a, const char **ret, struct error *e);
+/* Gives a name up if it is id's. */
+void name_release(struct engine *engine, const char *name, const char *id);

@@ -1,0 +1,67 @@
+#include "engine/engine.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "image/store.h"
+
+int engine_open(const struct roots *roots, struct engine **ret, struct error *e) {
+    struct engine *engine = calloc(1, sizeof(*engine));
+    if (!engine)
+        return error_errno(e, -ENOMEM, "open the engine");
+    engine->roots = roots;
+    engine->containers_fd = engine->names_fd = engine->run_containers_fd = engine->pending_fd = -1;
+    *ret = engine;
+    return 0;
+}
+
+void engine_close(struct engine *engine) {
+    if (!engine)
+        return;
+    image_store_close(engine->store);
+    fd_close(engine->containers_fd);
+    fd_close(engine->names_fd);
+    fd_close(engine->run_containers_fd);
+    fd_close(engine->pending_fd);
+    free(engine);
+}
+
+int engine_store(struct engine *engine, struct image_store **ret, struct error *e) {
+    if (!engine->store) {
+        int r = image_store_open(engine->roots, &engine->store, e);
+        if (r < 0)
+            return r;
+    }
+    *ret = engine->store;
+    return 0;
+}
+
+/* The directory is nearly always there: open first, make it only when that fails. */
+static int dir_once(int *fd, int parent, const char *name, mode_t mode, struct error *e) {
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    if (*fd < 0)
+        *fd = openat(parent, name, flags);
+    if (*fd < 0 && errno == ENOENT) {
+        if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
+            return error_errno(e, -errno, "make directory %s", name);
+        *fd = openat(parent, name, flags);
+    }
+    return *fd < 0 ? error_errno(e, -errno, "open directory %s", name) : *fd;
+}
+
+int engine_containers_dir(struct engine *engine, struct error *e) {
+    return dir_once(&engine->containers_fd, engine->roots->root_fd, "containers", 0711, e);
+}
+
+int engine_names_dir(struct engine *engine, struct error *e) {
+    return dir_once(&engine->names_fd, engine->roots->root_fd, "names", 0700, e);
+}
+
+int engine_run_dir(struct engine *engine, struct error *e) {
+    return dir_once(&engine->run_containers_fd, engine->roots->run_fd, "containers", 0700, e);
+}
+
+int engine_pending_dir(struct engine *engine, struct error *e) {
+    return dir_once(&engine->pending_fd, engine->roots->run_fd, "pending", 0700, e);
+}

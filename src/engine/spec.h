@@ -1,0 +1,59 @@
+/* From the container as users know it to the OCI runtime's configuration. Pure: what the host or other containers must tell comes
+ * in struct spec_input. */
+#pragma once
+
+#include "model/container.h"
+#include "model/oci_spec.h"
+#include "model/user.h"
+
+/* A namespace of another container that is shared (container:X): its first process; 0 = none. */
+struct spec_shared {
+    int32_t network, ipc, pid, uts, cgroup;
+};
+
+/* The host's own hard limits, by RLIMIT_… number; RLIM_INFINITY as UINT64_MAX. */
+#define SPEC_RLIMITS 16
+
+struct spec_device {
+    const char *path; /* inside */
+    char type;        /* c, b */
+    uint32_t major, minor, mode, uid, gid;
+    const char *access; /* "rwm" */
+};
+
+struct spec_input {
+    const struct container_record *record;
+    struct identity user;
+    struct spec_shared shared;
+    const char *run_dir;      /* absolute: where resolv.conf, hosts, hostname are; NULL = none are bound */
+    const char *cgroups_path; /* "/tare/<id>" */
+    uint64_t rlimit_hard[SPEC_RLIMITS];
+    bool lower_rlimits; /* a default above the host's hard limit is lowered (no CAP_SYS_RESOURCE) */
+    bool may_raise;     /* CAP_SYS_RESOURCE: limits above the host's hard limit can be set */
+    bool rootless;
+    struct list devices;                  /* struct spec_device, of record->host.devices, looked up on the host */
+    struct list all_devices;              /* struct spec_device: --privileged */
+    struct list id_maps_uid, id_maps_gid; /* struct oci_id_mapping; empty = no user namespace */
+    bool own_network;                     /* a network namespace of its own: bridge or none */
+    bool network_files;   /* resolv.conf and hosts are written (not with network none… they are, but without servers) */
+    unsigned cpus;        /* of the host, for masked paths per processor */
+    const char *apparmor; /* profile that the host has loaded for containers; NULL = none */
+};
+
+/* ret's lists live in the arena. adjustments: what had to be lowered, appended. -EINVAL, -EPERM with the option's name. */
+int spec_build(const struct spec_input *in, struct arena *a, struct oci_spec *ret, struct list *adjustments, struct error *e);
+
+/* The capabilities of the container as a mask (for the seccomp profile, too). */
+int spec_capabilities(const struct host_config *h, uint64_t *ret, struct error *e);
+/* The process of an exec: the container's environment, directory and rights with what exec asked for. */
+struct exec_request {
+    struct strs cmd, env;
+    const char *user, *working_dir;
+    bool tty, privileged;
+};
+int spec_exec_process(const struct spec_input *in, const struct exec_request *x, struct arena *a, struct oci_process *ret,
+                      struct error *e);
+/* "nofile=1024:2048" and the like to RLIMIT_…; NULL = unknown. */
+const char *ulimit_rlimit_name(const char *name);
+/* Limits of HostConfig as cgroup resources (also for update). */
+void spec_limits(const struct host_config *h, struct arena *a, struct oci_resources *r);

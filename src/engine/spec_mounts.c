@@ -1,0 +1,131 @@
+#include <string.h>
+
+#include "engine/spec_parts.h"
+#include "model/security_defaults.h"
+
+static struct oci_mount *add_mount(struct arena *a, struct list *mounts, const char *destination, const char *type,
+                                   const char *source, const char *options) {
+    struct oci_mount *m = LIST_ADD(a, struct oci_mount, mounts);
+    m->destination = destination;
+    m->type = type;
+    m->source = source;
+    while (options && *options) {
+        size_t n = strcspn(options, ",");
+        strs_add(a, &m->options, arena_strndup(a, options, n));
+        options += n + (options[n] == ',');
+    }
+    return m;
+}
+
+/* Does the user put a mount of his own at this place? Then ours is left out. */
+static bool is_replaced(const struct spec_input *in, const char *destination) {
+    const struct container_record *c = in->record;
+    for (size_t i = 0; i < c->mounts.n; i++)
+        if (strcmp(LIST_AT(struct mount_point, &c->mounts, i)->destination, destination) == 0)
+            return true;
+    return false;
+}
+
+/* Docker's own file systems. shm is the user's to size; ipc=none has none; a shared IPC namespace brings the other's. */
+static void add_system_mounts(const struct spec_input *in, const struct security_options *so, struct arena *a,
+                              struct list *mounts) {
+    const struct host_config *h = &in->record->host;
+    const char *sys = h->privileged ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro";
+    const char *groups =
+        h->privileged || so->writable_cgroups ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro";
+    int64_t shm = h->shm_size ? h->shm_size : SECURITY_SHM_SIZE_BYTES;
+    const struct {
+        const char *destination, *type, *source, *options;
+        bool wanted;
+    } table[] = {
+        {"/proc", "proc", "proc", "nosuid,noexec,nodev", true},
+        {"/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k", true},
+        {"/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5", true},
+        {"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev", !mode_is(h->ipc_mode, "host")},
+        {"/dev/mqueue", "bind", "/dev/mqueue", "rbind,nosuid,noexec,nodev", mode_is(h->ipc_mode, "host")},
+        {"/sys", "sysfs", "sysfs", sys, true},
+        {"/sys/fs/cgroup", "cgroup", "cgroup", groups, true},
+        {"/dev/shm", "bind", "/dev/shm", "rbind,nosuid,noexec,nodev", mode_is(h->ipc_mode, "host")},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+        if (table[i].wanted && !is_replaced(in, table[i].destination))
+            add_mount(a, mounts, table[i].destination, table[i].type, table[i].source, table[i].options);
+    if (is_replaced(in, "/dev/shm") || mode_is(h->ipc_mode, "host") || mode_is(h->ipc_mode, "none"))
+        return;
+    if (in->shared.ipc)
+        add_mount(a, mounts, "/dev/shm", "bind", arena_printf(a, "/proc/%d/root/dev/shm", in->shared.ipc),
+                  "rbind,nosuid,noexec,nodev");
+    else
+        add_mount(a, mounts, "/dev/shm", "tmpfs", "shm",
+                  arena_printf(a, "nosuid,noexec,nodev,mode=1777,size=%lld", (long long)shm));
+}
+
+static void add_network_files(const struct spec_input *in, struct arena *a, struct list *mounts) {
+    static const char *const files[][2] = {
+        {"/etc/resolv.conf", "resolv.conf"}, {"/etc/hostname", "hostname"}, {"/etc/hosts", "hosts"}};
+    if (!in->run_dir || !in->network_files)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        if (!is_replaced(in, files[i][0]))
+            add_mount(a, mounts, files[i][0], "bind", arena_printf(a, "%s/%s", in->run_dir, files[i][1]),
+                      in->record->host.readonly_rootfs ? "bind,rprivate,ro" : "bind,rprivate");
+}
+
+static void add_bind(const struct mount_point *m, const char *source, struct arena *a, struct list *mounts) {
+    const char *options = m->non_recursive ? "bind" : "rbind";
+    const char *propagation = m->propagation && *m->propagation ? m->propagation : "rprivate";
+    const char *access = "";
+    if (!m->rw)
+        access = m->read_only_non_recursive || m->non_recursive ? ",ro" : ",rro";
+    add_mount(a, mounts, m->destination, "bind", source,
+              arena_printf(a, "%s,%s%s%s", options, propagation, access, m->idmap ? ",idmap" : ""));
+}
+
+static int add_user_mount(const struct mount_point *m, struct arena *a, struct list *mounts, struct error *e) {
+    if (strcmp(m->type, "tmpfs") == 0) {
+        const char *more = m->options && *m->options ? arena_printf(a, ",%s", m->options) : "";
+        add_mount(a, mounts, m->destination, "tmpfs", "tmpfs",
+                  arena_printf(a, "nosuid,nodev,noexec%s%s", more, m->rw ? "" : ",ro"));
+        return 0;
+    }
+    if (strcmp(m->type, "bind") == 0 || strcmp(m->type, "volume") == 0) {
+        add_bind(m, m->source, a, mounts);
+        return 0;
+    }
+    return error_set(e, -ENOTSUP, "mount of type %s at %s is not supported", m->type, m->destination);
+}
+
+static size_t depth_of(const char *path) {
+    size_t n = 0;
+    for (; *path; path++)
+        n += *path == '/';
+    return n;
+}
+
+/* Parents before children, else the order in which they were asked for. */
+static void sort_points(const struct list *points, const struct mount_point **sorted) {
+    for (size_t i = 0; i < points->n; i++) {
+        const struct mount_point *m = LIST_AT(struct mount_point, points, i);
+        size_t at = i;
+        for (; at > 0 && depth_of(sorted[at - 1]->destination) > depth_of(m->destination); at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = m;
+    }
+}
+
+int spec_mounts(const struct spec_input *in, const struct security_options *so, struct arena *a, struct oci_spec *s,
+                struct error *e) {
+    const struct container_record *c = in->record;
+    if (c->host.isolate.n && !strs_has(&c->host.isolate, "mount"))
+        return c->mounts.n ? error_set(e, -EINVAL, "mounts need a mount namespace (--isolate mount,…)") : 0;
+    add_system_mounts(in, so, a, &s->mounts);
+    add_network_files(in, a, &s->mounts);
+    const struct mount_point **sorted = arena_array(a, const struct mount_point *, c->mounts.n + 1);
+    sort_points(&c->mounts, sorted);
+    for (size_t i = 0; i < c->mounts.n; i++) {
+        int r = add_user_mount(sorted[i], a, &s->mounts, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
