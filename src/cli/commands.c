@@ -3,6 +3,7 @@
 
 #define GROUP(name, text) (&(const struct command){.names = {name}, .summary = text, .flags = COMMAND_GROUP})
 
+extern const struct command command_login, command_logout;
 extern const struct command command_version;
 
 const struct command *const commands[] = {
@@ -13,6 +14,8 @@ const struct command *const commands[] = {
     GROUP("system", "Manage tare"),
     GROUP("volume", "Manage volumes"),
     /* commands */
+    &command_login,
+    &command_logout,
     &command_version,
     NULL,
 };

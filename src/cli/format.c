@@ -31,18 +31,6 @@ void format_ellipsis(const char *text, size_t max, struct buf *out) {
     buf_add_str(out, "…");
 }
 
-void format_size(uint64_t bytes, int precision, struct buf *out) {
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-    double size = (double)bytes;
-    size_t unit = 0;
-
-    while (size >= 1000.0 && unit + 1 < ARRAY_SIZE(units)) {
-        size /= 1000.0;
-        unit++;
-    }
-    buf_printf(out, "%.*g%s", precision, size, units[unit]);
-}
-
 struct cell {
     const char *text;
     size_t length, width;

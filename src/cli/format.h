@@ -37,6 +37,3 @@ void format_tabs(const char *text, struct buf *out);
 size_t format_width(const char *text, size_t n);
 /* Shortens to `max` code points, the last being an ellipsis, as Docker does with commands. */
 void format_ellipsis(const char *text, size_t max, struct buf *out);
-
-/* Docker's sizes: decimal units, at most `precision` significant digits: "1.24MB", "0B". */
-void format_size(uint64_t bytes, int precision, struct buf *out);

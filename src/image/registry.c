@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "image/registry_config.h"
 #include "image/registry_private.h"
 
 #define DOCKER_HUB_HOST "registry-1.docker.io"
@@ -42,6 +43,23 @@ int registry_open(const struct registry_target *target, struct registry **ret, s
         return res;
     *ret = TAKE_PTR(r);
     return 0;
+}
+
+int registry_open_primary(const char *repository, const char *actions, struct arena *a, struct registry **ret, struct error *e) {
+    struct registries_config conf;
+    struct registry_target target;
+    struct registry_endpoint *ep;
+    struct list endpoints;
+    int r = registries_config_read(a, &conf, e);
+
+    if (r >= 0)
+        r = registries_config_endpoints(&conf, repository, false, a, &endpoints, e);
+    if (r < 0)
+        return r;
+    ep = LIST_AT(struct registry_endpoint, &endpoints, endpoints.n - 1);
+    target = (struct registry_target){
+        .host = ep->host, .path = ep->path, .repository = repository, .actions = actions, .insecure = ep->insecure};
+    return registry_open(&target, ret, e);
 }
 
 struct registry *registry_free(struct registry *r) {
@@ -144,17 +162,25 @@ static bool is_redirect(const struct fetch_reply *reply) {
            (reply->status == 301 || reply->status == 302 || reply->status == 303 || reply->status == 307 || reply->status == 308);
 }
 
-/* From `url` on, through redirects. Credentials go to the origin that asked for them and nowhere else. */
+/* The registry's own address: where credentials belong. */
+static int registry_origin(struct registry *r, struct arena *a, struct url *ret, struct error *e) {
+    return url_parse(arena_printf(a, "%s://%s/v2/", r->https ? "https" : "http", r->connect_host), a, ret, e);
+}
+
+/* From `url` on, through redirects. Credentials go to the registry and nowhere else. */
 static int follow(struct registry *r, struct registry_call *call, struct url url, struct arena *a, struct fetch_reply *ret,
                   struct url *ret_url, struct error *e) {
-    struct url origin = url;
+    struct url origin;
+    int res = registry_origin(r, a, &origin, e);
 
-    for (unsigned hops = 0;; hops++) {
+    for (unsigned hops = 0; res >= 0; hops++) {
         struct url next;
         bool home = url_same_origin(&origin, &url);
-        int res = registry_send(r, &url, call, home ? r->authorization : NULL, hops && !r->is_private ? FETCH_REFUSE_LINK_LOCAL : 0,
-                                a, ret, e);
 
+        if (call->flags & FETCH_UPLOAD && lseek(call->fd, 0, SEEK_SET) < 0)
+            return error_errno(e, -errno, "read the blob to upload");
+        res = registry_send(r, &url, call, home ? r->authorization : NULL, hops && !r->is_private ? FETCH_REFUSE_LINK_LOCAL : 0, a,
+                            ret, e);
         *ret_url = url;
         if (res < 0 || ret->result != FETCH_OK || !is_redirect(ret))
             return res;
@@ -169,6 +195,7 @@ static int follow(struct registry *r, struct registry_call *call, struct url url
             return error_wrap(e, res, "redirect by %s", url.host);
         url = next;
     }
+    return res;
 }
 
 static const char *own_scope(struct registry *r, struct arena *a) {

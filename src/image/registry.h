@@ -25,6 +25,8 @@ struct registry_target {
 
 /* Connects to nothing yet; strings are copied. */
 int registry_open(const struct registry_target *target, struct registry **ret, struct error *e);
+/* The registry itself (no mirror) of a repository "host/path", as registries.conf has it; for push and login ("host"). */
+int registry_open_primary(const char *repository, const char *actions, struct arena *a, struct registry **ret, struct error *e);
 struct registry *registry_free(struct registry *r); /* NULL is fine */
 static inline void registry_freep(struct registry **r) {
     *r = registry_free(*r);
@@ -63,5 +65,5 @@ int registry_manifest_put(struct registry *r, const char *tag_or_digest, const c
                           struct error *e);
 
 struct credentials;
-/* Tries the credentials. 0: accepted; *ret_token: an identity token to keep instead of the password, or NULL. -EACCES: refused. */
-int registry_login(struct registry *r, const struct credentials *c, struct arena *a, const char **ret_token, struct error *e);
+/* Tries the credentials (copied). 0: accepted; -EACCES: refused. */
+int registry_login(struct registry *r, const struct credentials *c, struct error *e);

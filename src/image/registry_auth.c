@@ -110,10 +110,17 @@ int challenge_parse(const char *header, struct arena *a, struct challenge *ret, 
     return 0;
 }
 
+/* Where cloud machines keep their secrets: no registry has business there. */
+static bool is_link_local(const char *host) {
+    return !strncmp(host, "169.254.", 8) || !strncasecmp(host, "fe80:", 5);
+}
+
 int realm_check(const struct url *registry, bool registry_private, const struct url *realm, struct error *e) {
     if (!realm->https && registry->https)
         return error_set(e, -EPERM, "the registry sends us for a token to %s, which is not https: refused", realm->host);
-    if (host_is_private(realm->host) && !registry_private && strcmp(realm->host, registry->host) != 0)
+    if (!strcmp(realm->host, registry->host))
+        return 0;
+    if (is_link_local(realm->host) || (host_is_private(realm->host) && !registry_private))
         return error_set(e, -EPERM, "the registry sends us for a token to %s, an address inside this network: refused",
                          realm->host);
     return 0;
@@ -142,7 +149,7 @@ const char *realm_query(const struct url *realm, const struct challenge *c, cons
 int redirect_check(const struct url *from, const struct url *to, struct error *e) {
     if (from->https && !to->https)
         return error_set(e, -EPERM, "%s redirects from https to http (%s): refused", from->host, to->host);
-    if (!strncmp(to->host, "169.254.", 8) || !strncasecmp(to->host, "fe80:", 5))
+    if (is_link_local(to->host) && strcmp(to->host, from->host) != 0)
         return error_set(e, -EPERM, "%s redirects to the link-local address %s: refused", from->host, to->host);
     return 0;
 }

@@ -92,7 +92,7 @@ static int fetch_token(struct registry *r, const struct url *url, const struct c
         res = realm_check(url, r->is_private, &realm, e);
     if (res < 0)
         return error_wrap(e, res, "token for %s", r->target.host);
-    flags = r->is_private || !strcmp(realm.host, url->host) ? 0 : FETCH_REFUSE_PRIVATE;
+    flags = !strcmp(realm.host, url->host) ? 0 : r->is_private ? FETCH_REFUSE_LINK_LOCAL : FETCH_REFUSE_PRIVATE;
     if (cred->identity_token) {
         refresh_form(c, scope, cred->identity_token, &form);
         call.method = "POST";

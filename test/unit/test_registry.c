@@ -102,6 +102,7 @@ static void realms(void **state) {
         {"https://quay.io/", false, "https://127.0.0.1/token", -EPERM},
         {"https://quay.io/", false, "https://localhost:8080/token", -EPERM},
         {"https://quay.io/", false, "https://192.168.0.1/token", -EPERM},
+        {"http://localhost:5000/", true, "http://169.254.169.254/token", -EPERM},
         {"https://registry.corp/", true, "https://10.0.0.5/token", 0},
         {"http://localhost:5000/", true, "http://localhost:5001/token", 0},
         {"https://localhost:5000/", true, "http://localhost:5001/token", -EPERM},

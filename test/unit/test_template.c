@@ -143,20 +143,6 @@ static void test_rows(void **state) {
                "{\"ID\":\"ba9876543210\",\"Names\":\"a-very-long-name\",\"Image\":\"\"}\n");
 }
 
-static void test_sizes(void **state) {
-    static const struct {
-        uint64_t bytes;
-        const char *text;
-    } cases[] = {{0, "0B"}, {999, "999B"}, {1000, "1kB"}, {1240000, "1.24MB"}, {77900000, "77.9MB"}, {123456789, "123MB"}};
-
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        _cleanup_buf_ struct buf out = BUF_INIT;
-
-        format_size(cases[i].bytes, 3, &out);
-        assert_string_equal(buf_text(&out), cases[i].text);
-    }
-}
-
 static void test_documents(void **state) {
     _cleanup_error_ struct error e = ERROR_INIT;
     _cleanup_buf_ struct buf out = BUF_INIT;
@@ -175,8 +161,7 @@ static void test_documents(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_samples), cmocka_unit_test(test_deep),      cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_sizes),   cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_samples), cmocka_unit_test(test_deep),      cmocka_unit_test(test_rows),    cmocka_unit_test(test_documents),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

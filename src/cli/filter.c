@@ -1,0 +1,82 @@
+#include "cli/filter.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+int filters_parse(const struct strs *texts, const char *const *known, struct arena *a, struct filters *ret, struct error *e) {
+    struct filters f = {.v = arena_array(a, struct pair, texts->n + 1)};
+
+    for (size_t i = 0; i < texts->n; i++) {
+        const char *equals = strchr(texts->v[i], '='), *key;
+        size_t k = 0;
+
+        if (!equals)
+            return error_set(e, -EINVAL, "invalid argument \"%s\" for \"-f, --filter\" flag: invalid filter '%s'", texts->v[i],
+                             texts->v[i]);
+        key = arena_strndup(a, texts->v[i], (size_t)(equals - texts->v[i]));
+        while (known[k] && strcmp(known[k], key) != 0)
+            k++;
+        if (!known[k])
+            return error_set(e, -EINVAL, "invalid filter '%s'", key);
+        f.v[f.n++] = (struct pair){key, equals + 1};
+    }
+    *ret = f;
+    return 0;
+}
+
+const char *filters_get(const struct filters *f, const char *key) {
+    for (size_t i = f->n; i-- > 0;)
+        if (!strcmp(f->v[i].key, key))
+            return f->v[i].value;
+    return NULL;
+}
+
+bool label_fits(const char *condition, const struct map *labels) {
+    const char *equals = strchr(condition, '=');
+    size_t n = equals ? (size_t)(equals - condition) : strlen(condition);
+
+    for (size_t i = 0; i < labels->n; i++)
+        if (strlen(labels->v[i].key) == n && !strncmp(labels->v[i].key, condition, n))
+            return !equals || !strcmp(labels->v[i].value, equals + 1);
+    return false;
+}
+
+bool filters_labels_fit(const struct filters *f, const char *name, const struct map *labels) {
+    for (size_t i = 0; i < f->n; i++)
+        if (!strcmp(f->v[i].key, name) && !label_fits(f->v[i].value, labels))
+            return false;
+    return true;
+}
+
+int filter_time(const char *text, int64_t *ret, struct error *e) {
+    static const char *const shapes[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y-%m-%d"};
+    struct timespec t;
+    int64_t back;
+    char *end;
+    long long seconds = strtoll(text, &end, 10);
+
+    if (*text && (!*end || *end == '.')) {
+        *ret = seconds;
+        return 0;
+    }
+    if (duration_parse(text, &back) >= 0) {
+        *ret = clock_wall().tv_sec - back / NS_PER_SEC;
+        return 0;
+    }
+    if (time_parse(text, &t) >= 0) {
+        *ret = t.tv_sec;
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) { /* without a zone: local time, as Docker's client does */
+        struct tm tm = {.tm_isdst = -1};
+        const char *rest = strptime(text, shapes[i], &tm);
+
+        if (rest && !*rest) {
+            *ret = (int64_t)mktime(&tm);
+            return 0;
+        }
+    }
+    return error_set(e, -EINVAL, "failed to parse value as time or duration: \"%s\"", text);
+}

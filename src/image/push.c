@@ -1,0 +1,133 @@
+#include "image/push.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+struct push {
+    struct image_store *store;
+    const struct push_options *options;
+    struct arena *a;
+    struct reference ref;
+    struct registry *registry;
+    struct strs siblings; /* paths of other repositories of this registry that have the image */
+};
+
+static void _printf_(2, 3) say(const struct push *p, const char *fmt, ...) {
+    const struct pull_observer *o = p->options->observer;
+    _cleanup_free_ char *text = NULL;
+    va_list ap;
+
+    if (!o || !o->line)
+        return;
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        abort();
+    va_end(ap);
+    o->line(o->arg, text);
+}
+
+static const char *short_digest(const char *digest, struct arena *a) {
+    return arena_strndup(a, digest_hex(digest), 12);
+}
+
+static int push_blob(struct push *p, const struct descriptor *d, bool is_layer, struct error *e) {
+    _cleanup_fd_ int fd = -1;
+    const char *id = short_digest(d->digest, p->a);
+    uint64_t size;
+    int r = registry_blob_exists(p->registry, d->digest, e);
+
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        if (is_layer)
+            say(p, "%s: Layer already exists", id);
+        return 0;
+    }
+    for (size_t i = 0; i < p->siblings.n; i++) {
+        if (registry_blob_mount(p->registry, d->digest, p->siblings.v[i], NULL) <= 0)
+            continue;
+        if (is_layer)
+            say(p, "%s: Mounted from %s", id, p->siblings.v[i]);
+        return 0;
+    }
+    fd = blob_open(p->store, d->digest, &size);
+    if (fd < 0)
+        return error_errno(e, fd, "blob %s", d->digest);
+    r = registry_blob_upload(p->registry, d->digest, fd, size, e);
+    if (r >= 0 && is_layer)
+        say(p, "%s: Pushed", id);
+    return r;
+}
+
+static int push_manifest(struct push *p, const char *tag, struct error *e) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct image_manifest m;
+    struct image image;
+    int r = image_resolve(p->store, arena_printf(p->a, "%s:%s", p->ref.repository, tag), p->options->platform, p->a, &image, e);
+
+    if (r >= 0)
+        r = blob_read(p->store, image.manifest_digest, IMAGE_MANIFEST_MAX, &text, e);
+    if (r >= 0)
+        r = image_manifest_decode(buf_text(&text), text.size, p->a, &m, e);
+    for (size_t i = 0; r >= 0 && i < m.layers.n; i++)
+        r = push_blob(p, LIST_AT(struct descriptor, &m.layers, i), true, e);
+    if (r >= 0)
+        r = push_blob(p, &m.config, false, e);
+    if (r >= 0)
+        r = registry_manifest_put(p->registry, tag, image.manifest_type, (struct bytes){text.data, text.size}, e);
+    if (r >= 0)
+        say(p, "%s: digest: %s size: %zu", tag, image.manifest_digest, text.size);
+    return r;
+}
+
+/* The tags of our repository, and the other repositories of its registry, from the names that the store knows. */
+static int look_around(struct push *p, struct strs *tags, struct error *e) {
+    struct list images;
+    int r = image_list(p->store, p->a, &images, e);
+
+    for (size_t i = 0; r >= 0 && i < images.n; i++) {
+        const struct image_summary *s = LIST_AT(struct image_summary, &images, i);
+        bool ours = false;
+
+        for (size_t k = 0; k < s->repo_tags.n + s->repo_digests.n; k++) {
+            struct reference ref;
+
+            if (reference_parse(k < s->repo_tags.n ? s->repo_tags.v[k] : s->repo_digests.v[k - s->repo_tags.n], p->a, &ref, NULL) <
+                    0 ||
+                strcmp(ref.host, p->ref.host) != 0)
+                continue;
+            ours = ours || !strcmp(ref.repository, p->ref.repository);
+            if (!strcmp(ref.repository, p->ref.repository) && ref.tag && !ref.digest && !strs_has(tags, ref.tag))
+                strs_add(p->a, tags, ref.tag);
+            if (strcmp(ref.repository, p->ref.repository) != 0 && !strs_has(&p->siblings, ref.path) && p->siblings.n < 4)
+                strs_add(p->a, &p->siblings, ref.path);
+        }
+    }
+    return r;
+}
+
+int image_push(struct image_store *s, const char *name, const struct push_options *o, struct arena *a, struct error *e) {
+    _cleanup_registry_ struct registry *registry = NULL;
+    struct push p = {.store = s, .options = o, .a = a};
+    struct strs tags = {0};
+    int r = reference_parse(name, a, &p.ref, e);
+
+    if (r >= 0 && p.ref.digest)
+        return error_set(e, -EINVAL, "cannot push a digest reference: give a tag");
+    if (r >= 0)
+        r = look_around(&p, &tags, e);
+    if (r < 0)
+        return r;
+    if (!o->all_tags) {
+        tags = (struct strs){0};
+        strs_add(a, &tags, p.ref.tag);
+    }
+    say(&p, "The push refers to repository [%s]", p.ref.repository);
+    if (!tags.n)
+        return error_set(e, -ENOENT, "An image does not exist locally with the tag: %s", p.ref.repository);
+    r = registry_open_primary(p.ref.repository, "pull,push", a, &registry, e);
+    p.registry = registry;
+    for (size_t i = 0; r >= 0 && i < tags.n; i++)
+        r = push_manifest(&p, tags.v[i], e);
+    return r < 0 ? r : 0;
+}
