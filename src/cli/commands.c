@@ -5,6 +5,7 @@
 
 extern const struct command command_login, command_logout;
 extern const struct command command_version;
+extern const struct command command_volume_create, command_volume_inspect, command_volume_ls, command_volume_prune, command_volume_rm;
 
 const struct command *const commands[] = {
     /* groups */
@@ -17,5 +18,10 @@ const struct command *const commands[] = {
     &command_login,
     &command_logout,
     &command_version,
+    &command_volume_create,
+    &command_volume_inspect,
+    &command_volume_ls,
+    &command_volume_prune,
+    &command_volume_rm,
     NULL,
 };
