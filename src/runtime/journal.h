@@ -16,7 +16,7 @@ enum journal_op {
     JOURNAL_TREE,   /* absolute path: removed with everything below */
     JOURNAL_TRASH,  /* absolute path, absolute directory of the trash, name there: renamed into it (reaped later by anybody) */
     JOURNAL_LINK,   /* name of a network interface */
-    JOURNAL_NFT,    /* table, map or set, key in hexadecimal: element of a set of tare's own inet table */
+    JOURNAL_NFT,    /* table, element as nft_element_format() writes it: taken out of a set of tare's own table */
     JOURNAL_UMOUNT, /* absolute path: unmounted (lazily) */
     JOURNAL_OP_COUNT,
 };

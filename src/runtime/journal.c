@@ -1,0 +1,215 @@
+#include "runtime/journal.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/fs.h"
+#include "kernel/cgroup.h"
+#include "kernel/link.h"
+#include "kernel/nft.h"
+
+#define JOURNAL_HEAD      "tare-journal 1\n"
+#define JOURNAL_WORD      "tare-journal "
+#define JOURNAL_END       "end\n"
+#define JOURNAL_MAX       ((size_t)4 << 20) /* bytes */
+#define JOURNAL_ARGS      3
+#define CGROUP_TIMEOUT_MS 2000 /* for killed processes to be gone */
+
+/* ---- Operations: what each undoes. All of them take what is gone already for done. ---- */
+
+typedef int undo_fn(char *const arg[JOURNAL_ARGS], struct error *e);
+
+static int undo_cgroup(char *const arg[JOURNAL_ARGS], struct error *e) {
+    return cgroup_remove_dir(arg[0], CGROUP_TIMEOUT_MS, e);
+}
+
+static int undo_unlink(char *const arg[JOURNAL_ARGS], struct error *e) {
+    return fs_unlink_at(AT_FDCWD, arg[0], e);
+}
+
+static int undo_rmdir(char *const arg[JOURNAL_ARGS], struct error *e) {
+    if (rmdir(arg[0]) == 0 || errno == ENOENT)
+        return 0;
+    return error_errno(e, -errno, "remove directory %s", arg[0]);
+}
+
+static int undo_tree(char *const arg[JOURNAL_ARGS], struct error *e) {
+    return fs_remove_tree_at(AT_FDCWD, arg[0], e);
+}
+
+static int undo_trash(char *const arg[JOURNAL_ARGS], struct error *e) {
+    _cleanup_fd_ int trash = open(arg[1], O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (trash < 0)
+        return error_errno(e, -errno, "open trash %s", arg[1]);
+    if (renameat(AT_FDCWD, arg[0], trash, arg[2]) == 0 || errno == ENOENT)
+        return 0;
+    return error_errno(e, -errno, "move %s into the trash", arg[0]);
+}
+
+static int undo_link(char *const arg[JOURNAL_ARGS], struct error *e) {
+    return link_delete(arg[0], e);
+}
+
+static int undo_nft(char *const arg[JOURNAL_ARGS], struct error *e) {
+    struct nft_element element;
+    int r = nft_element_parse(arg[1], &element, e);
+
+    return r < 0 ? r : nft_elements_delete(arg[0], &element, 1, e);
+}
+
+static int undo_umount(char *const arg[JOURNAL_ARGS], struct error *e) {
+    if (umount2(arg[0], MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == ENOENT || errno == EINVAL) /* EINVAL: not a mount */
+        return 0;
+    return error_errno(e, -errno, "unmount %s", arg[0]);
+}
+
+static const struct operation {
+    const char *name;
+    int args;
+    bool path; /* the first argument is an absolute path */
+    undo_fn *undo;
+} operations[JOURNAL_OP_COUNT] = {
+    [JOURNAL_CGROUP] = {"cgroup", 1, true, undo_cgroup}, [JOURNAL_UNLINK] = {"unlink", 1, true, undo_unlink},
+    [JOURNAL_RMDIR] = {"rmdir", 1, true, undo_rmdir},    [JOURNAL_TREE] = {"tree", 1, true, undo_tree},
+    [JOURNAL_TRASH] = {"trash", 3, true, undo_trash},    [JOURNAL_LINK] = {"link", 1, false, undo_link},
+    [JOURNAL_NFT] = {"nft", 2, false, undo_nft},         [JOURNAL_UMOUNT] = {"umount", 1, true, undo_umount},
+};
+
+/* ---- Writing ---- */
+
+void journal_release(struct journal *j) {
+    buf_release(&j->text);
+}
+
+static void add_escaped(struct buf *out, const char *s) {
+    for (; *s; s++) {
+        if (*s == '\t' || *s == '\n' || *s == '\\') {
+            buf_add_char(out, '\\');
+            buf_add_char(out, *s == '\t' ? 't' : *s == '\n' ? 'n' : '\\');
+        } else {
+            buf_add_char(out, *s);
+        }
+    }
+}
+
+void journal_add(struct journal *j, enum journal_op op, ...) {
+    va_list args;
+
+    buf_add_str(&j->text, operations[op].name);
+    va_start(args, op);
+    for (int i = 0; i < operations[op].args; i++) {
+        buf_add_char(&j->text, '\t');
+        add_escaped(&j->text, va_arg(args, const char *));
+    }
+    va_end(args);
+    buf_add_char(&j->text, '\n');
+}
+
+void journal_append(struct journal *j, const struct journal *other) {
+    buf_add(&j->text, other->text.data, other->text.size);
+}
+
+int journal_write(int dirfd, const char *name, const struct journal *j, bool lasting, struct error *e) {
+    _cleanup_buf_ struct buf whole = BUF_WITH_MAX(JOURNAL_MAX);
+    int r;
+
+    buf_add_str(&whole, JOURNAL_HEAD);
+    buf_add(&whole, j->text.data, j->text.size);
+    buf_add_str(&whole, JOURNAL_END);
+    if (whole.failed || j->text.failed)
+        return error_set(e, -E2BIG, "the undo journal is too large");
+    r = fs_replace_at(dirfd, name, whole.data, whole.size, 0600, lasting ? FS_SYNC : FS_NO_SYNC, e);
+    return r < 0 ? error_wrap(e, r, "write the undo journal") : 0;
+}
+
+/* ---- Undoing ---- */
+
+static void unescape(char *s) {
+    char *to = s;
+
+    for (; *s; s++) {
+        if (*s != '\\' || !s[1]) {
+            *to++ = *s;
+            continue;
+        }
+        s++;
+        *to++ = *s == 't' ? '\t' : *s == 'n' ? '\n' : *s;
+    }
+    *to = '\0';
+}
+
+static int bad_line(const char *line, struct error *e) {
+    return error_set(e, -EPROTO, "the undo journal has a line that this version does not know: %s", line);
+}
+
+static int undo_line(char *line, struct error *e) {
+    char *arg[JOURNAL_ARGS] = {0};
+    int n = 0;
+
+    for (char *tab = strchr(line, '\t'); tab; tab = strchr(tab + 1, '\t')) {
+        *tab = '\0';
+        if (n == JOURNAL_ARGS)
+            return bad_line(line, e);
+        arg[n++] = tab + 1;
+    }
+    for (int i = 0; i < n; i++)
+        unescape(arg[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(operations); i++)
+        if (strcmp(operations[i].name, line) == 0 && operations[i].args == n && (!operations[i].path || arg[0][0] == '/'))
+            return operations[i].undo(arg, e);
+    return bad_line(line, e);
+}
+
+/* Whether the text is a whole journal. -EPROTO: of a later version. 0: torn while it was written, when nothing had been done yet.
+ */
+static int check(const struct buf *text, struct error *e) {
+    const size_t head = strlen(JOURNAL_HEAD), end = strlen(JOURNAL_END);
+
+    if (text->size >= head && memcmp(text->data, JOURNAL_HEAD, head) != 0)
+        return strncmp(text->data, JOURNAL_WORD, strlen(JOURNAL_WORD)) == 0
+                   ? error_set(e, -EPROTO, "the undo journal is of a later version of tare")
+                   : error_set(e, -EPROTO, "the undo journal is damaged");
+    return text->size >= head + end && memcmp(text->data + text->size - end, JOURNAL_END, end) == 0 &&
+           text->data[text->size - end - 1] == '\n';
+}
+
+/* From the last line to the first; the first failure is told, the rest is undone all the same. */
+static int undo_lines(char *text, struct error *e) {
+    char *last = text + strlen(text) - strlen(JOURNAL_END);
+    char *first = text + strlen(JOURNAL_HEAD);
+    int result = 0;
+
+    while (last > first) {
+        char *line = last - 1; /* its newline */
+        int r;
+
+        *line = '\0';
+        while (line > first && line[-1] != '\n')
+            line--;
+        r = undo_line(line, result < 0 ? NULL : e);
+        if (r < 0 && result == 0)
+            result = r;
+        last = line;
+    }
+    return result;
+}
+
+int journal_undo(int dirfd, const char *name, struct error *e) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    _cleanup_error_ struct error absent = ERROR_INIT;
+    int r = fs_read_at(dirfd, name, JOURNAL_MAX, &text, &absent);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0) {
+        error_move(e, &absent);
+        return r;
+    }
+    r = check(&text, e);
+    if (r > 0)
+        r = undo_lines(text.data, e);
+    return r < 0 ? error_wrap(e, r, "undo") : fs_unlink_at(dirfd, name, e);
+}
