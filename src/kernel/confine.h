@@ -10,7 +10,7 @@
  * are a thread's own). Nothing is executed afterwards: no_new_privs, no capability in the bounding set but those kept.
  *
  * No libseccomp, no libcap: the filter is a few instructions, and workers should link little. Not for containers: their filter
- * comes from kernel/seccomp.h. */
+ * comes from kernel/seccomp_filter.h. */
 #pragma once
 
 #include <sys/resource.h>
