@@ -134,7 +134,7 @@ static int explain_clone_error(int r, unsigned flags, struct error *e) {
 static int clone_child(struct executor *x, unsigned flags, int64_t cgroup_slot, uint64_t more, struct error *e) {
     int pidfd = -1;
     struct clone_args args = {
-        .flags = flags | CLONE_PIDFD | more,
+        .flags = flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | more, /* what the monitor ignores is not ignored inside (5.5) */
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
         .exit_signal = more & CLONE_PARENT ? 0 : SIGCHLD,
     };

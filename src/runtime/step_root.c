@@ -50,12 +50,68 @@ static int set_fd(int fs, const char *key, int fd, struct error *e) {
     return r;
 }
 
-static int set_lowers(struct executor *x, const struct plan_step *s, int fs, struct error *e) {
+/* What the monitor opened belongs to its namespace until it is attached in ours, and overlay takes no layers from elsewhere. They
+ * are attached in a directory each of a tmpfs, which is stacked upon the root for that while and let go at once: were it left
+ * there, umount2(2) after pivot_root(2) would take it for the host's root, and leave that where it is. */
+struct stage {
+    int fd; /* -1: not needed, and not there */
+    unsigned used;
+};
+
+static int stage_begin(struct stage *st, struct error *e) {
+    _cleanup_fd_ int fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
+    int r = fs;
+
+    if (r >= 0)
+        r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    if (r >= 0)
+        r = st->fd = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+    if (r >= 0)
+        r = sys_move_mount(st->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+    return r < 0 ? error_errno(e, r, "make a place for the layers") : 0;
+}
+
+static int stage_add(struct stage *st, int mount, struct error *e) {
+    char name[16];
+    int r = 0;
+
+    if (st->fd < 0)
+        r = stage_begin(st, e);
+    if (r < 0)
+        return r;
+    snprintf(name, sizeof(name), "%u", st->used++);
+    r = sys_mkdirat(st->fd, name, 0700);
+    if (r == 0)
+        r = sys_move_mount(mount, "", st->fd, name, MOVE_MOUNT_F_EMPTY_PATH);
+    return r < 0 ? error_errno(e, r, "attach a layer") : 0;
+}
+
+static int stage_end(struct stage *st, struct error *e) {
+    int r;
+
+    if (st->fd < 0)
+        return 0;
+    st->fd = fd_close(st->fd);
+    r = sys_umount2("/", MNT_DETACH); /* of those stacked there, the topmost */
+    return r < 0 ? error_errno(e, r, "let go of the layers") : 0;
+}
+
+static int set_lower(struct executor *x, struct stage *st, int fs, int64_t slot, const char *path, struct error *e) {
+    int mount = slot_get(x, slot);
+    int r;
+
+    if (slot < 0)
+        return set_text(fs, "lowerdir+", path, e);
+    r = stage_add(st, mount, e);
+    return r < 0 ? r : set_fd(fs, "lowerdir+", mount, e);
+}
+
+static int set_lowers(struct executor *x, const struct plan_step *s, struct stage *st, int fs, struct error *e) {
     const char *lower = plan_first(x->plan, s->arg[0]);
     uint32_t n = plan_count(x->plan, s->arg[0]);
 
     for (uint32_t i = 0; i < n; i++, lower = plan_next(lower)) {
-        int r = s->arg[1] >= 0 ? set_fd(fs, "lowerdir+", slot_get(x, s->arg[1] + i), e) : set_text(fs, "lowerdir+", lower, e);
+        int r = set_lower(x, st, fs, s->arg[1] >= 0 ? s->arg[1] + i : -1, lower, e);
 
         if (r < 0)
             return r;
@@ -75,7 +131,7 @@ static int set_upper_fd(int fs, const char *key, int dir, const char *path, stru
     return fd < 0 ? error_errno(e, fd, "open %s", path) : set_fd(fs, key, fd, e);
 }
 
-static int set_upper(struct executor *x, const struct plan_step *s, int fs, struct error *e) {
+static int set_upper(struct executor *x, const struct plan_step *s, struct stage *st, int fs, struct error *e) {
     const char *upper = plan_text(x->plan, s->arg[2]), *work = plan_text(x->plan, s->arg[3]);
     int dir = slot_get(x, s->arg[4]);
     int r;
@@ -83,6 +139,9 @@ static int set_upper(struct executor *x, const struct plan_step *s, int fs, stru
     if (!upper)
         return 0;
     if (dir >= 0) {
+        r = stage_add(st, dir, e);
+        if (r < 0)
+            return r;
         r = set_upper_fd(fs, "upperdir", dir, upper, e);
         return r < 0 ? r : set_upper_fd(fs, "workdir", dir, work, e);
     }
@@ -107,21 +166,24 @@ static int create_and_mount(struct executor *x, int fs, const char *what, struct
 
 int step_root_overlay(struct executor *x, const struct plan_step *s, struct error *e) {
     _cleanup_fd_ int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
+    struct stage stage = {.fd = -1};
     int r;
 
     if (fs < 0)
         return error_errno(e, fs, "use overlay (modprobe overlay)");
     r = set_text(fs, "source", "overlay", e);
     if (r == 0)
-        r = set_lowers(x, s, fs, e);
+        r = set_lowers(x, s, &stage, fs, e);
     if (r == 0)
-        r = set_upper(x, s, fs, e);
+        r = set_upper(x, s, &stage, fs, e);
     /* Layers are unpacked without CAP_SYS_ADMIN, so what overlay notes about files stands in user.* attributes. */
     if (r == 0 && sys_fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
         r = error_set(e, -EINVAL, "this kernel's overlay lacks userxattr (5.11)");
     if (r == 0 && s->arg[5])
         r = sys_fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0);
-    return r < 0 ? r : create_and_mount(x, fs, "overlay", e);
+    if (r == 0)
+        r = create_and_mount(x, fs, "overlay", e);
+    return r < 0 ? r : stage_end(&stage, e);
 }
 
 int step_root_bind(struct executor *x, const struct plan_step *s, struct error *e) {
