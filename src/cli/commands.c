@@ -4,6 +4,12 @@
 #define GROUP(name, text) (&(const struct command){.names = {name}, .summary = text, .flags = COMMAND_GROUP})
 
 extern const struct command command_login, command_logout;
+extern const struct command command_network_create;
+extern const struct command command_network_inspect;
+extern const struct command command_network_ls;
+extern const struct command command_network_prune;
+extern const struct command command_network_reload;
+extern const struct command command_network_rm;
 extern const struct command command_version;
 extern const struct command command_volume_create, command_volume_inspect, command_volume_ls, command_volume_prune, command_volume_rm;
 
@@ -17,6 +23,12 @@ const struct command *const commands[] = {
     /* commands */
     &command_login,
     &command_logout,
+    &command_network_create,
+    &command_network_inspect,
+    &command_network_ls,
+    &command_network_prune,
+    &command_network_reload,
+    &command_network_rm,
     &command_version,
     &command_volume_create,
     &command_volume_inspect,

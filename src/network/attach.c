@@ -1,4 +1,5 @@
 /* Attaching a container: the hot path. One file read, one or two symbolic links made, one look at bridge and table. */
+#include <linux/if_link.h>
 #include <string.h>
 #include <time.h>
 
@@ -187,21 +188,56 @@ static void add_address(struct attaching *w, const struct ip_address *a) {
         l->routes[l->n_routes++] = (struct link_route){.to = {{.family = a->family}, 0}, .gateway = plan.gateway};
 }
 
+/* macvlan and ipvlan stand directly on one of the host's interfaces; ipvlan in its layer 3 modes routes without asking for
+ * neighbours. */
+static void describe_sub_interface(struct attaching *w) {
+    static const struct {
+        const char *name;
+        uint8_t kind, mode;
+    } modes[] = {
+        {"bridge", LINK_MACVLAN, MACVLAN_MODE_BRIDGE}, {"private", LINK_MACVLAN, MACVLAN_MODE_PRIVATE},
+        {"vepa", LINK_MACVLAN, MACVLAN_MODE_VEPA},     {"passthru", LINK_MACVLAN, MACVLAN_MODE_PASSTHRU},
+        {"l2", LINK_IPVLAN, IPVLAN_MODE_L2},           {"l3", LINK_IPVLAN, IPVLAN_MODE_L3},
+        {"l3s", LINK_IPVLAN, IPVLAN_MODE_L3S},
+    };
+    struct link *l = w->link;
+    bool ipvlan = strcmp(w->network->driver, "ipvlan") == 0;
+    const char *mode = network_option(w->network, ipvlan ? "ipvlan_mode" : "macvlan_mode"),
+               *parent = network_option(w->network, "parent");
+
+    l->kind = ipvlan ? LINK_IPVLAN : LINK_MACVLAN;
+    l->mode = ipvlan ? IPVLAN_MODE_L2 : MACVLAN_MODE_BRIDGE;
+    for (size_t i = 0; mode && i < ARRAY_SIZE(modes); i++)
+        if (modes[i].kind == l->kind && strcmp(modes[i].name, mode) == 0)
+            l->mode = modes[i].mode;
+    for (unsigned i = 0; ipvlan && l->mode != IPVLAN_MODE_L2 && i < l->n_routes; i++)
+        l->routes[i].gateway = (struct ip_address){0};
+    (void)snprintf(l->parent, sizeof(l->parent), "%s", parent ? parent : "");
+}
+
+static void describe_port(struct attaching *w) {
+    struct link *l = w->link;
+
+    l->flags |= LINK_PINNED;
+    if (!network_option_is(w->network, "com.docker.network.bridge.enable_icc", true))
+        l->flags |= LINK_ISOLATED;
+    host_name(w->address4.family != IP_NONE ? &w->address4 : &w->address6, l->host_name);
+    (void)snprintf(l->parent, sizeof(l->parent), "%s", network_bridge(w->network, w->arena));
+}
+
 static void describe_link(struct attaching *w) {
-    const struct ip_address *first = w->address4.family != IP_NONE ? &w->address4 : &w->address6;
     struct link *l = w->link;
 
     (void)snprintf(l->name, sizeof(l->name), "%s", w->owner.ifname);
     l->mtu = network_mtu(w->network);
-    l->flags = LINK_PINNED;
-    if (!network_option_is(w->network, "com.docker.network.bridge.enable_icc", true))
-        l->flags |= LINK_ISOLATED;
     if (w->address6.family == IP_NONE)
         l->flags |= LINK_NO_IPV6;
-    host_name(first, l->host_name);
-    (void)snprintf(l->parent, sizeof(l->parent), "%s", network_bridge(w->network, w->arena));
     add_address(w, &w->address4);
     add_address(w, &w->address6);
+    if (network_is_bridge(w->network))
+        describe_port(w);
+    else
+        describe_sub_interface(w);
 }
 
 static const char *text_of(struct arena *a, const struct ip_address *address) {
@@ -269,16 +305,22 @@ static int prepare_owner(struct attaching *w, struct error *e) {
     return q->mac ? mac_parse(q->mac, w->link->mac, e) : 0;
 }
 
+/* Is what the network stands on there? A bridge is put back when it is not. */
+static int make_ready(struct attaching *w, struct network *n, struct error *e) {
+    const char *parent = network_option(n, "parent");
+
+    if (!network_is_bridge(n))
+        return !parent || link_index(parent) ? 0 : error_set(e, -ENODEV, "its parent interface %s is not there", parent);
+    if (link_index(network_bridge(n, w->arena)) && firewall_is_whole(w->roots))
+        return 0;
+    return network_restore(w->roots, n, w->arena, e);
+}
+
 static int attach(struct attaching *w, struct network *n, struct error *e) {
-    int r =
-        network_is_bridge(n) ? 0 : error_set(e, -EOPNOTSUPP, "its driver %s is not one that containers are attached to", n->driver);
+    int r = prepare_owner(w, e);
 
     if (r == 0)
-        r = prepare_owner(w, e);
-    if (r < 0)
-        return r;
-    if (!link_index(network_bridge(n, w->arena)) || !firewall_is_whole(w->roots))
-        r = network_restore(w->roots, n, w->arena, e);
+        r = make_ready(w, n, e);
     if (r < 0)
         return r;
     w->dirfd = lease_open_dir(w->roots, n->name, e);

@@ -287,6 +287,8 @@ static int describe_network(const struct network_create_request *q, struct arena
         r = check_option(n, &q->options.v[i], e);
     for (size_t i = 0; r == 0 && i < q->subnets.n; i++)
         r = add_subnet(q, q->subnets.v[i], a, n, e);
+    if (r == 0 && !network_is_bridge(n) && !map_get(&q->options, "parent"))
+        r = error_set(e, -EINVAL, "driver %s needs to know on which interface of the host: -o parent=eth0", n->driver);
     return r < 0 ? r : check_placed(q, n, e);
 }
 

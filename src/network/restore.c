@@ -215,6 +215,13 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
     return r < 0 ? error_wrap(e, r, "bring up network %s", n->name) : 0;
 }
 
+int network_forget_bridge(const struct roots *roots, const char *bridge, struct error *e) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    int r = link_delete(bridge, e);
+
+    return r < 0 ? r : restore_table(roots, &a, e);
+}
+
 /* --- taking it down
  * --------------------------------------------------------------------------------------------------------------- */
 
