@@ -79,7 +79,7 @@ int error_hint(struct error *e, const char *fmt, ...) {
     va_list ap;
 
     if (!e)
-        return 0;
+        return -EIO;
     if (!e->hint) {
         va_start(ap, fmt);
         e->hint = text_vprintf(fmt, ap);
@@ -90,7 +90,7 @@ int error_hint(struct error *e, const char *fmt, ...) {
 
 int error_status(struct error *e, int status) {
     if (!e)
-        return 0;
+        return -EIO;
     e->status = status;
     return e->code;
 }

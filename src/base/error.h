@@ -35,9 +35,9 @@ int error_set(struct error *e, int code, const char *fmt, ...) _printf_(3, 4);
 int error_errno(struct error *e, int code, const char *fmt, ...) _printf_(3, 4);
 /* Puts a clause in front: "fmt: earlier text". With no earlier text, acts as error_errno(). */
 int error_wrap(struct error *e, int code, const char *fmt, ...) _printf_(3, 4);
-/* Adds what to do about it, unless a deeper level already did. Returns e's code. */
+/* Adds what to do about it, unless a deeper level already did. Returns e's code; without e -EIO: a failure must not become a success. */
 int error_hint(struct error *e, const char *fmt, ...) _printf_(2, 3);
-/* Sets the exit status that the command should end with. Returns e's code. */
+/* Sets the exit status that the command should end with. Returns as error_hint(). */
 int error_status(struct error *e, int status);
 /* The finished sentence: text, and the hint in parentheses. The caller owns it (free). Never NULL. */
 char *error_sentence(const struct error *e);
