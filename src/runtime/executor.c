@@ -137,6 +137,8 @@ static int run_step(struct executor *x, const struct plan_step *s, struct error 
     if (x->explain)
         explain_step(x->explain, s);
     r = op->run(x, s, e);
+    if (x->is_child && s->op == PLAN_CLONE && x->explain)
+        buf_clear(&x->explain->text); /* the monitor tells about that step */
     if (x->explain && x->explain->text.size > 0)
         explain_step_done(x->explain, s, r);
     if (r < 0 && s->flags & PLAN_MAY_FAIL && (r == -ENOENT || r == -ENOTDIR || r == -ENOSYS || r == -EOPNOTSUPP)) {

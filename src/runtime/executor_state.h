@@ -67,8 +67,9 @@ step_run_fn step_cgroup, step_cgroup_open, step_upper_make, step_namespace_open,
     step_clone, step_id_map, step_tree_open, step_tree_map, step_link_make, step_limit_child, step_oom_child,
     step_release; /* step_host.c */
 step_run_fn step_propagation, step_root_overlay, step_root_bind, step_root_attach, step_root_seal, step_pivot,
-    step_root_propagation, step_directory;                                                          /* step_root.c */
-step_run_fn step_mount, step_bind, step_node, step_symlink, step_mask, step_read_only, step_sysctl; /* step_mount.c */
+    step_root_propagation, step_directory; /* step_root.c */
+step_run_fn step_mount, step_bind, step_cgroup_mounts, step_node, step_symlink, step_mask, step_read_only,
+    step_sysctl; /* step_mount.c */
 step_run_fn step_await, step_cgroup_join, step_namespace_join, step_namespace_new, step_become_root, step_hostname, step_domainname,
     step_link_configure, step_cwd, step_oom_score, step_limit, step_keyring, step_label, step_scheduler, step_io_priority,
     step_personality, step_no_new_privileges, step_bound, step_user, step_ready, step_seccomp, step_capabilities,

@@ -250,25 +250,21 @@ static int check_destination(const struct oci_mount *m, const char *path, bool b
 
 static void plan_cgroup_mount(struct builder *b, const char *path, const struct mount_options *o) {
     const struct list *l = &b->context->cgroup_mounts;
-    struct strs data = {0};
     uint64_t attr = o->attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    struct strs names = {0}, dirs = {0};
 
     if (l->n == 1 && !LIST_AT(struct plan_cgroup_mount, l, 0)->name) {
         STEP(b, PLAN_CHILD, PLAN_BIND, text_add(b, LIST_AT(struct plan_cgroup_mount, l, 0)->dir), -1, text_add(b, path),
              (int64_t)attr);
         return;
     }
-    strs_add(b->arena, &data, "mode=755");
-    STEP(b, PLAN_CHILD, PLAN_MOUNT, text_add(b, "tmpfs"), text_add(b, "tmpfs"), text_add(b, path), texts_add(b, &data),
-         (int64_t)(attr & ~(uint64_t)MOUNT_ATTR_RDONLY));
     for (size_t i = 0; i < l->n; i++) {
         const struct plan_cgroup_mount *m = LIST_AT(struct plan_cgroup_mount, l, i);
 
-        STEP(b, PLAN_CHILD, PLAN_BIND, text_add(b, m->dir), -1, text_add(b, arena_printf(b->arena, "%s/%s", path, m->name)),
-             (int64_t)attr);
+        strs_add(b->arena, &names, m->name);
+        strs_add(b->arena, &dirs, m->dir);
     }
-    if (attr & MOUNT_ATTR_RDONLY)
-        STEP(b, PLAN_CHILD, PLAN_READ_ONLY, text_add(b, path), 1);
+    STEP(b, PLAN_CHILD, PLAN_CGROUP_MOUNTS, text_add(b, path), texts_add(b, &names), texts_add(b, &dirs), (int64_t)attr);
 }
 
 static void plan_bind(struct builder *b, size_t i, const char *source, const char *path, const struct mount_options *o) {
@@ -353,7 +349,7 @@ static void plan_protection(struct builder *b) {
     for (size_t i = 0; i < l->sysctl.n; i++)
         STEP(b, PLAN_CHILD, PLAN_SYSCTL, text_add(b, l->sysctl.v[i].key), text_add(b, l->sysctl.v[i].value));
     for (size_t i = 0; i < l->readonly_paths.n; i++)
-        STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_READ_ONLY, text_add(b, path_clean(b->arena, l->readonly_paths.v[i])), 0);
+        STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_READ_ONLY, text_add(b, path_clean(b->arena, l->readonly_paths.v[i])));
 }
 
 static int64_t root_propagation(const char *name) {

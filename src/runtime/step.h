@@ -35,6 +35,7 @@ enum plan_op {
     PLAN_ROOT_ATTACH,
     PLAN_MOUNT,
     PLAN_BIND,
+    PLAN_CGROUP_MOUNTS,
     PLAN_NODE,
     PLAN_SYMLINK,
     PLAN_DIRECTORY,

@@ -33,10 +33,11 @@ static int base_of(const struct executor *x, const char **path, uint64_t *resolv
     return x->root_fd;
 }
 
+/* Makes and opens an entry. -EEXIST: something is there after all (a link that leads to nothing, or another process was faster). */
 static int make_entry(int dir, const char *name, bool file) {
     int r = file ? sys_mknodat(dir, name, S_IFREG | 0644, 0) : sys_mkdirat(dir, name, 0755);
 
-    return r < 0 && r != -EEXIST ? r : open_how(dir, name, O_PATH | O_NOFOLLOW, 0, NO_LINKS);
+    return r < 0 ? r : open_how(dir, name, O_PATH, 0, NO_LINKS);
 }
 
 /* A link that leads to nothing: `path` becomes where it leads, so that its target can be made. -ENOENT: there is no link. */
@@ -81,6 +82,8 @@ static int make_walk(int base, char path[PATH_MAX], bool file, uint64_t resolve)
             if (r == 0)
                 return resolve & RESOLVE_NO_SYMLINKS ? -ELOOP : 0;
             fd = r == -ENOENT ? make_entry(dir >= 0 ? dir : base, name, file && last) : r;
+            if (fd == -EEXIST)
+                return 0;
         }
         if (fd < 0 || last)
             return fd;
@@ -90,15 +93,31 @@ static int make_walk(int base, char path[PATH_MAX], bool file, uint64_t resolve)
     }
 }
 
+/* The usual case: only the last part is missing. */
+static int make_last(int base, char path[PATH_MAX], bool file, uint64_t resolve) {
+    _cleanup_fd_ int dir = -1;
+    char *slash = strrchr(path, '/');
+
+    if (!slash || slash == path || !slash[1])
+        return -ENOENT;
+    *slash = '\0';
+    dir = open_how(base, path, O_PATH | O_DIRECTORY, 0, resolve);
+    *slash = '/';
+    return dir < 0 ? dir : make_entry(dir, slash + 1, file);
+}
+
 static int make_target(int base, const char *given, bool file, uint64_t resolve) {
     char path[PATH_MAX];
+    int fd;
 
     if (strlen(given) >= sizeof(path))
         return -ENAMETOOLONG;
     memcpy(path, given, strlen(given) + 1);
+    fd = make_last(base, path, file, resolve);
+    if (fd >= 0)
+        return fd;
     for (int links = 0; links < SYMLINKS_MAX; links++) {
-        int fd = make_walk(base, path, file, resolve);
-
+        fd = make_walk(base, path, file, resolve);
         if (fd != 0)
             return fd;
     }
@@ -265,6 +284,70 @@ int step_bind(struct executor *x, const struct plan_step *s, struct error *e) {
     return r < 0 ? error_wrap(e, r, "mount %s", path) : 0;
 }
 
+/* All hierarchies below one tmpfs, whose descriptor and names are ours alone; one call sets the attributes of them all. A bind of
+ * the container's own directory shows what a new mount in its cgroup namespace would, for less. */
+static int bind_hierarchies(struct executor *x, const struct plan_step *s, int tmpfs, struct error *e) {
+    const char *name = plan_first(x->plan, s->arg[1]), *dir = plan_first(x->plan, s->arg[2]);
+    uint32_t n = plan_count(x->plan, s->arg[1]);
+    int r = 0;
+
+    for (uint32_t i = 0; r == 0 && i < n; i++, name = plan_next(name), dir = plan_next(dir)) {
+        int mount = sys_open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | O_CLOEXEC);
+
+        if (mount < 0)
+            return error_errno(e, mount, "open cgroup %s", dir);
+        r = sys_mkdirat(tmpfs, name, 0755);
+        if (r == 0)
+            r = sys_move_mount(mount, "", tmpfs, name, MOVE_MOUNT_F_EMPTY_PATH);
+        (void)sys_close(mount);
+        if (r < 0)
+            return error_errno(e, r, "mount cgroup %s", name);
+    }
+    return 0;
+}
+
+/* "cpu" and "cpuacct" for a hierarchy called "cpu,cpuacct". */
+static int link_controllers(struct executor *x, const struct plan_step *s, int tmpfs, struct error *e) {
+    const char *name = plan_first(x->plan, s->arg[1]);
+    uint32_t n = plan_count(x->plan, s->arg[1]);
+
+    for (uint32_t i = 0; i < n; i++, name = plan_next(name)) {
+        char part[64];
+
+        for (const char *p = name; strchr(name, ','); p += strcspn(p, ",") + 1) {
+            int size = snprintf(part, sizeof(part), "%.*s", (int)strcspn(p, ","), p);
+            int r = size > 0 && (size_t)size < sizeof(part) ? sys_symlinkat(name, tmpfs, part) : 0;
+
+            if (r < 0 && r != -EEXIST)
+                return error_errno(e, r, "make link %s", part);
+            if (!strchr(p, ','))
+                break;
+        }
+    }
+    return 0;
+}
+
+int step_cgroup_mounts(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *path = plan_text(x->plan, s->arg[0]);
+    _cleanup_fd_ int tmpfs = make_fs(NULL, "tmpfs", "cgroup", 0, 0, e), target = -1;
+    int r;
+
+    if (tmpfs < 0)
+        return tmpfs;
+    r = target = target_open(x, path, false, false, e);
+    if (r >= 0)
+        r = attach(tmpfs, target, path, e); /* before 6.15 nothing can be mounted upon what is detached */
+    if (r >= 0)
+        r = sys_fchmodat(tmpfs, ".", 0755);
+    if (r >= 0)
+        r = bind_hierarchies(x, s, tmpfs, e);
+    if (r >= 0)
+        r = link_controllers(x, s, tmpfs, e);
+    if (r >= 0)
+        r = set_attributes(tmpfs, (uint64_t)s->arg[3], 0, true, e);
+    return r < 0 ? error_wrap(e, r, "mount the cgroups on %s", path) : 0;
+}
+
 /* ---- Devices ---- */
 
 static int node_parent(struct executor *x, const char *path, const char **name, int *opened, struct error *e) {
@@ -300,6 +383,8 @@ static int bind_device(struct executor *x, int dir, const char *name, const char
     if (!is_device(mount, "", mode, dev))
         return error_set(e, -ENODEV, "device %s of the host is not %u:%u", path, major(dev), minor(dev));
     target = make_entry(dir, name, true);
+    if (target == -EEXIST)
+        target = open_how(dir, name, O_PATH, 0, NO_LINKS);
     return target < 0 ? error_errno(e, target, "make %s", path) : attach(mount, target, path, e);
 }
 
@@ -397,8 +482,6 @@ int step_read_only(struct executor *x, const struct plan_step *s, struct error *
 
     if (target < 0)
         return target;
-    if (s->arg[1])
-        return set_attributes(target, MOUNT_ATTR_RDONLY, 0, false, e);
     tree = sys_open_tree(target, "", OPEN_TREE_CLONE | O_CLOEXEC | (unsigned)AT_EMPTY_PATH | (unsigned)AT_RECURSIVE);
     if (tree < 0)
         return error_errno(e, tree, "%s", path);
