@@ -269,6 +269,13 @@ int layer_compression_of(const char *media_type, struct error *e) {
     return error_set(e, -ENOTSUP, "a layer of type %.200s cannot be unpacked", media_type);
 }
 
+const char *layer_media_type(int compression) {
+    for (size_t i = 0; i < ARRAY_SIZE(media_types); i++)
+        if (compression >= 0 && media_types[i].compression == compression)
+            return media_types[i].oci;
+    return NULL;
+}
+
 const char *media_type_to_oci(const char *media_type) {
     for (size_t i = 0; i < ARRAY_SIZE(media_types); i++)
         if (strcmp(media_type, media_types[i].docker) == 0)

@@ -132,5 +132,7 @@ int image_config_decode(const char *text, size_t n, struct arena *a, struct imag
 enum layer_compression { LAYER_PLAIN, LAYER_GZIP, LAYER_ZSTD, LAYER_DETECT };
 /* By media type; LAYER_DETECT where the type does not say. -ENOTSUP: not a layer that can be unpacked (encrypted, foreign). */
 int layer_compression_of(const char *media_type, struct error *e);
+/* The OCI media type of a layer that is compressed so; NULL when there is none. */
+const char *layer_media_type(int compression);
 /* The OCI name of a Docker media type (itself if it is none). */
 const char *media_type_to_oci(const char *media_type);
