@@ -68,7 +68,6 @@ int forwarding_open_bridge(const char *bridge, bool ipv6, struct error *e) {
 
 struct uplinks {
     struct arena *arena;
-    const struct strs *bridges;
     struct strs names;
 };
 
@@ -79,7 +78,7 @@ static int take_address(const struct link_address_info *info, void *arg) {
 
     if (link_local || ip_is_loopback(&info->prefix.address) || !if_indextoname(info->index, name))
         return 0;
-    if (!strs_has(u->bridges, name) && !strs_has(&u->names, name))
+    if (!strs_has(&u->names, name))
         strs_add(u->arena, &u->names, arena_strdup(u->arena, name));
     return 0;
 }
@@ -162,9 +161,9 @@ static int read_record(const struct roots *roots, struct buf *record, struct err
     return 0;
 }
 
-int forwarding_open_uplinks(const struct roots *roots, const struct strs *bridges, bool ipv6, struct arena *a, struct strs *ret,
+int forwarding_open_uplinks(const struct roots *roots, bool ipv6, struct arena *a, struct strs *ret, bool *ret_changed,
                             struct error *e) {
-    struct uplinks u = {.arena = a, .bridges = bridges};
+    struct uplinks u = {.arena = a};
     struct opening o = {.arena = a};
     _cleanup_buf_ struct buf record = BUF_INIT;
     int r = link_each_address(take_address, &u, e);
@@ -187,6 +186,8 @@ int forwarding_open_uplinks(const struct roots *roots, const struct strs *bridge
     if (r == 0)
         r = make_changes(roots, &o, e);
     record = o.record; /* it may have moved while it grew */
+    if (ret_changed)
+        *ret_changed = o.changes.n > 0;
     return r < 0 ? error_wrap(e, r, "switch on forwarding") : 0;
 }
 

@@ -11,9 +11,9 @@
 /* For a bridge of our own: forwarding, and 127.0.0.1 as a source towards published ports (route_localnet; the packet filter's
  * `guard` closes what that opens). Nothing to record: the settings die with the bridge. */
 int forwarding_open_bridge(const char *bridge, bool ipv6, struct error *e);
-/* For every interface of the host that has an address of its own and is neither loopback nor in `bridges`. *ret: names of those
- * that forward by our doing (now or earlier). */
-int forwarding_open_uplinks(const struct roots *roots, const struct strs *bridges, bool ipv6, struct arena *a, struct strs *ret,
+/* For every interface of the host that has an address of its own and is not loopback (our bridges forward already). *ret: names of
+ * those that forward by our doing (now or earlier); *ret_changed (NULL allowed): whether something had to be switched. */
+int forwarding_open_uplinks(const struct roots *roots, bool ipv6, struct arena *a, struct strs *ret, bool *ret_changed,
                             struct error *e);
 /* Puts back what was recorded. */
 int forwarding_restore(const struct roots *roots, struct error *e);

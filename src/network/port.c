@@ -12,6 +12,7 @@
 #include "network/firewall.h"
 #include "network/holder.h"
 #include "network/lease.h"
+#include "network/store.h"
 
 #define DIRECTORY        "ports"
 #define RECORD_NAME_MAX  96
@@ -277,9 +278,18 @@ static int publish(const struct roots *roots, const char *id, const char *name, 
 int port_publish(const struct roots *roots, const char *container_id, const char *container_name, const struct list *mappings,
                  const struct network_attachment *attachment, struct arena *a, struct list *ret, struct error *e) {
     struct list published = {0};
+    bool from_outside = false;
 
     if (mappings->n > PORTS_MAX)
         return error_set(e, -E2BIG, "a container can publish %d ports at most", PORTS_MAX);
+    for (size_t i = 0; i < mappings->n; i++)
+        from_outside |= !ip_is_loopback(&LIST_AT(struct port_mapping, mappings, i)->host_ip);
+    if (from_outside) {
+        int r = network_open_uplinks(roots, attachment->ip6 && *attachment->ip6, a, e);
+
+        if (r < 0)
+            return error_wrap(e, r, "publish ports");
+    }
     for (size_t i = 0; i < mappings->n; i++) {
         const struct port_mapping *m = LIST_AT(struct port_mapping, mappings, i);
         struct published_port *p = LIST_ADD(a, struct published_port, &published);

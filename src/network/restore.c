@@ -157,8 +157,7 @@ static int make_bridge(const struct roots *roots, struct network *n, struct aren
 /* --- the table
  * -------------------------------------------------------------------------------------------------------------------- */
 
-static void add_networks(const struct list *all, struct arena *a, struct netlink_batch *b, const char *table,
-                         struct strs *bridges) {
+static void add_networks(const struct list *all, struct arena *a, struct netlink_batch *b, const char *table) {
     for (size_t i = 0; i < all->n; i++) {
         const struct network *n = LIST_AT(struct network, all, i);
         struct firewall_bridge bridge = {.internal = n->internal,
@@ -168,7 +167,6 @@ static void add_networks(const struct list *all, struct arena *a, struct netlink
         if (!network_is_bridge(n))
             continue;
         bridge.name = network_bridge(n, a);
-        strs_add(a, bridges, bridge.name);
         firewall_add_bridge(b, table, &bridge);
     }
 }
@@ -177,7 +175,7 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
     _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
     char table[FIREWALL_TABLE_MAX];
     struct list all = {0};
-    struct strs bridges = {0}, opened = {0};
+    struct strs opened = {0};
     bool ipv6 = false;
     int r = network_list(roots, a, &all, NULL, e);
 
@@ -185,10 +183,10 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
         return r;
     firewall_table_name(roots, table);
     firewall_build(&b, table);
-    add_networks(&all, a, &b, table, &bridges);
+    add_networks(&all, a, &b, table);
     for (size_t i = 0; i < all.n; i++)
         ipv6 |= LIST_AT(struct network, &all, i)->ipv6;
-    r = forwarding_open_uplinks(roots, &bridges, ipv6, a, &opened, e);
+    r = forwarding_open_uplinks(roots, ipv6, a, &opened, NULL, e);
     if (r < 0)
         return r;
     for (size_t i = 0; i < opened.n; i++)
@@ -213,6 +211,22 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
     if (r == 0)
         r = restore_table(roots, a, e);
     return r < 0 ? error_wrap(e, r, "bring up network %s", n->name) : 0;
+}
+
+int network_open_uplinks(const struct roots *roots, bool ipv6, struct arena *a, struct error *e) {
+    _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
+    char table[FIREWALL_TABLE_MAX];
+    struct strs opened = {0};
+    bool changed = false;
+    int r = forwarding_open_uplinks(roots, ipv6, a, &opened, &changed, e);
+
+    if (r < 0 || !changed)
+        return r;
+    firewall_table_name(roots, table);
+    nft_begin(&b);
+    for (size_t i = 0; i < opened.n; i++)
+        firewall_add_opened(&b, table, opened.v[i]);
+    return nft_commit(&b, e);
 }
 
 int network_forget_bridge(const struct roots *roots, const char *bridge, struct error *e) {

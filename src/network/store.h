@@ -36,5 +36,8 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
 int network_make_default(const struct roots *roots, struct arena *a, struct network *ret, struct error *e);
 /* Fills in subnets that nobody chose and checks those that somebody did against the host and the other networks. */
 int network_plan_subnets(const struct roots *roots, struct network *n, struct arena *a, struct error *e);
+/* Has interfaces that came since the table was made forward as well: a port that is published answers on all of them. Reads the
+ * list of addresses; no more when nothing is new. */
+int network_open_uplinks(const struct roots *roots, bool ipv6, struct arena *a, struct error *e);
 /* Deletes a bridge that no network uses any more, and takes it out of the table. The caller holds network_lock(). */
 int network_forget_bridge(const struct roots *roots, const char *bridge, struct error *e);
