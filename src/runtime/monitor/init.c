@@ -3,6 +3,7 @@
 #include "runtime/monitor/monitor.h"
 
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static _Noreturn void end_like(int status) {
@@ -25,7 +26,10 @@ static void reap(pid_t program) {
 void init_run(pid_t program) {
     sigset_t all;
 
+    /* There is no exec that would close what the monitor had open: directories of the host, its sockets. */
+    (void)syscall(SYS_close_range, 3, ~0U, 0);
     (void)prctl(PR_SET_NAME, "tare-init");
+    (void)prctl(PR_SET_PDEATHSIG, 0); /* PID 1 outlives its monitor, as without init */
     sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
     reap(program);

@@ -2,6 +2,7 @@
  * to whoever started it. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "runtime/monitor/monitor.h"
 
@@ -16,6 +17,7 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
+    (void)prctl(PR_SET_DUMPABLE, 0);             /* before a namespace is joined or shared: nobody inside may trace us */
     (void)fcntl(SOCKET_FD, F_SETFD, FD_CLOEXEC); /* nothing of ours reaches the container */
     for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(roles); i++)
         if (strcmp(argv[1], roles[i].name) == 0)
