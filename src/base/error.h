@@ -35,7 +35,8 @@ int error_set(struct error *e, int code, const char *fmt, ...) _printf_(3, 4);
 int error_errno(struct error *e, int code, const char *fmt, ...) _printf_(3, 4);
 /* Puts a clause in front: "fmt: earlier text". With no earlier text, acts as error_errno(). */
 int error_wrap(struct error *e, int code, const char *fmt, ...) _printf_(3, 4);
-/* Adds what to do about it, unless a deeper level already did. Returns e's code; without e -EIO: a failure must not become a success. */
+/* Adds what to do about it, unless a deeper level already did. Returns e's code; without e -EIO: a failure must not become a
+ * success. */
 int error_hint(struct error *e, const char *fmt, ...) _printf_(2, 3);
 /* Sets the exit status that the command should end with. Returns as error_hint(). */
 int error_status(struct error *e, int status);

@@ -17,26 +17,27 @@
 #include "base/error.h"
 
 enum json_kind {
-    JSON_STR,      /* const char *; absent = NULL */
-    JSON_BOOL,     /* bool */
-    JSON_I32,      /* int32_t */
-    JSON_U32,      /* uint32_t */
-    JSON_I64,      /* int64_t */
-    JSON_U64,      /* uint64_t */
-    JSON_F64,      /* double */
-    JSON_OPT_I64,  /* struct opt_i64 */
-    JSON_OPT_U64,  /* struct opt_u64 */
-    JSON_OPT_BOOL, /* struct opt_bool */
-    JSON_STRS,     /* struct strs */
-    JSON_U32S,     /* struct list of uint32_t */
-    JSON_MAP,      /* struct map: object of strings */
-    JSON_KEYS,     /* struct strs: the keys of an object of empty objects, as in Docker's {"80/tcp": {}} */
-    JSON_OBJ,      /* a struct embedded in place; .type */
-    JSON_OBJ_PTR,  /* pointer to a struct, NULL = absent; .type */
-    JSON_OBJS,     /* struct list of structs; .type */
-    JSON_OBJ_MAP,  /* struct list of structs whose first member is `const char *key`: object of objects; .type */
-    JSON_OBJ_LISTS, /* struct list of struct json_objs: object of lists of objects, as Docker's PortBindings; .type of the objects */
-    JSON_RAW,      /* const char *: the value's own JSON text, passed through unread */
+    JSON_STR,       /* const char *; absent = NULL */
+    JSON_BOOL,      /* bool */
+    JSON_I32,       /* int32_t */
+    JSON_U32,       /* uint32_t */
+    JSON_I64,       /* int64_t */
+    JSON_U64,       /* uint64_t */
+    JSON_F64,       /* double */
+    JSON_OPT_I64,   /* struct opt_i64 */
+    JSON_OPT_U64,   /* struct opt_u64 */
+    JSON_OPT_BOOL,  /* struct opt_bool */
+    JSON_STRS,      /* struct strs */
+    JSON_U32S,      /* struct list of uint32_t */
+    JSON_MAP,       /* struct map: object of strings */
+    JSON_KEYS,      /* struct strs: the keys of an object of empty objects, as in Docker's {"80/tcp": {}} */
+    JSON_OBJ,       /* a struct embedded in place; .type */
+    JSON_OBJ_PTR,   /* pointer to a struct, NULL = absent; .type */
+    JSON_OBJS,      /* struct list of structs; .type */
+    JSON_OBJ_MAP,   /* struct list of structs whose first member is `const char *key`: object of objects; .type */
+    JSON_OBJ_LISTS, /* struct list of struct json_objs: object of lists of objects, as Docker's PortBindings; .type of the objects
+                     */
+    JSON_RAW,       /* const char *: the value's own JSON text, passed through unread */
 };
 
 enum json_flag {

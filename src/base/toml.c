@@ -258,8 +258,10 @@ static int parse_array(struct toml *t, struct json_object *into) {
             return 0;
         }
         r = parse_value(t, &value);
-        if (r < 0)
+        if (r < 0) {
+            json_object_put(value);
             return r;
+        }
         json_object_array_add(into, value);
         skip_lines(t);
         if (*t->p == ',')

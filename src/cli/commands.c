@@ -11,7 +11,8 @@ extern const struct command command_network_prune;
 extern const struct command command_network_reload;
 extern const struct command command_network_rm;
 extern const struct command command_version;
-extern const struct command command_volume_create, command_volume_inspect, command_volume_ls, command_volume_prune, command_volume_rm;
+extern const struct command command_volume_create, command_volume_inspect, command_volume_ls, command_volume_prune,
+    command_volume_rm;
 
 const struct command *const commands[] = {
     /* groups */

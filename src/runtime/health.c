@@ -63,7 +63,7 @@ static void read_line(char *line, struct arena *a, struct list *list) {
     n = *hex == '-' ? 0 : strlen(hex) / 2;
     output = arena_alloc(a, n + 1);
     for (size_t i = 0; i < n; i++)
-        output[i] = (char)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
+        output[i] = (char)((unsigned)digit(hex[2 * i]) << 4 | (unsigned)digit(hex[2 * i + 1]));
     entry->output = output;
     entry->output_size = n;
 }

@@ -206,7 +206,7 @@ int monitor_connect(int run_dirfd, struct monitor_conn *ret, struct error *e) {
     _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     _cleanup_buf_ struct buf b = BUF_WITH_MAX(ANSWER_MAX);
     const uint32_t version = FRAME_VERSION;
-    struct frame f;
+    struct frame f = {0};
     int r;
 
     if (fd < 0)

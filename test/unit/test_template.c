@@ -161,7 +161,10 @@ static void test_documents(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_samples), cmocka_unit_test(test_deep),      cmocka_unit_test(test_rows),    cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_documents),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
