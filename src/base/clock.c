@@ -27,15 +27,41 @@ struct timespec clock_wall(void) {
     return t;
 }
 
+#define SECONDS_A_DAY           86400
+#define DAYS_400_YEARS          146097
+#define DAYS_0000_03_01_TO_1970 719468
+
+/* The Gregorian date of a day counted from 1970-01-01. By hand, since glibc's gmtime_r() reads /etc/localtime first: the monitor
+ * stamps a state before it may answer. Years begin in March here, so that the leap day comes last. */
+static void civil_date(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day) {
+    int64_t since = days + DAYS_0000_03_01_TO_1970;
+    int64_t era = (since >= 0 ? since : since - (DAYS_400_YEARS - 1)) / DAYS_400_YEARS;
+    int64_t day = since - era * DAYS_400_YEARS; /* of the 400 years */
+    int64_t year = (day - day / 1460 + day / 36524 - day / (DAYS_400_YEARS - 1)) / 365;
+    int64_t day_of_year = day - (365 * year + year / 4 - year / 100);
+    int64_t month = (5 * day_of_year + 2) / 153; /* 0 = March */
+
+    *ret_day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
+    *ret_month = (int)(month < 10 ? month + 3 : month - 9);
+    *ret_year = year + era * 400 + (month >= 10);
+}
+
 void time_format(struct timespec t, char text[TIME_TEXT_MAX]) {
-    struct tm tm;
+    int64_t days = t.tv_sec / SECONDS_A_DAY, second = t.tv_sec % SECONDS_A_DAY, year;
+    int month, day;
     size_t n;
 
-    if (!gmtime_r(&t.tv_sec, &tm)) {
+    if (second < 0) {
+        second += SECONDS_A_DAY;
+        days--;
+    }
+    civil_date(days, &year, &month, &day);
+    if (year < 0 || year > 9999) {
         (void)snprintf(text, TIME_TEXT_MAX, "0001-01-01T00:00:00Z");
         return;
     }
-    n = strftime(text, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+    n = (size_t)snprintf(text, TIME_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, month, day, (int)(second / 3600),
+                         (int)(second / 60 % 60), (int)(second % 60));
     if (t.tv_nsec) {
         n += (size_t)snprintf(text + n, TIME_TEXT_MAX - n, ".%09ld", t.tv_nsec);
         while (text[n - 1] == '0')

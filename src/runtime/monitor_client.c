@@ -69,14 +69,14 @@ static int open_program(struct error *e) {
 
 struct spawn {
     int program_fd, socket_fd;
-    const char *role;
+    const char *role, *id;
     int failure; /* errno of the child, which shares our memory */
 };
 
 /* Between vfork and exec, on the caller's memory: system calls only. */
 static int spawn_child(void *arg) {
     struct spawn *s = arg;
-    char *const argv[] = {(char *)(uintptr_t)PROGRAM, (char *)(uintptr_t)s->role, NULL};
+    char *const argv[] = {(char *)(uintptr_t)PROGRAM, (char *)(uintptr_t)s->role, (char *)(uintptr_t)s->id, NULL};
     char *const envp[] = {NULL};
     struct sigaction standard = {.sa_handler = SIG_DFL};
     sigset_t none;
@@ -106,11 +106,11 @@ failed:
     _exit(127);
 }
 
-/* Starts tare-monitor in the given role. *ret_fd is our end of its connection. */
-static int spawn(const char *role, int *ret_fd, struct error *e) {
+/* Starts tare-monitor in the given role; the id is for ps only. *ret_fd is our end of its connection. */
+static int spawn(const char *role, const char *id, int *ret_fd, struct error *e) {
     static char stack[CHILD_STACK_SIZE] __attribute__((aligned(16))); /* the child has exec'ed or ended before clone returns */
     _cleanup_fd_ int program = open_program(e), ours = -1, theirs = -1;
-    struct spawn s = {.program_fd = program, .role = role};
+    struct spawn s = {.program_fd = program, .role = role, .id = id};
     sigset_t all, saved;
     int pair[2];
     pid_t pid;
@@ -166,11 +166,11 @@ static int launch(int fd, const struct buf *blob, const int *fds, struct monitor
     return 0;
 }
 
-static int start(const char *role, const struct buf *blob, const int *fds, bool attached, struct monitor_conn *ret,
+static int start(const char *role, const char *id, const struct buf *blob, const int *fds, bool attached, struct monitor_conn *ret,
                  struct error *e) {
     struct monitor_conn conn = MONITOR_CONN_INIT;
     _cleanup_fd_ int fd = -1;
-    int r = spawn(role, &fd, e);
+    int r = spawn(role, id, &fd, e);
 
     if (r == 0)
         r = launch(fd, blob, fds, &conn, e);
@@ -188,7 +188,7 @@ int monitor_start(const struct monitor_launch *l, struct monitor_conn *ret, stru
     _cleanup_buf_ struct buf blob = BUF_INIT;
 
     launch_encode(l, &blob);
-    return start("container", &blob, fds, l->attached, ret, e);
+    return start("container", l->id, &blob, fds, l->attached, ret, e);
 }
 
 int monitor_exec(const struct monitor_exec *x, struct monitor_conn *ret, struct error *e) {
@@ -196,7 +196,7 @@ int monitor_exec(const struct monitor_exec *x, struct monitor_conn *ret, struct 
     _cleanup_buf_ struct buf blob = BUF_INIT;
 
     launch_encode_exec(x, &blob);
-    return start("exec", &blob, fds, x->attached, ret, e);
+    return start("exec", x->id, &blob, fds, x->attached, ret, e);
 }
 
 /* ---- talking to one ---- */

@@ -112,12 +112,28 @@ static void times(void **state) {
     assert_int_equal(time_parse("2026-13-24T16:23:21Z", &t), -EINVAL);
 }
 
+/* Every tenth day or so of the years 0001 to 9999, against the C library. */
+static void dates(void **state) {
+    char ours[TIME_TEXT_MAX], theirs[TIME_TEXT_MAX];
+
+    (void)state;
+    for (int64_t s = -62135596800; s < 253402300799; s += 864137) {
+        time_t t = s;
+        struct tm tm;
+
+        time_format((struct timespec){.tv_sec = s}, ours);
+        assert_non_null(gmtime_r(&t, &tm));
+        (void)strftime(theirs, sizeof(theirs), "%Y-%m-%dT%H:%M:%SZ", &tm);
+        if (s >= -30610224000) /* strftime writes no leading zeros before the year 1000 */
+            assert_string_equal(ours, theirs);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_round_trip),
-        cmocka_unit_test(json_errors_name_the_field),
-        cmocka_unit_test(durations),
-        cmocka_unit_test(times),
+        cmocka_unit_test(json_round_trip), cmocka_unit_test(json_errors_name_the_field),
+        cmocka_unit_test(durations),       cmocka_unit_test(times),
+        cmocka_unit_test(dates),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

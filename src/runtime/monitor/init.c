@@ -29,6 +29,7 @@ void init_run(pid_t program) {
     /* There is no exec that would close what the monitor had open: directories of the host, its sockets. */
     (void)syscall(SYS_close_range, 3, ~0U, 0);
     (void)prctl(PR_SET_NAME, "tare-init");
+    arguments_replace("tare-init");
     (void)prctl(PR_SET_PDEATHSIG, 0); /* PID 1 outlives its monitor, as without init */
     sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);

@@ -177,4 +177,5 @@ void keeper_start(struct monitor *m);
 /* roles of the program */
 int role_container(int socket_fd);
 int role_exec(int socket_fd);
-void init_run(pid_t program); /* the built-in init: PID 1 of the container; does not return */
+void arguments_replace(const char *text); /* main.c: what ps shows */
+void init_run(pid_t program);             /* the built-in init: PID 1 of the container; does not return */
