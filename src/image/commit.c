@@ -51,24 +51,6 @@ static int make_tasks(const struct image_manifest *m, const struct image_config 
     return 0;
 }
 
-/* All that the commit will refer to, in the words of collect.c: hexadecimal digests and layer keys. */
-static int pin_parts(struct image_store *s, const struct image_commit *c, const struct image_manifest *m,
-                     const struct image_config *config, struct arena *a, struct error *e) {
-    struct strs names = {NULL, 0};
-    char chain[HASH_TEXT], key[LAYER_KEY_MAX];
-
-    strs_add(a, &names, digest_hex(c->manifest_digest));
-    strs_add(a, &names, digest_hex(m->config.digest));
-    for (size_t i = 0; i < m->layers.n; i++)
-        strs_add(a, &names, digest_hex(LIST_AT(struct descriptor, &m->layers, i)->digest));
-    for (size_t i = 0; i < config->rootfs.diff_ids.n; i++) {
-        layer_chain_id(i ? chain : NULL, config->rootfs.diff_ids.v[i], chain);
-        layer_key(s, chain, key);
-        strs_add(a, &names, arena_strdup(a, key));
-    }
-    return ingest_pin(s, &names, e);
-}
-
 /* --- records ----------------------------------------------------------------------------------------------------------------- */
 
 static void fill_layers(struct image_record *r, const struct image_manifest *m, const struct layer_task *tasks, struct arena *a) {
@@ -145,6 +127,7 @@ int commit_image(struct image_store *s, const struct image_commit *c, const stru
         r = write_records(s, &record, &c->names, e);
     if (r == 0)
         r = view_write(s, e);
+    ingest_unpin(s);
     if (r < 0)
         return r;
     record.name = c->names.n ? c->names.v[0] : NULL;
@@ -157,7 +140,7 @@ int image_commit(struct image_store *s, const struct image_commit *c, struct are
     struct image_config config;
     struct layer_task *tasks = NULL;
     const char *config_text = NULL;
-    int pin, r = read_manifest(s, c, a, &m, e);
+    int r = read_manifest(s, c, a, &m, e);
 
     if (r == 0)
         r = read_config(s, &m, a, &config_text, &config, e);
@@ -165,13 +148,8 @@ int image_commit(struct image_store *s, const struct image_commit *c, struct are
         r = make_tasks(&m, &config, a, &tasks, e);
     if (r < 0)
         return r;
-    store_read_map(s);
-    pin = pin_parts(s, c, &m, &config, a, e);
-    if (pin < 0)
-        return pin;
     r = layers_ingest(s, tasks, m.layers.n, c->source, c->progress, a, e);
     if (r == 0)
         r = commit_image(s, c, &m, config_text, tasks, a, ret, e);
-    ingest_unpin(pin);
     return r;
 }

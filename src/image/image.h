@@ -52,6 +52,9 @@ struct image_inspect;
 int image_inspect(struct image_store *s, const char *name_or_id, const char *platform, struct arena *a, struct image_inspect *ret,
                   struct error *e);
 
+/* The unpacked size of each layer, in the order of config.rootfs.diff_ids; for `history`. */
+int image_layer_sizes(struct image_store *s, const struct image *image, struct arena *a, uint64_t **ret, struct error *e);
+
 /* Gives `source` (name or id) one more name; a name that stood for another image moves. */
 int image_tag(struct image_store *s, const char *source, const char *target, struct error *e);
 

@@ -196,10 +196,7 @@ static int prepare_job(struct loop *l, size_t i, struct layer_task *t, struct er
                             .inflate = WORKER_INIT,
                             .unpack = WORKER_INIT,
                             .phase = (enum image_phase) - 1};
-    if (t->diff_id) {
-        layer_chain_id(i ? t[-1].chain_id : NULL, t->diff_id, t->chain_id);
-        layer_key(l->store, t->chain_id, t->key);
-    } else { /* named by its content once that is known */
+    if (!t->diff_id) { /* named by its content once that is known */
         if (id_new(id) < 0)
             return error_errno(e, -EIO, "make an id");
         (void)snprintf(t->key, sizeof(t->key), "%.*s", LAYER_KEY_DIGITS, id);
@@ -210,15 +207,32 @@ static int prepare_job(struct loop *l, size_t i, struct layer_task *t, struct er
     return r;
 }
 
+/* Before the first look: what is found to be there must still be there at the end. */
+static int pin_parts(struct image_store *s, struct layer_task *tasks, size_t n, struct arena *a, struct error *e) {
+    struct strs names = {NULL, 0};
+
+    for (size_t i = 0; i < n; i++) {
+        if (tasks[i].blob.digest)
+            strs_add(a, &names, digest_hex(tasks[i].blob.digest));
+        if (tasks[i].diff_id) {
+            layer_chain_id(i ? tasks[i - 1].chain_id : NULL, tasks[i].diff_id, tasks[i].chain_id);
+            layer_key(s, tasks[i].chain_id, tasks[i].key);
+            strs_add(a, &names, arena_strdup(a, tasks[i].key));
+        }
+    }
+    return ingest_pin(s, &names, e);
+}
+
 int layers_ingest(struct image_store *s, struct layer_task *tasks, size_t n, const struct blob_source *source,
                   const struct image_progress *progress, struct arena *a, struct error *e) {
     _cleanup_free_ struct layer_job *jobs = calloc(n ? n : 1, sizeof(*jobs));
     struct loop l = {s, jobs, 0, source, progress, a};
-    int r = 0;
+    int r;
 
     if (!jobs)
         abort();
     store_read_map(s);
+    r = pin_parts(s, tasks, n, a, e);
     for (size_t i = 0; r == 0 && i < n; i++) {
         l.n = i + 1;
         r = prepare_job(&l, i, &tasks[i], e);

@@ -105,8 +105,10 @@ static int read_one(int dirfd, const char *name, void *arg, struct error *e) {
     (void)snprintf(path, sizeof(path), "%s/%.255s", reader->dir, name);
     r = record_read(reader->store, path, reader->arena, &record, &own);
     if (r < 0) {
-        if (r != -ENOENT)
-            log_warn("%s", own.text ? own.text : path);
+        if (r == -ENOENT)
+            return 0;
+        log_warn("%s", own.text ? own.text : path);
+        reader->store->unreadable++;
         return 0;
     }
     item = LIST_ADD(reader->arena, struct image_record, reader->list);
@@ -117,6 +119,7 @@ static int read_one(int dirfd, const char *name, void *arg, struct error *e) {
 int record_read_all(struct image_store *s, const char *dir, struct arena *a, struct list *ret, struct error *e) {
     struct reader reader = {s, dir, a, ret};
 
+    s->unreadable = 0;
     *ret = (struct list){NULL, 0};
     return fs_each(s->root, dir, read_one, &reader, e);
 }

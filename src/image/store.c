@@ -63,6 +63,7 @@ int image_store_open(const struct roots *roots, struct image_store **ret, struct
 
     if (!s)
         abort();
+    s->pin = -1;
     s->limits = default_limits;
     s->root_path = roots->root;
     s->root = fcntl(roots->root_fd, F_DUPFD_CLOEXEC, 3);
@@ -80,6 +81,7 @@ int image_store_open(const struct roots *roots, struct image_store **ret, struct
 void image_store_close(struct image_store *s) {
     if (!s)
         return;
+    (void)fd_close(s->pin);
     (void)fd_close(s->root);
     free(s);
 }
@@ -286,6 +288,11 @@ void image_store_reap(struct image_store *s) {
 
 /* --- pins of commits that are on their way ------------------------------------------------------------------------------------ */
 
+/* The file without a holder goes at the next reap. */
+void ingest_unpin(struct image_store *s) {
+    s->pin = fd_close(s->pin);
+}
+
 int ingest_pin(struct image_store *s, const struct strs *names, struct error *e) {
     struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     _cleanup_buf_ struct buf b = BUF_INIT;
@@ -305,11 +312,9 @@ int ingest_pin(struct image_store *s, const struct strs *names, struct error *e)
         return error_errno(e, -errno, "pin the image's parts");
     if (fs_write_all(fd, buf_text(&b), b.size) < 0)
         return error_errno(e, -errno, "pin the image's parts");
-    return TAKE_FD(fd);
-}
-
-void ingest_unpin(int fd) {
-    (void)fd_close(fd); /* the file without a holder goes at the next reap */
+    ingest_unpin(s);
+    s->pin = TAKE_FD(fd);
+    return 0;
 }
 
 struct pins {

@@ -26,8 +26,10 @@ struct image_store {
     int root;              /* directory descriptor of our own */
     const char *root_path; /* of roots */
     struct image_limits limits;
-    bool one_owner; /* only one user id is mapped here: files of all owners belong to it */
-    bool full_map;  /* every id is mapped: workers can become nobody */
+    size_t unreadable; /* records that the last record_read_all() left out */
+    bool one_owner;    /* only one user id is mapped here: files of all owners belong to it */
+    int pin;           /* of the commit that is on its way; -1 */
+    bool full_map;     /* every id is mapped: workers can become nobody */
 };
 
 #define HASH_TEXT 72 /* "sha256:", 64 digits, NUL */
@@ -64,9 +66,10 @@ void store_empty_trash(struct image_store *s);
 int store_scratch(struct image_store *s, char ret_path[STORE_PATH_MAX], struct error *e);
 const char *boot_id(void);
 
-/* What a commit is about to need, so that a removal that runs meanwhile leaves it alone. Lives as long as the descriptor. */
+/* What a commit is about to need (hexadecimal digests, layer keys), so that a removal that runs meanwhile leaves it alone. Held
+ * until the next pin or ingest_unpin(). */
 int ingest_pin(struct image_store *s, const struct strs *names, struct error *e);
-void ingest_unpin(int fd);
+void ingest_unpin(struct image_store *s);
 int ingest_pins_read(struct image_store *s, struct arena *a, struct strs *ret, struct error *e);
 
 /* --- records (record.c) ---------------------------------------------------------------------------------------------------- */
@@ -147,7 +150,7 @@ int commit_image(struct image_store *s, const struct image_commit *c, const stru
                  struct layer_task *tasks, struct arena *a, struct image *ret, struct error *e);
 /* Fills `ret` from a record and the configuration's bytes (which must live in the arena). */
 int image_from_record(struct image_store *s, const struct image_record *r, struct arena *a, struct image *ret, struct error *e);
-/* Moves blobs and layers that nothing refers to into the trash. ret_freed may be NULL. */
+/* Moves blobs and layers that nothing refers to into the trash. The store's lock is held exclusively. ret_freed may be NULL. */
 int store_collect(struct image_store *s, uint64_t *ret_freed, struct error *e);
 
 /* --- archives of images (archive.c) ----------------------------------------------------------------------------------------- */

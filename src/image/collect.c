@@ -1,0 +1,107 @@
+/* Garbage: blobs and layers that no record and no commit on its way refers to. Renamed into the trash under the store's exclusive
+ * lock, unlinked after it was given up. */
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "image/store_internal.h"
+
+/* What is not known to be synced was written a moment ago by a commit that is about to refer to it (the small documents of a pull
+ * are stored before anything is pinned). */
+#define FRESH_SECONDS 3600
+
+struct sweep {
+    struct image_store *store;
+    struct arena arena;
+    struct strs live; /* hexadecimal digests and layer keys; sorted */
+    uint64_t freed;
+};
+
+static int compare_strings(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool is_live(const struct sweep *w, const char *name) {
+    return w->live.n && bsearch(&name, w->live.v, w->live.n, sizeof(*w->live.v), compare_strings);
+}
+
+static void add_record(struct sweep *w, const struct image_record *r) {
+    strs_add(&w->arena, &w->live, digest_hex(r->manifest.digest));
+    strs_add(&w->arena, &w->live, digest_hex(r->config.digest));
+    if (r->view)
+        strs_add(&w->arena, &w->live, digest_hex(r->view->digest));
+    for (size_t i = 0; i < r->blobs.n; i++)
+        if (digest_is_sha256(r->blobs.v[i]))
+            strs_add(&w->arena, &w->live, digest_hex(r->blobs.v[i]));
+    for (size_t i = 0; i < r->layers.n; i++)
+        strs_add(&w->arena, &w->live, r->layers.v[i]);
+}
+
+/* -EUCLEAN: a record cannot be read, so nobody knows what it needs: then nothing is garbage. */
+static int find_live(struct sweep *w, struct error *e) {
+    static const char *const dirs[] = {DIR_REFS, DIR_IMAGES};
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        struct list records;
+        int r = record_read_all(w->store, dirs[i], &w->arena, &records, e);
+
+        if (r < 0)
+            return r;
+        if (w->store->unreadable)
+            return -EUCLEAN;
+        for (size_t k = 0; k < records.n; k++)
+            add_record(w, LIST_AT(struct image_record, &records, k));
+    }
+    return ingest_pins_read(w->store, &w->arena, &w->live, e);
+}
+
+static int sweep_blob(int dirfd, const char *name, void *arg, struct error *e) {
+    struct sweep *w = arg;
+    char path[STORE_PATH_MAX];
+    struct stat st;
+
+    if (is_live(w, name) || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    if ((st.st_mode & 0200) && st.st_mtime + FRESH_SECONDS > time(NULL))
+        return 0;
+    (void)snprintf(path, sizeof(path), DIR_BLOBS "/%.255s", name);
+    w->freed += (uint64_t)st.st_size;
+    return store_trash(w->store, path, e);
+}
+
+static int sweep_layer(int dirfd, const char *name, void *arg, struct error *e) {
+    struct sweep *w = arg;
+    char mark[NAME_MAX + 16];
+    struct layer_info info;
+    struct stat st;
+
+    if (strchr(name, '.') || is_live(w, name)) /* KEY.json goes with KEY; .new-KEY is another command's */
+        return 0;
+    (void)snprintf(mark, sizeof(mark), "%.255s.unsynced", name);
+    if (fstatat(dirfd, mark, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime + FRESH_SECONDS > time(NULL))
+        return 0;
+    if (layer_read_info(w->store, name, NULL, &w->arena, &info, NULL) == 0)
+        w->freed += info.size;
+    return layer_trash(w->store, name, e);
+}
+
+int store_collect(struct image_store *s, uint64_t *ret_freed, struct error *e) {
+    struct sweep w = {.store = s};
+    int r = find_live(&w, e);
+
+    if (r == -EUCLEAN) {
+        log_warn("an image's record cannot be read, so nothing is removed from the disk (tare system check --repair)");
+        r = 0;
+    } else if (r == 0) {
+        if (w.live.n)
+            qsort(w.live.v, w.live.n, sizeof(*w.live.v), compare_strings);
+        r = fs_each(s->root, DIR_BLOBS, sweep_blob, &w, e);
+        if (r == 0)
+            r = fs_each(s->root, DIR_LAYERS, sweep_layer, &w, e);
+    }
+    if (r == 0 && ret_freed)
+        *ret_freed = w.freed;
+    arena_release(&w.arena);
+    return r;
+}
