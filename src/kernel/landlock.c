@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "kernel/sys.h"
+
 /* The kernel's interface as of ABI 6; headers of the build machine may be older than the kernel it runs on. */
 #define FS_EXECUTE    (1ULL << 0)
 #define FS_WRITE_FILE (1ULL << 1)
@@ -25,7 +27,7 @@
 #define NET_BIND    (1ULL << 0)
 #define NET_CONNECT (1ULL << 1)
 
-#define SCOPE_ALL (1ULL << 0 | 1ULL << 1) /* abstract sockets, signals */
+#define SCOPE_ALL (LANDLOCK_SCOPE_ABSTRACT | LANDLOCK_SCOPE_SIGNALS) /* our numbers are the kernel's */
 
 #define CREATE_VERSION   1U
 #define RULE_PATH        1
@@ -69,9 +71,9 @@ static const struct {
 };
 
 int landlock_abi(void) {
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
+    int abi = sys_landlock_create_ruleset(NULL, 0, CREATE_VERSION);
 
-    return abi < 0 ? 0 : (int)abi;
+    return MAX_OF(abi, 0);
 }
 
 static int add_tree(int ruleset, const struct landlock_tree *tree, uint64_t handled, struct error *e) {
@@ -93,19 +95,15 @@ static int add_tree(int ruleset, const struct landlock_tree *tree, uint64_t hand
 }
 
 static int restrict_self(int ruleset, struct error *e) {
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return error_errno(e, -errno, "set no_new_privs");
-    if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
-        return error_errno(e, -errno, "enter the Landlock domain");
-    return 0;
+    int r = sys_landlock_restrict_self(ruleset, 0);
+
+    return r < 0 ? error_errno(e, r, "enter the Landlock domain") : 0;
 }
 
 static int make_ruleset(const struct ruleset *rules, size_t size, struct error *e) {
-    long fd = syscall(SYS_landlock_create_ruleset, rules, size, 0); /* close-on-exec by itself */
+    int fd = sys_landlock_create_ruleset(rules, size, 0); /* close-on-exec by itself */
 
-    if (fd < 0)
-        return error_errno(e, -errno, "make a Landlock ruleset");
-    return (int)fd;
+    return fd < 0 ? error_errno(e, fd, "make a Landlock ruleset") : fd;
 }
 
 int landlock_enter(const struct landlock_tree *trees, size_t n, enum landlock_network network, struct error *e) {
@@ -132,12 +130,14 @@ int landlock_enter(const struct landlock_tree *trees, size_t n, enum landlock_ne
         if (r < 0)
             return r;
     }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return error_errno(e, -errno, "set no_new_privs");
     r = restrict_self(fd, e);
     return r < 0 ? r : abi;
 }
 
-int landlock_enter_scope(struct error *e) {
-    struct ruleset rules = {.scope = SCOPE_ALL};
+int landlock_enter_scope(unsigned scopes, struct error *e) {
+    struct ruleset rules = {.scope = scopes & SCOPE_ALL};
     int abi = landlock_abi();
     _cleanup_fd_ int fd = -1;
     int r;

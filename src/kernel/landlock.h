@@ -34,6 +34,10 @@ int landlock_abi(void);
  * Returns the ABI that was applied, 0 when nothing was: there is no Landlock, or its ABI is 1 and a tree is writable (that ABI
  * refuses every link between two directories, which would break unpacking). Else a negative errno. */
 int landlock_enter(const struct landlock_tree *trees, size_t n, enum landlock_network network, struct error *e);
-/* Confines only what a network namespace does not when it is shared (ABI 6): abstract Unix sockets made outside cannot be
- * connected, processes outside cannot be signalled. Same return values. */
-int landlock_enter_scope(struct error *e);
+enum landlock_scope {
+    LANDLOCK_SCOPE_ABSTRACT = 1 << 0, /* abstract Unix sockets made outside the domain cannot be connected */
+    LANDLOCK_SCOPE_SIGNALS = 1 << 1,  /* processes outside the domain cannot be signalled */
+};
+/* Confines what namespaces do not when the host's are shared, and nothing else (ABI 6). Needs CAP_SYS_ADMIN in the user namespace,
+ * or no_new_privs, which is not set here. Same return values. */
+int landlock_enter_scope(unsigned scopes, struct error *e);

@@ -56,6 +56,8 @@ struct rlimit64;
     X(ioprio_set, I, I, H, _, _, _)                                                                                                \
     X(keyctl, I, P, P, P, P, _)                                                                                                    \
     X(kill, I, I, _, _, _, _)                                                                                                      \
+    X(landlock_create_ruleset, P, U, H, _, _, _)                                                                                   \
+    X(landlock_restrict_self, I, H, _, _, _, _)                                                                                    \
     X(linkat, D, S, D, S, AT, _)                                                                                                   \
     X(mkdirat, D, S, O, _, _, _)                                                                                                   \
     X(mknodat, D, S, MODE, DEV, _, _)                                                                                              \
@@ -206,6 +208,8 @@ SYS_FUNCTION(int, execveat, (int dirfd, const char *path, char *const *argv, cha
 SYS_FUNCTION(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d), option, a, b, c, d)
 SYS_FUNCTION(int, seccomp, (unsigned operation, unsigned flags, const void *arg), operation, flags, arg)
 SYS_FUNCTION(int, bpf, (int command, void *attr, size_t size), command, attr, size)
+SYS_FUNCTION(int, landlock_create_ruleset, (const void *rules, size_t size, unsigned flags), rules, size, flags)
+SYS_FUNCTION(int, landlock_restrict_self, (int fd, unsigned flags), fd, flags)
 SYS_FUNCTION(int, capget, (void *header, void *data), header, data)
 SYS_FUNCTION(int, capset, (void *header, const void *data), header, data)
 SYS_FUNCTION(int, setgroups, (size_t n, const gid_t *gids), n, gids)

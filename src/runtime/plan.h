@@ -83,9 +83,10 @@ struct plan_context {
     const void *seccomp;        /* struct sock_filter[]; NULL = no filter */
     size_t seccomp_size;        /* bytes */
     uint32_t seccomp_flags;
-    bool single_id; /* the user namespace maps one id only: no other gid, no other uid can be set */
-    bool rootless;  /* the monitor is root of a user namespace, not of the host */
-    bool dev_fill;  /* a tmpfs on /dev gets the usual nodes and links (always, except when a caller of the OCI interface forbids) */
+    unsigned scopes; /* enum landlock_scope: what of the host's shared namespaces stays out of reach */
+    bool single_id;  /* the user namespace maps one id only: no other gid, no other uid can be set */
+    bool rootless;   /* the monitor is root of a user namespace, not of the host */
+    bool dev_fill; /* a tmpfs on /dev gets the usual nodes and links (always, except when a caller of the OCI interface forbids) */
     bool new_keyring;      /* a session keyring of its own */
     bool no_pivot;         /* chroot instead of pivot_root (ramfs roots) */
     bool init;             /* PID 1 is the built-in init, the command its child */
@@ -109,7 +110,8 @@ struct plan_exec_context {
     size_t seccomp_size;
     uint32_t seccomp_flags;
     bool new_keyring;
-    bool single_id; /* as in plan_context */
+    unsigned scopes; /* as in plan_context */
+    bool single_id;  /* as in plan_context */
 };
 int plan_build_exec(const struct oci_process *process, const struct plan_exec_context *context, struct plan *ret, struct error *e);
 

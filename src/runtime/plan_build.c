@@ -464,6 +464,7 @@ int plan_build_exec(const struct oci_process *process, const struct plan_exec_co
         .seccomp_size = c->seccomp_size,
         .seccomp_flags = c->seccomp_flags,
         .new_keyring = c->new_keyring,
+        .scopes = c->scopes,
         .single_id = c->single_id,
     };
     struct builder b = {.context = &context, .plan = &plan, .arena = &arena, .joined_namespaces = c->namespaces};

@@ -104,6 +104,8 @@ int plan_process(struct builder *b, const struct oci_process *p, struct error *e
     }
     plan_scheduling(b, p);
     plan_labels(b, p);
+    if (c->scopes)
+        STEP(b, PLAN_CHILD, PLAN_SCOPE, c->scopes);
     STEP(b, PLAN_CHILD, PLAN_SESSION, p->terminal);
     if (p->no_new_privileges)
         STEP(b, PLAN_CHILD, PLAN_NO_NEW_PRIVILEGES);

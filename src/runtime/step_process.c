@@ -15,6 +15,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 
+#include "kernel/landlock.h"
 #include "kernel/link.h"
 #include "runtime/executor_state.h"
 #include "runtime/explain.h"
@@ -156,6 +157,13 @@ int step_keyring(struct executor *x, const struct plan_step *s, struct error *e)
             error_hint(e, "raise sysctl kernel.keys.maxkeys");
     }
     return r < 0 ? r : 0;
+}
+
+int step_scope(struct executor *x, const struct plan_step *s, struct error *e) {
+    int r = landlock_enter_scope((unsigned)s->arg[0], e); /* 0: the kernel cannot (before 6.12) */
+
+    (void)x;
+    return MIN_OF(r, 0);
 }
 
 int step_label(struct executor *x, const struct plan_step *s, struct error *e) {
