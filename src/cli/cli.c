@@ -1,6 +1,9 @@
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <string.h>
+
+#include "image/store.h"
 
 int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {
     if (cli->roots_value.root_fd < 0) {
@@ -9,6 +12,19 @@ int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {
             return r;
     }
     *ret = &cli->roots_value;
+    return 0;
+}
+
+int cli_store(struct cli *cli, struct image_store **ret, struct error *e) {
+    if (!cli->store_value) {
+        const struct roots *roots;
+        int r = cli_roots(cli, &roots, e);
+        if (r == 0)
+            r = image_store_open(roots, &cli->store_value, e);
+        if (r < 0)
+            return r;
+    }
+    *ret = cli->store_value;
     return 0;
 }
 
@@ -31,6 +47,19 @@ bool cli_confirm(const char *text) {
     return strcmp(line, "y") == 0 || strcmp(line, "Y") == 0;
 }
 
+/* "-" and NULL are standard input. The descriptor is the caller's to close. */
+int cli_open_input(const char *path, struct error *e) {
+    int fd;
+
+    if (path && strcmp(path, "-") != 0)
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    else if (isatty(STDIN_FILENO))
+        return error_set(e, -EINVAL, "requested to read an archive from stdin, but stdin is a terminal");
+    else
+        fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    return fd < 0 ? error_errno(e, -errno, "open %s", path ? path : "standard input") : fd;
+}
+
 int cli_write(const struct buf *b, struct error *e) {
     if (b->failed)
         return error_set(e, -EFBIG, "the answer is too large");
@@ -40,6 +69,7 @@ int cli_write(const struct buf *b, struct error *e) {
 }
 
 void cli_release(struct cli *cli) {
+    image_store_close(cli->store_value);
     roots_release(&cli->roots_value);
     arena_release(&cli->arena);
 }

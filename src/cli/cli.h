@@ -40,5 +40,7 @@ void cli_release(struct cli *cli);
 bool cli_report(struct error *e); /* prints and releases e; true */
 /* Asks "TEXT [y/N] " on the terminal as `prune` does; true for yes. */
 bool cli_confirm(const char *text);
+/* Opens the file; NULL and "-" are standard input, which must not be a terminal. The descriptor is the caller's. */
+int cli_open_input(const char *path, struct error *e);
 /* Writes to standard output; -EPIPE and the like as an error. */
 int cli_write(const struct buf *b, struct error *e);

@@ -3,7 +3,7 @@
 
 #define GROUP(name, text) (&(const struct command){.names = {name}, .summary = text, .flags = COMMAND_GROUP})
 
-extern const struct command command_login, command_logout;
+extern const struct command command_import, command_load, command_login, command_logout, command_pull;
 extern const struct command command_network_create;
 extern const struct command command_network_inspect;
 extern const struct command command_network_ls;
@@ -22,6 +22,8 @@ const struct command *const commands[] = {
     GROUP("system", "Manage tare"),
     GROUP("volume", "Manage volumes"),
     /* commands */
+    &command_import,
+    &command_load,
     &command_login,
     &command_logout,
     &command_network_create,
@@ -30,6 +32,7 @@ const struct command *const commands[] = {
     &command_network_prune,
     &command_network_reload,
     &command_network_rm,
+    &command_pull,
     &command_version,
     &command_volume_create,
     &command_volume_inspect,
