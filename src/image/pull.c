@@ -14,6 +14,7 @@ struct pull {
     const struct pull_options *options;
     struct arena *a;
     struct reference ref;
+    const char *also;     /* one more name for the image; NULL */
     struct platform want; /* valid when has_want */
     bool has_want;
 };
@@ -120,6 +121,8 @@ static void names_for(struct pull *p, const char *digest, struct strs *names) {
     if (!p->ref.digest)
         strs_add(p->a, names, arena_printf(p->a, "%s:%s", p->ref.repository, p->ref.tag));
     strs_add(p->a, names, arena_printf(p->a, "%s@%s", p->ref.repository, digest));
+    if (p->also)
+        strs_add(p->a, names, p->also);
 }
 
 static int commit(struct pull *p, struct registry *reg, const struct registry_document *doc, const struct image_manifest *m,
@@ -259,9 +262,9 @@ static int decide(struct pull *p, const struct registries_config *conf, struct i
     return same != 0;
 }
 
-static int pull_name(struct image_store *s, const struct registries_config *conf, const char *name, const struct pull_options *o,
-                     struct arena *a, struct image *ret, struct error *e) {
-    struct pull p = {.store = s, .options = o, .a = a};
+static int pull_name(struct image_store *s, const struct registries_config *conf, const char *name, const char *also,
+                     const struct pull_options *o, struct arena *a, struct image *ret, struct error *e) {
+    struct pull p = {.store = s, .options = o, .a = a, .also = also};
     int r = reference_parse(name, a, &p.ref, e);
 
     if (r >= 0 && o->platform) {
@@ -275,15 +278,12 @@ static int pull_name(struct image_store *s, const struct registries_config *conf
     return each_endpoint(&p, conf, pull_from, ret, e);
 }
 
-/* Names that registries.conf leads elsewhere are kept under the name that was asked for, too, so that the next `run` finds it. */
-static int add_short_name(struct image_store *s, const char *name, const char *used, const struct image *image, struct arena *a,
-                          struct error *e) {
+/* A short name that registries.conf leads elsewhere stays a name of the image, too, so that the next `run` finds it. NULL: the name
+ * says where it is. */
+static const char *short_name(const char *name, const char *used, struct arena *a) {
     struct reference ref;
-    int r = reference_parse(name, a, &ref, e);
 
-    if (!strcmp(name, used) || (r >= 0 && ref.digest))
-        return 0;
-    return r < 0 ? r : image_tag(s, image->id, ref.full, e);
+    return strcmp(name, used) && reference_parse(name, a, &ref, NULL) >= 0 && !ref.digest ? ref.full : NULL;
 }
 
 int image_pull(struct image_store *s, const char *name, const struct pull_options *o, struct arena *a, struct image *ret,
@@ -302,9 +302,9 @@ int image_pull(struct image_store *s, const char *name, const struct pull_option
     for (size_t i = 0; i < candidates.n; i++) {
         struct error inner = ERROR_INIT;
 
-        r = pull_name(s, &conf, candidates.v[i], o, a, ret, &inner);
+        r = pull_name(s, &conf, candidates.v[i], short_name(name, candidates.v[i], a), o, a, ret, &inner);
         if (r >= 0)
-            return add_short_name(s, name, candidates.v[i], ret, a, e);
+            return r;
         if (i + 1 == candidates.n)
             error_move(e, &inner);
         else
@@ -341,7 +341,7 @@ int image_pull_all_tags(struct image_store *s, const char *repository, const str
         struct image image = {0};
         const char *name = arena_printf(a, "%s:%s", p.ref.repository, tags.v[i]);
 
-        r = pull_name(s, &conf, name, o, a, &image, e);
+        r = pull_name(s, &conf, name, NULL, o, a, &image, e);
         strs_add(a, &names, name);
     }
     if (r >= 0)
