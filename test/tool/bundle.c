@@ -18,9 +18,11 @@
 #include "base/fs.h"
 #include "kernel/cgroup.h"
 #include "runtime/executor.h"
+#include "runtime/rootless.h"
 
 struct options {
-    bool dry_run, explain, more, terminal, exec, rootless;
+    bool dry_run, explain, more, terminal, exec;
+    struct rootless user;
     const char *cgroup, *upper, *seccomp;
     int repeat;
     struct plan_exec_context exec_context;
@@ -48,8 +50,8 @@ static int make_context(const struct options *o, const struct oci_spec *spec, st
     c->id = "bundle";
     c->dev_fill = true;
     c->new_keyring = true;
-    c->rootless = o->rootless;
-    c->single_id = o->rootless;
+    c->rootless = o->user.active;
+    c->single_id = o->user.single_id;
     c->rootfs.kind = !oci_spec_namespace(spec, "mount") ? PLAN_ROOTFS_NONE : o->upper ? PLAN_ROOTFS_OVERLAY : PLAN_ROOTFS_BIND;
     c->rootfs.path = spec->root ? spec->root->path : NULL;
     c->rootfs.id_map = true;
@@ -147,9 +149,9 @@ static int run(const struct options *o, const struct oci_spec *spec, const void 
 
 static int options_parse(int argc, char **argv, struct options *o) {
     static const struct option table[] = {
-        {"dry-run", 0, NULL, 'd'},  {"explain", 0, NULL, 'e'}, {"terminal", 0, NULL, 't'}, {"cgroup", 1, NULL, 'c'},
-        {"upper", 1, NULL, 'u'},    {"seccomp", 1, NULL, 's'}, {"repeat", 1, NULL, 'r'},   {"exec", 0, NULL, 'x'},
-        {"rootless", 0, NULL, 'R'}, {NULL, 0, NULL, 0},
+        {"dry-run", 0, NULL, 'd'}, {"explain", 0, NULL, 'e'}, {"terminal", 0, NULL, 't'},
+        {"cgroup", 1, NULL, 'c'},  {"upper", 1, NULL, 'u'},   {"seccomp", 1, NULL, 's'},
+        {"repeat", 1, NULL, 'r'},  {"exec", 0, NULL, 'x'},    {NULL, 0, NULL, 0},
     };
 
     for (int c; (c = getopt_long(argc, argv, "v", table, NULL)) != -1;) {
@@ -163,7 +165,6 @@ static int options_parse(int argc, char **argv, struct options *o) {
         case 's': o->seccomp = optarg; break;
         case 'r': o->repeat = atoi(optarg); break;
         case 'x': o->exec = true; break;
-        case 'R': o->rootless = true; break;
         default: return -1;
         }
     }
@@ -196,6 +197,9 @@ int main(int argc, char **argv) {
 
     if (options_parse(argc, argv, &o) < 0)
         return EXIT_ENGINE;
+    r = rootless_enter(&o.user, &e);
+    if (r < 0)
+        return fail(&e);
     (void)prctl(PR_SET_DUMPABLE, 0);
     r = fs_read_at(AT_FDCWD, argv[optind], OCI_CONFIG_MAX, &text, &e);
     if (r == 0)

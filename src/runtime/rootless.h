@@ -1,0 +1,36 @@
+/* Running as an ordinary user: the calling process becomes root of a user namespace of its own, in which the rest of the engine
+ * works as it does for root. Ids come from /etc/subuid and /etc/subgid by newuidmap(1) and newgidmap(1); without them, one id only.
+ *
+ * Sources: user_namespaces(7), subuid(5), newuidmap(1). */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/error.h"
+
+#define ROOTLESS_RANGES_MAX 16
+
+struct id_range {
+    uint32_t start;
+    uint32_t count;
+};
+
+struct rootless {
+    bool active;    /* this process is root of a user namespace, not of the host */
+    bool single_id; /* only the user's own id is mapped (to 0): nobody else can be inside, groups cannot be changed */
+    uid_t uid;      /* who the user is outside */
+    gid_t gid;
+    uint32_t ids; /* uids that are mapped, from 0 on */
+};
+
+/* As root (of the host, or of a user namespace that somebody else made) it only fills *ret. As an ordinary user it makes the user
+ * namespace, a mount namespace with it, and becomes uid 0 there. To be called while the process has one thread, is dumpable
+ * (newuidmap looks at the owner of /proc/PID) and before it opens what it needs the new rights for. Errors say what the host does
+ * not allow, and the hint what to do about it. */
+int rootless_enter(struct rootless *ret, struct error *e);
+
+/* Pure: the ranges that a subuid(5) text gives to a user, by name (NULL = unknown) or number. Ranges that hold 0 or the user's own
+ * id are left out: the kernel would let their owner become somebody real. */
+size_t rootless_ranges(const char *text, const char *name, uid_t uid, struct id_range ranges[ROOTLESS_RANGES_MAX]);
+/* Pure: how many ids the kernel's uid_map text maps; everything (4294967295) for the host itself. */
+uint32_t rootless_ids_mapped(const char *uid_map);
