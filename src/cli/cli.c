@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "image/store.h"
+#include "engine/engine.h"
 
 int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {
     if (cli->roots_value.root_fd < 0) {
@@ -15,17 +15,23 @@ int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {
     return 0;
 }
 
-int cli_store(struct cli *cli, struct image_store **ret, struct error *e) {
-    if (!cli->store_value) {
+int cli_engine(struct cli *cli, struct engine **ret, struct error *e) {
+    if (!cli->engine_value) {
         const struct roots *roots;
         int r = cli_roots(cli, &roots, e);
         if (r == 0)
-            r = image_store_open(roots, &cli->store_value, e);
+            r = engine_open(roots, &cli->engine_value, e);
         if (r < 0)
             return r;
     }
-    *ret = cli->store_value;
+    *ret = cli->engine_value;
     return 0;
+}
+
+int cli_store(struct cli *cli, struct image_store **ret, struct error *e) {
+    struct engine *engine;
+    int r = cli_engine(cli, &engine, e);
+    return r < 0 ? r : engine_store(engine, ret, e);
 }
 
 bool cli_report(struct error *e) {
@@ -69,7 +75,7 @@ int cli_write(const struct buf *b, struct error *e) {
 }
 
 void cli_release(struct cli *cli) {
-    image_store_close(cli->store_value);
+    engine_close(cli->engine_value);
     roots_release(&cli->roots_value);
     arena_release(&cli->arena);
 }

@@ -24,7 +24,6 @@ struct cli {
     struct global_options global;
     struct arena arena;
     struct roots roots_value; /* use cli_roots() */
-    struct image_store *store_value;
     struct engine *engine_value;
 };
 

@@ -10,6 +10,7 @@ extern const struct command command_network_ls;
 extern const struct command command_network_prune;
 extern const struct command command_network_reload;
 extern const struct command command_network_rm;
+extern const struct command command_run, command_create;
 extern const struct command command_version;
 extern const struct command command_volume_create, command_volume_inspect, command_volume_ls, command_volume_prune,
     command_volume_rm;
@@ -22,6 +23,7 @@ const struct command *const commands[] = {
     GROUP("system", "Manage tare"),
     GROUP("volume", "Manage volumes"),
     /* commands */
+    &command_create,
     &command_import,
     &command_load,
     &command_login,
@@ -33,6 +35,7 @@ const struct command *const commands[] = {
     &command_network_reload,
     &command_network_rm,
     &command_pull,
+    &command_run,
     &command_version,
     &command_volume_create,
     &command_volume_inspect,

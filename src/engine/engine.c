@@ -51,6 +51,10 @@ static int dir_once(int *fd, int parent, const char *name, mode_t mode, struct e
 }
 
 int engine_containers_dir(struct engine *engine, struct error *e) {
+    /* Where there are containers there is a trash, into which their journals move them. */
+    if (engine->containers_fd < 0 && faccessat(engine->roots->root_fd, "containers", F_OK, 0) < 0 &&
+        mkdirat(engine->roots->root_fd, "trash", 0700) < 0 && errno != EEXIST)
+        return error_errno(e, -errno, "make directory trash");
     return dir_once(&engine->containers_fd, engine->roots->root_fd, "containers", 0711, e);
 }
 

@@ -1,0 +1,210 @@
+#include "engine/create.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "engine/mount_points.h"
+#include "image/image.h"
+#include "runtime/event_log.h"
+#include "runtime/journal.h"
+
+const char *container_path(const struct engine *engine, const char *id, const char *name, struct arena *a) {
+    return arena_printf(a, "%s/containers/%s%s%s", engine->roots->root, id, *name ? "/" : "", name);
+}
+
+const char *container_run_path(const struct engine *engine, const char *id, const char *name, struct arena *a) {
+    return arena_printf(a, "%s/containers/%s%s%s", engine->roots->run_root, id, *name ? "/" : "", name);
+}
+
+void container_rootfs_dirs(const struct engine *engine, const struct container_record *c, struct arena *a, struct strs *ret) {
+    if (!c->host.rootfs || !c->host.rootfs_writable)
+        strs_add(a, ret, container_path(engine, c->id, "upper", a));
+    if (c->host.rootfs)
+        strs_add(a, ret, c->host.rootfs);
+    for (size_t i = 0; i < c->layers.n; i++)
+        strs_add(a, ret, c->layers.v[i]);
+}
+
+/* --- image ----------------------------------------------------------------------------------------------------------------- */
+
+static int find_image(struct engine *engine, const struct create_request *q, const struct create_options *o, struct arena *a,
+                      struct image *ret, struct error *e) {
+    struct image_store *store;
+    int r = engine_store(engine, &store, e);
+    if (r < 0)
+        return r;
+    if (o->pull.policy == PULL_MISSING || o->pull.policy == PULL_NEVER) {
+        struct error absent = ERROR_INIT;
+        r = image_resolve(store, q->config.image, o->platform, a, ret, &absent);
+        if (r != -ENOENT || o->pull.policy == PULL_NEVER) {
+            error_move(e, &absent);
+            return r == -ENOENT ? error_set(e, r, "No such image: %s", q->config.image) : r;
+        }
+        error_release(&absent);
+    }
+    return image_pull(store, q->config.image, &o->pull, a, ret, e);
+}
+
+static int apply_image(struct engine *engine, const struct create_request *q, const struct create_options *o, struct arena *a,
+                       struct container_record *c, struct error *e) {
+    static const struct image_defaults nothing;
+    if (c->host.rootfs)
+        return container_config_merge(&c->config, &nothing, a, e);
+    struct image image;
+    int r = find_image(engine, q, o, a, &image, e);
+    if (r < 0)
+        return r;
+    c->image = image.id;
+    c->image_name = q->config.image;
+    c->layers = image.layers;
+    c->platform = image.config.os;
+    return container_config_merge(&c->config, &image.config.config, a, e);
+}
+
+/* --- the record ------------------------------------------------------------------------------------------------------------ */
+
+static void choose_command(struct arena *a, struct container_record *c) {
+    struct strs all = {0};
+    for (size_t i = 0; i < c->config.entrypoint.n; i++)
+        strs_add(a, &all, c->config.entrypoint.v[i]);
+    for (size_t i = 0; i < c->config.cmd.n; i++)
+        strs_add(a, &all, c->config.cmd.v[i]);
+    c->path = all.v[0];
+    c->args = (struct strs){all.v + 1, all.n - 1};
+}
+
+static int fill_record(struct engine *engine, const struct create_request *q, const struct create_options *o, struct arena *a,
+                       struct container_record *c, struct error *e) {
+    char id[ID_LENGTH + 1], now[TIME_TEXT_MAX];
+    int r = id_new(id);
+    if (r < 0)
+        return error_errno(e, r, "make an id");
+    time_format(clock_wall(), now);
+    *c = (struct container_record){.format = CONTAINER_FORMAT_VERSION,
+                                   .id = arena_strdup(a, id),
+                                   .created = arena_strdup(a, now),
+                                   .config = q->config,
+                                   .host = q->host,
+                                   .networking = q->networking};
+    r = apply_image(engine, q, o, a, c, e);
+    if (r < 0)
+        return r;
+    choose_command(a, c);
+    c->init = q->host.init.set && q->host.init.value;
+    if (!c->config.hostname && !mode_is(c->host.uts_mode, "host") && !mode_container(c->host.uts_mode) &&
+        !mode_is(c->host.network_mode, "host"))
+        c->config.hostname = arena_strndup(a, id, ID_SHORT_LENGTH);
+    return mount_points_choose(engine, q, a, c, e);
+}
+
+/* --- on disk --------------------------------------------------------------------------------------------------------------- */
+
+/* What the container's end (or a failure here) takes away; undone from the last line to the first. */
+static int write_journal(struct engine *engine, const struct container *c, bool lasting, struct arena *a, struct error *e) {
+    _cleanup_journal_ struct journal j = JOURNAL_INIT;
+    const char *root = engine->roots->root;
+    journal_add(&j, JOURNAL_TRASH, container_path(engine, c->id, "", a), arena_printf(a, "%s/trash", root), c->id);
+    if (c->record.image)
+        journal_add(&j, JOURNAL_UNLINK, arena_printf(a, "%s/pins/%s", root, c->id));
+    for (size_t i = 0; c->record.host.auto_remove && i < c->record.mounts.n; i++) {
+        const struct mount_point *m = LIST_AT(struct mount_point, &c->record.mounts, i);
+        if (m->anonymous)
+            journal_add(&j, JOURNAL_TREE, arena_printf(a, "%s/volumes/%s", root, m->name));
+    }
+    if (c->record.name)
+        journal_add(&j, JOURNAL_UNLINK, arena_printf(a, "%s/names/%s", root, c->record.name));
+    return journal_write(c->dirfd, "journal", &j, lasting, e);
+}
+
+static int make_directory(struct engine *engine, struct container *c, struct error *e) {
+    int dir = engine_containers_dir(engine, e);
+    if (dir < 0)
+        return dir;
+    if (mkdirat(dir, c->id, 0711) < 0)
+        return error_errno(e, -errno, "make the container's directory");
+    c->dirfd = openat(dir, c->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return c->dirfd < 0 ? error_errno(e, -errno, "open the container's directory") : 0;
+}
+
+static int take_name(struct engine *engine, const struct create_options *o, struct arena *a, struct container *c, struct error *e) {
+    if (!o->name)
+        return name_take_random(engine, c->id, a, &c->record.name, e);
+    int r = name_take(engine, o->name, c->id, e);
+    if (r == 0)
+        c->record.name = o->name;
+    return r;
+}
+
+/* The name is taken before the journal names it: undoing must never free a name that another container holds. */
+static int write_container(struct engine *engine, const struct create_options *o, struct arena *a, struct container *c,
+                           struct error *e) {
+    int r = make_directory(engine, c, e);
+    if (r == 0)
+        r = take_name(engine, o, a, c, e);
+    if (r < 0) {
+        int dir = engine_containers_dir(engine, NULL);
+        if (dir >= 0)
+            (void)unlinkat(dir, c->id, AT_REMOVEDIR);
+        return r;
+    }
+    r = write_journal(engine, c, o->lasting, a, e);
+    if (r < 0) {
+        name_release(engine, c->record.name, c->id);
+        return r;
+    }
+    if (c->record.image) {
+        struct image_store *store;
+        r = engine_store(engine, &store, e);
+        if (r == 0)
+            r = image_pin(store, c->record.image, c->id, e);
+    }
+    if (r == 0)
+        r = container_record_write(c, o->lasting, e);
+    if (r < 0)
+        (void)journal_undo(c->dirfd, "journal", NULL);
+    return r;
+}
+
+static void tell_created(struct engine *engine, const struct container_record *c) {
+    _cleanup_buf_ struct buf attributes = BUF_INIT;
+    container_event_attributes(c, &attributes);
+    const struct event ev = {
+        .type = "container", .action = "create", .id = c->id, .image = c->image_name, .attributes = buf_text(&attributes)};
+    (void)event_append(engine->roots->run_fd, &ev, NULL);
+}
+
+void container_event_attributes(const struct container_record *c, struct buf *out) {
+    buf_add_str(out, "\"image\":");
+    json_write_string(out, c->image_name ? c->image_name : c->host.rootfs ? c->host.rootfs : "");
+    buf_add_str(out, ",\"name\":");
+    json_write_string(out, c->name);
+    for (size_t i = 0; i < c->config.labels.n; i++) {
+        buf_add_char(out, ',');
+        json_write_string(out, c->config.labels.v[i].key);
+        buf_add_char(out, ':');
+        json_write_string(out, c->config.labels.v[i].value);
+    }
+}
+
+int engine_create(struct engine *engine, const struct create_request *request, const struct create_options *o, struct arena *a,
+                  struct container *ret, struct error *e) {
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    int r = o->name ? name_check("container name", o->name, e) : 0;
+    if (r == 0)
+        r = create_request_check(request, e);
+    if (r == 0)
+        r = fill_record(engine, request, o, a, &c.record, e);
+    if (r < 0)
+        return r;
+    memcpy(c.id, c.record.id, ID_LENGTH + 1);
+    r = write_container(engine, o, a, &c, e);
+    if (r < 0)
+        return r;
+    tell_created(engine, &c.record);
+    *ret = c;
+    c.dirfd = c.run_dirfd = -1;
+    return 0;
+}

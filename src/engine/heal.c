@@ -1,0 +1,136 @@
+#include "engine/heal.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "engine/container.h"
+#include "runtime/journal.h"
+
+struct heal {
+    struct engine *engine;
+    bool repair;
+    struct heal_report *report;
+    int first; /* failure */
+    struct error *e;
+};
+
+static void failed(struct heal *h, int r, struct error *why) {
+    h->report->failed++;
+    if (h->first == 0) {
+        h->first = r;
+        error_move(h->e, why);
+    }
+    error_release(why);
+}
+
+/* Undoes what stands in the run directory, when nobody lives who would do it. 1: something was there. */
+static int heal_run_dir(struct heal *h, const char *id, struct error *e) {
+    int runs = engine_run_dir(h->engine, e);
+    _cleanup_fd_ int dir = runs < 0 ? -1 : openat(runs, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_fd_ int containers = openat(h->engine->roots->root_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_fd_ int own = containers < 0 ? -1 : openat(containers, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct container_state state;
+    if (runs < 0)
+        return runs;
+    if (dir < 0)
+        return 0;
+    if (state_read(own, dir, &state, NULL) == 0 && (container_is_alive(&state) || state.monitor_pid > 0))
+        return 0;
+    if (faccessat(dir, "journal", F_OK, 0) < 0)
+        return 0; /* ended in order */
+    if (!h->repair)
+        return 1;
+    int r = journal_undo(dir, "journal", e);
+    if (r == 0 && own >= 0)
+        (void)state_write(own, &state, NULL);
+    if (r == 0 && own < 0)
+        r = fs_remove_tree_at(runs, id, e);
+    return r < 0 ? r : 1;
+}
+
+static int heal_pending(int dirfd, const char *name, void *arg, struct error *e _unused_) {
+    struct heal *h = arg;
+    struct error why = ERROR_INIT;
+    if (!id_is_full(name))
+        return 0;
+    _cleanup_fd_ int fd = openat(dirfd, name, O_RDWR | O_CLOEXEC);
+    if (fd < 0 || lock_own(fd) < 0)
+        return 0; /* its owner lives */
+    int r = heal_run_dir(h, name, &why);
+    if (r < 0) {
+        failed(h, r, &why);
+        return 0;
+    }
+    h->report->undone++;
+    if (h->repair)
+        (void)unlinkat(dirfd, name, 0);
+    return 0;
+}
+
+static int heal_run(int dirfd _unused_, const char *name, void *arg, struct error *e _unused_) {
+    struct heal *h = arg;
+    struct error why = ERROR_INIT;
+    int r = id_is_full(name) ? heal_run_dir(h, name, &why) : 0;
+    if (r < 0)
+        failed(h, r, &why);
+    h->report->run_dirs += r > 0;
+    return 0;
+}
+
+/* A directory without a configuration that nobody is making: a creation that was cut short. */
+static int heal_container(int dirfd, const char *name, void *arg, struct error *e _unused_) {
+    struct heal *h = arg;
+    struct error why = ERROR_INIT;
+    if (!id_is_full(name))
+        return 0;
+    _cleanup_fd_ int dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (dir < 0 || faccessat(dir, "config.json", F_OK, 0) == 0 || fstat(dir, &st) < 0 || time(NULL) - st.st_mtime < 60)
+        return 0;
+    h->report->directories++;
+    if (!h->repair)
+        return 0;
+    int r = journal_undo(dir, "journal", &why);
+    if (r == 0)
+        r = fs_remove_tree_at(dirfd, name, &why);
+    if (r < 0)
+        failed(h, r, &why);
+    return 0;
+}
+
+static int empty_trash(int dirfd, const char *name, void *arg _unused_, struct error *e _unused_) {
+    (void)fs_remove_tree_at(dirfd, name, NULL);
+    return 0;
+}
+
+int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, struct error *e) {
+    struct heal_report report = {0};
+    struct heal h = {.engine = engine, .repair = repair, .report = &report, .e = e};
+    int pending = engine_pending_dir(engine, e), runs = engine_run_dir(engine, e), containers = engine_containers_dir(engine, e);
+    if (pending < 0 || runs < 0 || containers < 0)
+        return -EIO;
+    (void)fs_each(pending, ".", heal_pending, &h, NULL);
+    (void)fs_each(runs, ".", heal_run, &h, NULL);
+    (void)fs_each(containers, ".", heal_container, &h, NULL);
+    if (repair)
+        (void)fs_each(engine->roots->root_fd, "trash", empty_trash, NULL, NULL);
+    if (ret)
+        *ret = report;
+    return h.first;
+}
+
+void engine_heal_later(struct engine *engine) {
+    struct heal_report report = {0};
+    struct heal h = {.engine = engine, .repair = true, .report = &report};
+    int pending = engine_pending_dir(engine, NULL);
+    if (pending >= 0)
+        (void)fs_each(pending, ".", heal_pending, &h, NULL);
+    if (report.undone)
+        log_info("healed %u unfinished operations", report.undone);
+}

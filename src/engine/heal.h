@@ -1,0 +1,17 @@
+/* What dead commands and monitors left behind. Everything that could be left stands in a journal; healing is undoing those whose
+ * owner is dead, and emptying the trash. */
+#pragma once
+
+#include "engine/engine.h"
+
+struct heal_report {
+    unsigned undone;      /* starts and creations that had not finished */
+    unsigned run_dirs;    /* of containers whose monitor died after them */
+    unsigned directories; /* containers without a configuration */
+    unsigned failed;
+};
+
+/* Does all of it. repair false: only counts. -errno of the first failure, after having tried the rest. */
+int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, struct error *e);
+/* The same for a command that has given its answer: only the pending entries (usually none: one look at an empty directory). */
+void engine_heal_later(struct engine *engine);

@@ -1,0 +1,207 @@
+#include "engine/launch.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <string.h>
+#include <strings.h>
+
+#include "engine/create.h"
+#include "model/units.h"
+
+int signal_parse(const char *text) {
+    int64_t n;
+    if (int_parse(text, 1, 64, &n) == 0)
+        return (int)n;
+    if (strncasecmp(text, "SIG", 3) == 0)
+        text += 3;
+    for (int i = 1; i < 32; i++) {
+        const char *name = sigabbrev_np(i);
+        if (name && strcasecmp(name, text) == 0)
+            return i;
+    }
+    bool min = strncasecmp(text, "RTMIN", 5) == 0;
+    if (!min && strncasecmp(text, "RTMAX", 5) != 0)
+        return 0;
+    n = 0;
+    if (text[5] && int_parse(text + 5, -30, 30, &n) < 0)
+        return 0;
+    int number = (min ? SIGRTMIN : SIGRTMAX) + (int)n;
+    return number >= SIGRTMIN && number <= SIGRTMAX ? number : 0;
+}
+
+/* --- logs ------------------------------------------------------------------------------------------------------------------ */
+
+static const char *const log_drivers[] = {[LOG_JSON_FILE] = "json-file",
+                                          [LOG_LOCAL] = "local",
+                                          [LOG_NONE] = "none",
+                                          [LOG_JOURNALD] = "journald",
+                                          [LOG_SYSLOG] = "syslog"};
+
+static int log_option(const char *key, const char *value, struct monitor_log_options *ret, struct error *e) {
+    int64_t n = 0;
+    bool rotates = ret->driver == LOG_JSON_FILE || ret->driver == LOG_LOCAL;
+    if (rotates && strcmp(key, "max-size") == 0) {
+        int r = size_parse(value, &n, e);
+        if (r < 0)
+            return r;
+        ret->size_max = n < 0 ? UINT64_MAX : (uint64_t)n;
+        return 0;
+    }
+    if (rotates && strcmp(key, "max-file") == 0) {
+        if (int_parse(value, 1, 1000, &n) < 0)
+            return error_set(e, -EINVAL, "invalid max-file: %s", value);
+        ret->files_max = (uint32_t)n;
+        return 0;
+    }
+    if (!rotates && strcmp(key, "tag") == 0) {
+        ret->tag = value;
+        return 0;
+    }
+    if (ret->driver == LOG_SYSLOG && strcmp(key, "syslog-address") == 0) {
+        ret->address = value;
+        return 0;
+    }
+    if (strcmp(key, "mode") == 0 && (strcmp(value, "non-blocking") == 0 || strcmp(value, "blocking") == 0))
+        return 0; /* a reader never blocks the container here, so both are the same */
+    return error_set(e, -EINVAL, "unknown log opt '%s' for %s log driver", key, log_drivers[ret->driver]);
+}
+
+int log_options_parse(const struct log_config *c, struct monitor_log_options *ret, struct error *e) {
+    struct monitor_log_options o = {.driver = LOG_JSON_FILE};
+    const char *type = c->type && *c->type ? c->type : log_drivers[LOG_JSON_FILE];
+    size_t i = 0;
+    while (i < ARRAY_SIZE(log_drivers) && strcmp(log_drivers[i], type) != 0)
+        i++;
+    if (i == ARRAY_SIZE(log_drivers))
+        return error_set(e, -EINVAL, "logger: no log driver named '%s' is registered", type);
+    o.driver = (uint32_t)i;
+    for (i = 0; i < c->config.n; i++) {
+        int r = log_option(c->config.v[i].key, c->config.v[i].value, &o, e);
+        if (r < 0)
+            return r;
+    }
+    *ret = o;
+    return 0;
+}
+
+/* --- the rest -------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t restart_of(const struct restart_rule *r) {
+    static const char *const names[] = {[RESTART_NO] = "no",
+                                        [RESTART_ALWAYS] = "always",
+                                        [RESTART_UNLESS_STOPPED] = "unless-stopped",
+                                        [RESTART_ON_FAILURE] = "on-failure"};
+    for (uint32_t i = 0; r->name && i < ARRAY_SIZE(names); i++)
+        if (strcmp(r->name, names[i]) == 0)
+            return i;
+    return RESTART_NO;
+}
+
+static uint32_t health_action_of(const char *text) {
+    static const char *const names[] = {
+        [HEALTH_DO_NOTHING] = "none", [HEALTH_DO_KILL] = "kill", [HEALTH_DO_RESTART] = "restart", [HEALTH_DO_STOP] = "stop"};
+    for (uint32_t i = 0; text && i < ARRAY_SIZE(names); i++)
+        if (strcmp(text, names[i]) == 0)
+            return i;
+    return HEALTH_DO_NOTHING;
+}
+
+/* The command of a health check, as an exec of the container's own user. Empty: there is no check. */
+static struct strs health_command(const struct image_healthcheck *h, struct arena *a) {
+    struct strs cmd = {0};
+    if (!h || h->test.n < 2)
+        return cmd;
+    if (strcmp(h->test.v[0], "CMD-SHELL") == 0) {
+        strs_add(a, &cmd, "/bin/sh");
+        strs_add(a, &cmd, "-c");
+    } else if (strcmp(h->test.v[0], "CMD") != 0) {
+        return cmd;
+    }
+    for (size_t i = 1; i < h->test.n; i++)
+        strs_add(a, &cmd, h->test.v[i]);
+    return cmd;
+}
+
+static int set_health(const struct container_record *c, const struct start_context *x, struct arena *a, struct buf *plan_room,
+                      struct monitor_health *ret, struct error *e) {
+    _cleanup_plan_ struct plan plan = PLAN_INIT;
+    const struct image_healthcheck *h = c->config.healthcheck;
+    struct exec_request q = {.cmd = health_command(h, a)};
+    struct oci_process process;
+    if (q.cmd.n == 0)
+        return 0;
+    int r = spec_exec_process(&x->input, &q, a, &process, e);
+    struct plan_exec_context context = {0};
+    if (r == 0)
+        r = exec_context_fill(&x->spec, &x->layout, x->cgroup, a, &context, e);
+    context.seccomp = x->plan.seccomp;
+    context.seccomp_size = x->plan.seccomp_size;
+    context.seccomp_flags = x->plan.seccomp_flags;
+    if (r == 0)
+        r = plan_build_exec(&process, &context, &plan, e);
+    if (r < 0)
+        return error_wrap(e, r, "health check");
+    plan_encode(&plan, plan_room);
+    *ret = (struct monitor_health){.plan = plan_room->data,
+                                   .plan_size = plan_room->size,
+                                   .interval_ns = h->interval,
+                                   .timeout_ns = h->timeout,
+                                   .start_period_ns = h->start_period,
+                                   .start_interval_ns = h->start_interval,
+                                   .retries = (uint32_t)h->retries,
+                                   .action = health_action_of(c->host.health_on_failure)};
+    return 0;
+}
+
+#define STOP_TIMEOUT_S 10
+
+static void set_behaviour(const struct container *c, const struct start_options *o, struct monitor_launch *l) {
+    const struct container_record *record = &c->record;
+    const struct opt_i64 *stop = &record->config.stop_timeout;
+    l->tty = record->config.tty;
+    l->open_stdin = record->config.open_stdin;
+    l->stdin_once = record->config.stdin_once;
+    l->attached = o->attached;
+    l->attach_stdin = o->attach_stdin;
+    l->attach_stdout = o->attach_stdout;
+    l->attach_stderr = o->attach_stderr;
+    l->break_stdout = o->attached && monitor_stream_breaks(1);
+    l->break_stderr = o->attached && monitor_stream_breaks(2);
+    l->rows = o->rows;
+    l->cols = o->columns;
+    l->auto_remove = record->host.auto_remove;
+    l->restart = restart_of(&record->host.restart);
+    l->restart_max = (uint32_t)record->host.restart.maximum_retry_count;
+    l->restart_count = o->restart_count;
+    l->stop_signal = record->config.stop_signal ? (uint32_t)signal_parse(record->config.stop_signal) : 0;
+    l->stop_timeout_s = stop->set ? (int32_t)stop->value : STOP_TIMEOUT_S;
+}
+
+int launch_monitor(struct engine *engine, struct container *c, struct start_context *x, const struct plan *plan,
+                   const struct start_options *o, struct arena *a, struct monitor_conn *ret, struct error *e) {
+    _cleanup_buf_ struct buf blob = BUF_INIT, health = BUF_INIT, attributes = BUF_INIT;
+    struct monitor_launch l = MONITOR_LAUNCH_INIT;
+    int r = log_options_parse(&c->record.host.log, &l.log, e);
+    if (r == 0)
+        r = set_health(&c->record, x, a, &health, &l.health, e);
+    if (r < 0)
+        return r;
+    plan_encode(plan, &blob);
+    container_event_attributes(&c->record, &attributes);
+    if (blob.failed || attributes.failed)
+        return error_set(e, -E2BIG, "the container's plan is too large");
+    l.id = c->id;
+    l.name = c->record.name;
+    l.plan = blob.data;
+    l.plan_size = blob.size;
+    set_behaviour(c, o, &l);
+    l.cgroup = x->cgroup;
+    l.image = c->record.image_name;
+    l.event_attributes = buf_text(&attributes);
+    l.container_dirfd = c->dirfd;
+    l.run_dirfd = c->run_dirfd;
+    l.root_fd = engine->roots->root_fd;
+    l.run_root_fd = engine->roots->run_fd;
+    l.explain_fd = o->explain_fd;
+    return monitor_start(&l, ret, e);
+}

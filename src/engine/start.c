@@ -1,0 +1,164 @@
+#include "engine/start.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/lock.h"
+#include "engine/create.h"
+#include "engine/launch.h"
+#include "engine/start_network.h"
+#include "network/network.h"
+#include "runtime/journal.h"
+
+/* --- the run directory ----------------------------------------------------------------------------------------------------- */
+
+static int make_run_dir(struct engine *engine, struct container *c, struct error *e) {
+    int dir = engine_run_dir(engine, e);
+    if (dir < 0)
+        return dir;
+    if (c->run_dirfd >= 0) {
+        /* Left by an earlier run: what its monitor could not undo is undone now. */
+        int r = journal_undo(c->run_dirfd, "journal", e);
+        if (r < 0)
+            return r;
+        c->run_dirfd = fd_close(c->run_dirfd);
+        r = fs_remove_tree_at(dir, c->id, e);
+        if (r < 0)
+            return r;
+    }
+    if (mkdirat(dir, c->id, 0700) < 0)
+        return errno == EEXIST ? error_set(e, -EBUSY, "container %s is being started by another command", c->record.name)
+                               : error_errno(e, -errno, "make the run directory");
+    c->run_dirfd = openat(dir, c->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return c->run_dirfd < 0 ? error_errno(e, -errno, "open the run directory") : 0;
+}
+
+/* --- the plan -------------------------------------------------------------------------------------------------------------- */
+
+static void set_rootfs(const struct engine *engine, const struct container_record *c, struct arena *a, struct plan_rootfs *ret) {
+    if (c->host.rootfs && c->host.rootfs_writable) {
+        ret->kind = PLAN_ROOTFS_BIND;
+        ret->path = c->host.rootfs;
+        return;
+    }
+    ret->kind = PLAN_ROOTFS_OVERLAY;
+    ret->lowers = c->layers;
+    if (c->host.rootfs)
+        strs_add(a, &ret->lowers, c->host.rootfs);
+    ret->upper = container_path(engine, c->id, "upper", a);
+    ret->work = container_path(engine, c->id, "work", a);
+    ret->is_volatile = c->host.auto_remove;
+}
+
+static int build_plan(struct engine *engine, struct container *c, struct start_context *x, struct arena *a, struct plan *ret,
+                      struct error *e) {
+    const struct container_record *record = &c->record;
+    bool files = record->host.isolate.n == 0 || strs_has(&record->host.isolate, "mount");
+    int r = spec_build(&x->input, a, &x->spec, &c->record.adjustments, e);
+    if (r < 0)
+        return r;
+    x->plan.id = c->id;
+    x->plan.dev_fill = true;
+    x->plan.new_keyring = true;
+    x->plan.init = record->init;
+    if (files)
+        set_rootfs(engine, record, a, &x->plan.rootfs);
+    else
+        x->plan.rootfs.kind = PLAN_ROOTFS_NONE;
+    for (size_t i = 0; i < x->attachments.n; i++)
+        *LIST_ADD(a, struct link, &x->plan.links) = LIST_AT(struct network_attachment, &x->attachments, i)->link;
+    r = plan_context_cgroups(&x->plan, &x->layout, x->cgroup, x->spec.linux_->resources, a, e);
+    if (r == 0)
+        r = start_seccomp(engine, record, record->host.privileged, a, &x->plan.seccomp, &x->plan.seccomp_size,
+                          &x->plan.seccomp_flags, e);
+    return r < 0 ? r : plan_build(&x->spec, &x->plan, ret, e);
+}
+
+/* --- what will stand on the host ------------------------------------------------------------------------------------------- */
+
+static int write_run_journal(const struct container *c, const struct start_context *x, struct arena *a, struct error *e) {
+    _cleanup_journal_ struct journal j = JOURNAL_INIT;
+    struct strs groups = {0};
+    for (size_t i = 0; i < x->attachments.n; i++) {
+        const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
+        for (size_t k = 0; k < n->leases.n; k++)
+            journal_add(&j, JOURNAL_UNLINK, n->leases.v[k]);
+    }
+    cgroup_plan_dirs(&x->layout, x->cgroup, a, &groups);
+    for (size_t i = 0; i < groups.n; i++)
+        journal_add(&j, JOURNAL_CGROUP, groups.v[i]);
+    return journal_write(c->run_dirfd, "journal", &j, false, e);
+}
+
+/* A start that failed before the monitor took over. */
+static void take_back(struct engine *engine, struct container *c, const struct start_context *x) {
+    int dir = engine_run_dir(engine, NULL);
+    for (size_t i = 0; i < x->attachments.n; i++)
+        network_detach(engine->roots, LIST_AT(struct network_attachment, &x->attachments, i));
+    if (dir >= 0)
+        (void)fs_remove_tree_at(dir, c->id, NULL);
+    c->run_dirfd = fd_close(c->run_dirfd);
+    if (c->record.host.auto_remove)
+        (void)journal_undo(c->dirfd, "journal", NULL);
+}
+
+/* While this file's lock is held, nobody takes what stands half made for the remains of a crash. */
+static int pending_begin(struct engine *engine, const char *id, struct error *e) {
+    int dir = engine_pending_dir(engine, e);
+    if (dir < 0)
+        return dir;
+    _cleanup_fd_ int fd = openat(dir, id, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno(e, -errno, "begin the start");
+    int r = lock_own(fd);
+    if (r == -EAGAIN)
+        return error_set(e, -EBUSY, "another command is starting container %.12s", id);
+    return r < 0 ? error_errno(e, r, "begin the start") : TAKE_FD(fd);
+}
+
+static void pending_end(struct engine *engine, const char *id, int fd) {
+    (void)unlinkat(engine->pending_fd, id, 0);
+    fd_close(fd);
+}
+
+static int prepare(struct engine *engine, struct container *c, struct arena *a, struct start_context *x, struct plan *plan,
+                   struct error *e) {
+    int r = start_gather(engine, c, c->record.config.user, a, x, e);
+    if (r == 0)
+        r = start_network(engine, c, a, x, e);
+    if (r == 0)
+        r = build_plan(engine, c, x, a, plan, e);
+    if (r == 0)
+        r = write_run_journal(c, x, a, e);
+    return r;
+}
+
+static int start_locked(struct engine *engine, struct container *c, const struct start_options *o, struct arena *a,
+                        struct monitor_conn *ret, struct error *e) {
+    _cleanup_plan_ struct plan plan = PLAN_INIT;
+    struct start_context *x = arena_new(a, struct start_context);
+    int r = make_run_dir(engine, c, e);
+    if (r < 0)
+        return r;
+    r = prepare(engine, c, a, x, &plan, e);
+    if (r < 0 || o->dry_run) {
+        if (r == 0)
+            plan_print(&plan, o->dry_run);
+        take_back(engine, c, x);
+        return r;
+    }
+    return launch_monitor(engine, c, x, &plan, o, a, ret, e);
+}
+
+int engine_start(struct engine *engine, struct container *c, const struct start_options *o, struct arena *a,
+                 struct monitor_conn *ret, struct error *e) {
+    int fd = pending_begin(engine, c->id, e);
+    if (fd < 0)
+        return fd;
+    int r = start_locked(engine, c, o, a, ret, e);
+    pending_end(engine, c->id, fd);
+    return r;
+}

@@ -1,0 +1,130 @@
+#include "engine/start_network.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "engine/create.h"
+#include "network/files.h"
+#include "network/network.h"
+
+#define HOST_FILE_MAX ((size_t)64 << 10)
+
+static bool is_word(const char *mode, const char *word) {
+    return mode_is(mode, word);
+}
+
+/* A mode that is the name of a network; NULL for none, host and container:X. */
+static const char *network_name(const struct host_config *h) {
+    const char *mode = h->network_mode;
+    bool isolated = h->isolate.n == 0 || strs_has(&h->isolate, "network");
+    if (!isolated || is_word(mode, "none") || is_word(mode, "host") || mode_container(mode))
+        return NULL;
+    return is_word(mode, "") || is_word(mode, "default") ? NETWORK_DEFAULT : mode;
+}
+
+static const struct endpoint_settings *endpoint_of(const struct networking_config *n, const char *network) {
+    for (size_t i = 0; i < n->endpoints.n; i++)
+        if (strcmp(LIST_AT(struct endpoint_settings, &n->endpoints, i)->key, network) == 0)
+            return LIST_AT(struct endpoint_settings, &n->endpoints, i);
+    return NULL;
+}
+
+static int attach_one(struct engine *engine, const struct container *c, const char *network, struct arena *a, struct list *to,
+                      struct error *e) {
+    const struct endpoint_settings *s = endpoint_of(&c->record.networking, network);
+    struct attach_request q = {.container_id = c->id,
+                               .container_name = c->record.name,
+                               .network = network,
+                               .ifname = arena_printf(a, "eth%zu", to->n),
+                               .mac = s && s->mac_address && *s->mac_address ? s->mac_address : c->record.config.mac_address,
+                               .aliases = s ? &s->aliases : NULL,
+                               .default_route = to->n == 0};
+    if (s && s->ipam) {
+        q.ip = s->ipam->ipv4 && *s->ipam->ipv4 ? s->ipam->ipv4 : NULL;
+        q.ip6 = s->ipam->ipv6 && *s->ipam->ipv6 ? s->ipam->ipv6 : NULL;
+    }
+    struct network_attachment n = {0};
+    int r = network_attach(engine->roots, &q, a, &n, e);
+    if (r == 0)
+        *LIST_ADD(a, struct network_attachment, to) = n;
+    return r;
+}
+
+static int attach_all(struct engine *engine, const struct container *c, struct arena *a, struct list *to, struct error *e) {
+    const char *first = network_name(&c->record.host);
+    if (!first)
+        return 0;
+    int r = attach_one(engine, c, first, a, to, e);
+    for (size_t i = 0; r == 0 && i < c->record.networking.endpoints.n; i++) {
+        const char *name = LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i)->key;
+        if (strcmp(name, first) != 0)
+            r = attach_one(engine, c, name, a, to, e);
+    }
+    return r;
+}
+
+static int write_file(const struct container *c, const char *name, const struct buf *text, struct error *e) {
+    _cleanup_fd_ int fd = openat(c->run_dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    int r = fd < 0 ? -errno : fs_write_all(fd, buf_text(text), text->size);
+    return r < 0 ? error_errno(e, r, "write the container's %s", name) : 0;
+}
+
+static int write_resolv(const struct container *c, const struct start_context *x, struct error *e) {
+    _cleanup_buf_ struct buf host = BUF_INIT, fallback = BUF_INIT, out = BUF_INIT;
+    const struct host_config *h = &c->record.host;
+    bool no_servers;
+    (void)fs_read_at(AT_FDCWD, "/etc/resolv.conf", HOST_FILE_MAX, &host, NULL);
+    (void)fs_read_at(AT_FDCWD, "/run/systemd/resolve/resolv.conf", HOST_FILE_MAX, &fallback, NULL);
+    const struct resolv_request q = {.host = host.size ? host.data : NULL,
+                                     .servers = h->dns,
+                                     .search = h->dns_search,
+                                     .options = h->dns_options,
+                                     .host_network = !x->input.own_network};
+    resolv_conf_build(&q, fallback.size ? fallback.data : NULL, &out, &no_servers);
+    return write_file(c, "resolv.conf", &out, e);
+}
+
+static int write_hosts(const struct container *c, const struct start_context *x, struct arena *a, struct error *e) {
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    struct hosts_request q = {.hostname = c->record.config.hostname ? c->record.config.hostname : "",
+                              .domainname = c->record.config.domainname ? c->record.config.domainname : "",
+                              .extra = c->record.host.extra_hosts,
+                              .ipv6 = true};
+    for (size_t i = 0; i < x->attachments.n; i++) {
+        const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
+        if (n->ip && *n->ip)
+            strs_add(a, &q.addresses, n->ip);
+        if (n->ip6 && *n->ip6)
+            strs_add(a, &q.addresses, n->ip6);
+        if (n->gateway && *n->gateway && i == 0)
+            strs_add(a, &q.host_gateway, n->gateway);
+    }
+    int r = hosts_build(&q, &out, e);
+    return r < 0 ? r : write_file(c, "hosts", &out, e);
+}
+
+static int write_hostname(const struct container *c, struct error *e) {
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    char host[256] = "";
+    if (!c->record.config.hostname)
+        (void)gethostname(host, sizeof(host) - 1);
+    hostname_build(c->record.config.hostname ? c->record.config.hostname : host, &out);
+    return write_file(c, "hostname", &out, e);
+}
+
+int start_network(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x, struct error *e) {
+    const struct host_config *h = &c->record.host;
+    x->input.own_network = !is_word(h->network_mode, "host") && !mode_container(h->network_mode);
+    x->input.run_dir = container_run_path(engine, c->id, "", a);
+    x->input.network_files = h->isolate.n == 0 || strs_has(&h->isolate, "mount");
+    int r = attach_all(engine, c, a, &x->attachments, e);
+    if (r == 0 && x->input.network_files) {
+        r = write_resolv(c, x, e);
+        if (r == 0)
+            r = write_hosts(c, x, a, e);
+        if (r == 0)
+            r = write_hostname(c, e);
+    }
+    return r;
+}
