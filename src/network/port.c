@@ -313,12 +313,29 @@ int port_publish(const struct roots *roots, const char *container_id, const char
     return 0;
 }
 
-void port_release(const struct list *published) {
+void port_close(const struct list *published) {
     for (size_t i = 0; i < published->n; i++) {
         struct published_port *p = LIST_AT(struct published_port, published, i);
 
         p->fd4 = fd_close(p->fd4);
         p->fd6 = fd_close(p->fd6);
+    }
+}
+
+void port_elements(const struct list *published, struct arena *a, struct list *ret) {
+    for (size_t i = 0; i < published->n; i++) {
+        const struct published_port *p = LIST_AT(struct published_port, published, i);
+
+        for (unsigned k = 0; k < p->n_elements; k++)
+            *LIST_ADD(a, struct nft_element, ret) = p->elements[k];
+    }
+}
+
+void port_release(const struct list *published) {
+    port_close(published);
+    for (size_t i = 0; i < published->n; i++) {
+        struct published_port *p = LIST_AT(struct published_port, published, i);
+
         if (p->record)
             (void)unlink(p->record);
         p->record = NULL;

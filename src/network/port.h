@@ -1,8 +1,9 @@
 /* Publishing ports. For each: a socket bound to the host's port, so that nobody else takes it unnoticed; a record under
  * <run_root>/ports/ that says whose it is; and an element of the packet filter's maps that does the work.
  *
- * The sockets must live as long as the container: the monitor holds them. Those that listen are relays: the kernel cannot translate
- * a connection to [::1], nor one from IPv6 to a container without IPv6; what arrives there is for port_relay(). */
+ * The sockets must live as long as the container: a small process, tare-net, holds them (port_hold()), and ends when the
+ * container's monitor closes its connection. Sockets that listen are relays: the kernel cannot translate a connection to [::1], nor
+ * one from IPv6 to a container without IPv6. */
 #pragma once
 
 #include "kernel/nft.h"
@@ -29,6 +30,13 @@ int port_publish(const struct roots *roots, const char *container_id, const char
                  const struct network_attachment *attachment, struct arena *a, struct list *ret, struct error *e);
 /* Closes the sockets and removes the records: for a start that fails before its journal is written. */
 void port_release(const struct list *published);
+/* Starts tare-net with the sockets (the caller's copies may then be closed). *ret_fd: the connection that keeps it alive, for
+ * struct monitor_launch.holder_fd; -1 when nothing is published. */
+int port_hold(const struct list *published, int *ret_fd, struct error *e);
+/* Closes the caller's copies of the sockets, after port_hold(). */
+void port_close(const struct list *published);
+/* All elements of the ports, for nft_elements_add(): *ret is of struct nft_element. */
+void port_elements(const struct list *published, struct arena *a, struct list *ret);
 /* Adds the elements of all recorded ports to the (new) table. */
 int port_restore_elements(const struct roots *roots, struct arena *a, struct error *e);
 

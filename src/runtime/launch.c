@@ -134,14 +134,14 @@ static void encode_header(enum launch_role role, const int *fds, struct buf *out
 }
 
 void launch_encode(const struct monitor_launch *l, struct buf *out) {
-    const int fds[LAUNCH_FDS] = {l->container_dirfd, l->run_dirfd, l->root_fd, l->run_root_fd, l->explain_fd};
+    const int fds[LAUNCH_FDS] = {l->container_dirfd, l->run_dirfd, l->root_fd, l->run_root_fd, l->explain_fd, l->holder_fd};
 
     encode_header(LAUNCH_CONTAINER, fds, out);
     encode(container_fields, ARRAY_SIZE(container_fields), l, out);
 }
 
 void launch_encode_exec(const struct monitor_exec *x, struct buf *out) {
-    const int fds[LAUNCH_FDS] = {-1, x->run_dirfd, -1, -1, x->explain_fd};
+    const int fds[LAUNCH_FDS] = {-1, x->run_dirfd, -1, -1, x->explain_fd, -1};
 
     encode_header(LAUNCH_EXEC, fds, out);
     encode(exec_fields, ARRAY_SIZE(exec_fields), x, out);

@@ -12,7 +12,7 @@
 enum launch_role { LAUNCH_CONTAINER = 1, LAUNCH_EXEC = 2 };
 
 /* The descriptors that go beside the blob, in this order; -1 is left out and marked so in the blob. */
-enum launch_fd { LAUNCH_FD_CONTAINER, LAUNCH_FD_RUN, LAUNCH_FD_ROOT, LAUNCH_FD_RUN_ROOT, LAUNCH_FD_EXPLAIN, LAUNCH_FDS };
+enum launch_fd { LAUNCH_FD_CONTAINER, LAUNCH_FD_RUN, LAUNCH_FD_ROOT, LAUNCH_FD_RUN_ROOT, LAUNCH_FD_EXPLAIN, LAUNCH_FD_HOLDER, LAUNCH_FDS };
 
 void launch_encode(const struct monitor_launch *l, struct buf *out);
 void launch_encode_exec(const struct monitor_exec *x, struct buf *out);

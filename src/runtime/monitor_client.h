@@ -58,9 +58,13 @@ struct monitor_launch {
     int run_dirfd;                /* <run_root>/containers/<id> */
     int root_fd, run_root_fd;     /* the roots */
     int explain_fd;               /* --explain writes here (usually 2); -1 = none */
+    int holder_fd; /* connection to what holds the container's published ports, kept until its run journal is undone; -1 = none */
 };
 #define MONITOR_LAUNCH_INIT                                                                                                        \
-    { .container_dirfd = -1, .run_dirfd = -1, .root_fd = -1, .run_root_fd = -1, .explain_fd = -1, .stop_timeout_s = 10 }
+    {                                                                                                                              \
+        .container_dirfd = -1, .run_dirfd = -1, .root_fd = -1, .run_root_fd = -1, .explain_fd = -1, .holder_fd = -1,               \
+        .stop_timeout_s = 10                                                                                                       \
+    }
 
 /* Is fd a pipe or socket, whose reader may go away? Then the container must see that (EPIPE), as in any pipeline: `run … | head`.
  */

@@ -182,6 +182,7 @@ static int receive_launch(struct monitor *m, int socket_fd, struct error *e) {
     m->l.root_fd = fds[LAUNCH_FD_ROOT];
     m->l.run_root_fd = fds[LAUNCH_FD_RUN_ROOT];
     m->l.explain_fd = fds[LAUNCH_FD_EXPLAIN];
+    m->l.holder_fd = fds[LAUNCH_FD_HOLDER];
     return 0;
 }
 
