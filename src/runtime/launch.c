@@ -123,12 +123,25 @@ static void encode(const struct launch_field *fields, size_t n_fields, const voi
     }
 }
 
-static void encode_header(enum launch_role role, const int *fds, struct buf *out) {
-    struct launch_header h = {.magic = LAUNCH_MAGIC, .role = role};
+static uint32_t mask_of(const int *fds) {
+    uint32_t mask = 0;
 
     for (size_t i = 0; i < LAUNCH_FDS; i++)
         if (fds[i] >= 0)
-            h.fd_mask |= 1u << i;
+            mask |= 1u << i;
+    return mask;
+}
+
+void launch_set_fds(struct buf *blob, const int fds[LAUNCH_FDS]) {
+    const uint32_t mask = mask_of(fds);
+
+    if (blob->size >= sizeof(struct launch_header))
+        memcpy(blob->data + offsetof(struct launch_header, fd_mask), &mask, sizeof(mask));
+}
+
+static void encode_header(enum launch_role role, const int *fds, struct buf *out) {
+    struct launch_header h = {.magic = LAUNCH_MAGIC, .role = role, .fd_mask = mask_of(fds)};
+
     out->max = LAUNCH_SIZE_MAX;
     buf_add(out, &h, sizeof(h));
 }

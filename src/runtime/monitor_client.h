@@ -86,6 +86,12 @@ void monitor_conn_release(struct monitor_conn *c);
  * container too. With `attached` ret->fd is the foreground connection for monitor_foreground(); otherwise it is closed (-1). */
 int monitor_start(const struct monitor_launch *l, struct monitor_conn *ret, struct error *e);
 
+/* Starts a monitor for a container whose monitor was killed. Where PID 1 lives, it takes over streams, log, policy and health
+ * checks; where it does not, the end is recorded (as unknown where nobody can tell), everything is undone, and the policy decides
+ * whether it starts again. Returns when that is done. -EALREADY: it has a monitor. -ENOENT: it was killed in its first moments,
+ * before the launch description was on file: then only the journals can be undone. */
+int monitor_adopt(int container_dirfd, int run_dirfd, int root_fd, int run_root_fd, struct error *e);
+
 /* A command joins a running container: the worker (tare-monitor in the role `exec`) relays its streams. */
 struct monitor_exec {
     const char *id; /* container */

@@ -186,6 +186,17 @@ uint64_t process_start_ticks(pid_t pid) {
     return process_stat_read(pid, &st) ? st.start_ticks : 0;
 }
 
+int process_zombie_status(pid_t pid, uint64_t start_ticks, int *ret_wait_status) {
+    struct process_stat st;
+
+    if (!process_stat_read(pid, &st) || st.start_ticks != start_ticks)
+        return -ESRCH;
+    if (st.state != 'Z' && st.state != 'X')
+        return -EBUSY;
+    *ret_wait_status = st.wait_status;
+    return 0;
+}
+
 void boot_id_read(char id[40]) {
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, id, 39);
@@ -294,6 +305,10 @@ static void correct(int run_dirfd, struct container_state *s) {
     life = payload_life(s, &wait_status);
     if (life != LIFE_LIVES)
         ended_unseen(s, life, wait_status);
+}
+
+int state_read_claim(int run_dirfd, struct container_state *ret, struct error *e) {
+    return read_one(run_dirfd, ret, e);
 }
 
 int state_read(int container_dirfd, int run_dirfd, struct container_state *ret, struct error *e) {

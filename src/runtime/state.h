@@ -52,6 +52,8 @@ struct container_state {
 /* Reads and checks. run_dirfd may be -1 (no run directory), container_dirfd may be -1. No file at all gives STATUS_CREATED.
  * When the monitor died, status is what is true now: RUNNING while PID 1 lives, else EXITED with exit_unknown. */
 int state_read(int container_dirfd, int run_dirfd, struct container_state *ret, struct error *e);
+/* The file of the run directory as it is, unchecked: for a monitor that takes over. -ENOENT. */
+int state_read_claim(int run_dirfd, struct container_state *ret, struct error *e);
 /* For the monitor (and for healing, under the record lock): replaces the file in dirfd. */
 int state_write(int dirfd, const struct container_state *s, struct error *e);
 
@@ -60,6 +62,8 @@ const char *health_text(enum health_status h);    /* "healthy"; "none" */
 
 /* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat); 0 when it does not exist. */
 uint64_t process_start_ticks(pid_t pid);
+/* How a process ended that nobody has reaped yet, as wait(2) would tell. -EBUSY: it lives. -ESRCH. */
+int process_zombie_status(pid_t pid, uint64_t start_ticks, int *ret_wait_status);
 /* This boot's id; "" when it cannot be read. */
 void boot_id_read(char id[40]);
 /* A pidfd of PID 1 if the state's process still is that process; -ESRCH. */

@@ -105,8 +105,6 @@ static void record_end(struct monitor *m, int wait_status) {
     monitor_state_save(m);
     m->pidfd = fd_close(m->pidfd);
     health_stop(m);
-    if (m->state.status == STATUS_RESTARTING)
-        payload_kill_all(m); /* the journal, whose undoing would do it, stays */
     stdio_drain(m);
     stdio_close(m);
     m->log = log_close(m->log);
@@ -117,6 +115,8 @@ static void record_end(struct monitor *m, int wait_status) {
         monitor_state_save(m);
         monitor_event(m, "oom", NULL);
     }
+    if (m->state.status == STATUS_RESTARTING)
+        payload_clear_cgroup(m); /* the journal, whose undoing would do it, stays */
     (void)snprintf(code, sizeof(code), "\"exitCode\":\"%d\"", m->state.exit_code);
     monitor_event(m, "die", code);
 }

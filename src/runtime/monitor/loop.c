@@ -48,8 +48,11 @@ static void on_linger(struct monitor *m) {
 }
 
 static void (*const on_deadline[DEADLINES])(struct monitor *) = {
-    [DEADLINE_KILL] = on_kill,      [DEADLINE_RESTART] = restart_now,
-    [DEADLINE_HEALTH] = health_due, [DEADLINE_HEALTH_TIMEOUT] = health_timeout,
+    [DEADLINE_KILL] = on_kill,
+    [DEADLINE_RESTART] = restart_now,
+    [DEADLINE_HEALTH] = health_due,
+    [DEADLINE_HEALTH_TIMEOUT] = health_timeout,
+    [DEADLINE_SETTLE] = monitor_settle_late,
     [DEADLINE_LINGER] = on_linger,
 };
 

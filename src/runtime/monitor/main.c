@@ -13,6 +13,7 @@ static const struct {
     int (*run)(int socket_fd);
 } roles[] = {
     {"container", role_container},
+    {"adopt", role_adopt},
     {"exec", role_exec},
 };
 

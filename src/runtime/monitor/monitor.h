@@ -57,6 +57,7 @@ enum deadline {
     DEADLINE_RESTART,        /* the backoff is over */
     DEADLINE_HEALTH,         /* the next check is due */
     DEADLINE_HEALTH_TIMEOUT, /* the running check takes too long */
+    DEADLINE_SETTLE,         /* what a longer life needs */
     DEADLINE_LINGER,         /* clients that do not take their output are left */
     DEADLINES,
 };
@@ -80,8 +81,9 @@ struct monitor {
     struct monitor_exec x;   /* is_exec */
     enum phase phase;
     struct container_state state;
-    int lock_fd; /* the record lock: opened exactly once */
-    int pidfd;   /* of PID 1 */
+    int lock_fd;           /* the record lock: opened exactly once */
+    int pidfd;             /* of PID 1 */
+    struct source adopted; /* a copy of pidfd, watched: PID 1 is not our child */
     int epoll_fd;
     struct source listener;
     struct source signals;
@@ -115,6 +117,11 @@ int monitor_start_program(struct monitor *m, struct error *e);
 int monitor_prepare(struct monitor *m, struct error *e); /* lock, socket; once */
 void monitor_started(struct monitor *m);                 /* state, events; after each start */
 void monitor_settle(struct monitor *m);                  /* what can be done after the answer; once */
+void monitor_settle_late(struct monitor *m);
+
+/* adopt.c */
+int adopt_container(struct monitor *m, struct error *e);
+
 /* The launch description with its plans, from the run directory; *ret points into room. */
 int launch_reload(const struct monitor *m, struct buf *room, struct monitor_launch *ret, struct error *e);
 
@@ -123,6 +130,7 @@ struct stdio_child {
     int in, out, err; /* the child's side; owned */
 };
 int stdio_make(struct monitor *m, struct stdio_child *ret, struct error *e);
+int stdio_reopen(struct monitor *m);                                         /* our side only: the payload has its own */
 int stdio_take_terminal(struct monitor *m, int console_fd, struct error *e); /* owns console_fd */
 int stdio_watch(struct monitor *m);
 void stdio_drain(struct monitor *m); /* everything that is in the pipes, now */
@@ -149,6 +157,7 @@ void client_stdin_taken(struct monitor *m, struct client *c, size_t n);
 int payload_signal(struct monitor *m, int signo); /* 0, -ESRCH */
 void payload_stop(struct monitor *m, int signo, int timeout_s, bool by_user);
 void payload_kill_all(struct monitor *m); /* SIGKILL to everything in its cgroup */
+void payload_clear_cgroup(struct monitor *m);
 int payload_pause(struct monitor *m, bool pause, struct error *e);
 bool payload_was_oom_killed(struct monitor *m);
 void signals_init(struct monitor *m);
@@ -176,6 +185,7 @@ void keeper_start(struct monitor *m);
 
 /* roles of the program */
 int role_container(int socket_fd);
+int role_adopt(int socket_fd);
 int role_exec(int socket_fd);
 void arguments_replace(const char *text); /* main.c: what ps shows */
 void init_run(pid_t program);             /* the built-in init: PID 1 of the container; does not return */

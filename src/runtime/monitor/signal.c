@@ -10,6 +10,7 @@
 #include "kernel/cgroup.h"
 
 #define FREEZE_TIMEOUT_MS 10000
+#define REMOVE_TIMEOUT_MS 2000
 
 int payload_signal(struct monitor *m, int signo) {
     if (m->pidfd < 0)
@@ -56,6 +57,18 @@ void payload_kill_all(struct monitor *m) {
     if (m->is_exec || !m->l.cgroup || cgroup_layout_read(&layout, NULL) < 0)
         return;
     (void)cgroup_kill(&layout, m->l.cgroup, NULL);
+}
+
+/* Before a restart: kills what is left and removes the groups; the plan makes them anew. A group that was killed by cgroup.kill
+ * once must not be cloned into again: up to Linux 6.18 the kernel compares its kill count with that of the parent's group and kills
+ * the child at birth. */
+void payload_clear_cgroup(struct monitor *m) {
+    struct cgroup_layout layout;
+
+    if (!m->l.cgroup || cgroup_layout_read(&layout, NULL) < 0)
+        return;
+    (void)cgroup_kill(&layout, m->l.cgroup, NULL);
+    (void)cgroup_remove(&layout, m->l.cgroup, REMOVE_TIMEOUT_MS, NULL);
 }
 
 int payload_pause(struct monitor *m, bool pause, struct error *e) {

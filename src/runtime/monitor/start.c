@@ -6,11 +6,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/lock.h"
+#include "kernel/cgroup.h"
 #include "runtime/plan.h"
+
+#define SETTLE_NS (300 * 1000 * 1000LL)
 
 int launch_reload(const struct monitor *m, struct buf *room, struct monitor_launch *ret, struct error *e) {
     int r = fs_read_at(m->l.run_dirfd, LAUNCH_FILE, LAUNCH_SIZE_MAX, room, e);
@@ -106,12 +110,34 @@ void monitor_started(struct monitor *m) {
     m->state.pid_start_ticks = process_start_ticks(m->state.pid);
     m->state.status = STATUS_RUNNING;
     m->state.exit_code = 0;
-    m->state.oom_killed = false;
+    m->state.exit_unknown = m->state.oom_killed = false;
     m->state.error[0] = '\0';
     m->state.finished_at = (struct timespec){0};
     health_begin(m);
     monitor_state_save(m);
     monitor_event(m, "start", NULL);
+}
+
+/* Into a group beside the container's, shared by all monitors: what is done to the caller's session is not done to us. A thread
+ * that moves itself by `tasks` does not wait for an RCU grace period (version 1). Where it is not permitted, we stay. */
+static void leave_callers_cgroup(const struct monitor *m) {
+    struct cgroup_layout layout;
+    const char *slash = m->l.cgroup ? strrchr(m->l.cgroup, '/') : NULL;
+
+    if (!slash || slash == m->l.cgroup || cgroup_layout_read(&layout, NULL) < 0)
+        return;
+    for (int i = 0; i < layout.count; i++) {
+        const struct cgroup_hierarchy *h = &layout.hierarchies[i];
+        char path[CGROUP_MOUNT_MAX + CGROUP_PATH_MAX + 32];
+        int n = snprintf(path, sizeof(path), "%s%.*s/monitors", h->mount, (int)(slash - m->l.cgroup), m->l.cgroup);
+        _cleanup_fd_ int fd = -1;
+
+        (void)mkdir(path, 0755);
+        (void)snprintf(path + n, sizeof(path) - (size_t)n, "/%s", h->unified ? "cgroup.procs" : "tasks");
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0)
+            (void)!write(fd, "0", 1);
+    }
 }
 
 /* Keeps the launch description as a file, and of the one in memory only what is small. */
@@ -136,6 +162,7 @@ static void shrink_launch(struct monitor *m) {
     l.run_dirfd = m->l.run_dirfd;
     l.root_fd = m->l.root_fd;
     l.run_root_fd = m->l.run_root_fd;
+    l.holder_fd = m->l.holder_fd;
     l.restart = restart;
     l.restart_max = restart_max;
     m->l = l;
@@ -144,194 +171,19 @@ static void shrink_launch(struct monitor *m) {
 }
 
 void monitor_settle(struct monitor *m) {
-    bool may_be_needed = !m->l.attached || m->l.restart != RESTART_NO || m->l.health.plan;
-
     m->l.explain_fd = fd_close(m->l.explain_fd);
-    if (may_be_needed && !m->is_exec) {
-        /* The log writer borrows the options from m->l, whose strings move: it reads them through m->l.log. */
-        shrink_launch(m);
-        (void)malloc_trim(0);
-    }
     keeper_start(m);
-}
-
-/* ---- roles ---- */
-
-static void take_fds(int fds[LAUNCH_FDS], uint32_t mask, int ret[LAUNCH_FDS]) {
-    size_t next = 0;
-
-    for (size_t i = 0; i < LAUNCH_FDS; i++)
-        ret[i] = mask & (1u << i) ? fds[next++] : -1;
-}
-
-static int receive_launch(struct monitor *m, int socket_fd, struct error *e) {
-    int received[LAUNCH_FDS], fds[LAUNCH_FDS];
-    struct frame f;
-    int r;
-
-    m->launch.max = LAUNCH_SIZE_MAX + 1;
-    r = frame_receive(socket_fd, &m->launch, &f, received, LAUNCH_FDS);
-    if (r < 0 || f.type != FRAME_LAUNCH)
-        return error_errno(e, r < 0 ? r : -EPROTO, "receive the launch description");
-    take_fds(received, launch_fd_mask(f.data, f.size), fds);
-    r = m->is_exec ? launch_decode_exec(f.data, f.size, &m->x) : launch_decode(f.data, f.size, &m->l);
-    if (r < 0)
-        return error_set(e, r, "the launch description is damaged");
-    m->l.container_dirfd = fds[LAUNCH_FD_CONTAINER];
-    m->l.run_dirfd = fds[LAUNCH_FD_RUN];
-    m->l.root_fd = fds[LAUNCH_FD_ROOT];
-    m->l.run_root_fd = fds[LAUNCH_FD_RUN_ROOT];
-    m->l.explain_fd = fds[LAUNCH_FD_EXPLAIN];
-    m->l.holder_fd = fds[LAUNCH_FD_HOLDER];
-    return 0;
-}
-
-static void answer_error(int socket_fd, int code, const struct error *e) {
-    _cleanup_buf_ struct buf b = BUF_INIT;
-
-    frame_add_error(&b, code, e);
-    (void)frame_send(socket_fd, &b, NULL, 0);
-}
-
-/* Tells the starter that it runs; with `attached` the connection goes on as the foreground client. */
-static void answer_started(struct monitor *m, int socket_fd) {
-    const uint32_t pid = (uint32_t)m->state.pid;
-    _cleanup_buf_ struct buf b = BUF_INIT;
-    struct client *c;
-
-    frame_add_u32s(&b, FRAME_STARTED, &pid, 1);
-    (void)frame_send(socket_fd, &b, NULL, 0);
-    if (!m->l.attached) {
-        fd_close(socket_fd);
+    if (m->is_exec)
         return;
-    }
-    c = client_new(m, socket_fd);
-    if (!c)
-        return;
-    c->greeted = c->primary = c->waiting = true;
-    c->condition = m->l.auto_remove ? WAIT_REMOVED : WAIT_NEXT_EXIT;
-    c->streams =
-        (m->l.attach_stdin ? STREAM_IN : 0u) | (m->l.attach_stdout ? STREAM_OUT : 0u) | (m->l.attach_stderr ? STREAM_ERR : 0u);
+    /* In the foreground a container often lives for a moment only: what is of use to a longer life comes a little later. */
+    if (m->l.attached)
+        m->deadline[DEADLINE_SETTLE] = clock_monotonic_ns() + SETTLE_NS;
+    else
+        monitor_settle_late(m);
 }
 
-static void monitor_init(struct monitor *m, bool is_exec) {
-    *m = (struct monitor){.l = MONITOR_LAUNCH_INIT, .x = MONITOR_EXEC_INIT, .is_exec = is_exec};
-    m->lock_fd = m->pidfd = m->epoll_fd = m->slave_fd = -1;
-    m->listener.fd = m->signals.fd = m->input.fd = m->health.output.fd = -1;
-    for (int i = 0; i < 2; i++)
-        m->outputs[i].source.fd = -1;
-    m->signals.fd = -1;
-    (void)setsid();
-    (void)prctl(PR_SET_NAME, is_exec ? "tare-exec" : "tare-monitor");
-}
-
-/* What a failed start leaves: nothing but the reason. */
-static void start_failed(struct monitor *m, int r, const struct error *e) {
-    if (m->state.monitor_pid == 0) /* the lock is somebody else's, so is everything */
-        return;
-    m->state.status = STATUS_CREATED;
-    m->state.exit_code = e->status ? e->status : EXIT_ENGINE;
-    m->state.monitor_pid = 0;
-    (void)snprintf(m->state.error, sizeof(m->state.error), "%s", e->text ? e->text : errno_text(r));
-    stdio_close(m);
-    m->log = log_close(m->log);
-    monitor_state_save(m);
-    loop_remove(m, &m->listener);
-    monitor_undo(m);
-    m->lock_fd = fd_close(m->lock_fd);
-}
-
-/* One container, one process: the monitor lives in static memory. */
-static struct monitor the_monitor;
-
-int role_container(int socket_fd) {
-    struct monitor *m = &the_monitor;
-    _cleanup_error_ struct error e = ERROR_INIT;
-    int r;
-
-    monitor_init(m, false);
-    r = receive_launch(m, socket_fd, &e);
-    if (r == 0)
-        r = loop_init(m, &e);
-    if (r == 0)
-        r = monitor_prepare(m, &e);
-    if (r == 0)
-        r = monitor_start_program(m, &e);
-    if (r < 0) {
-        start_failed(m, r, &e);
-        answer_error(socket_fd, r, &e);
-        monitor_reap_trash(m);
-        return EXIT_ENGINE;
-    }
-    monitor_started(m);
-    answer_started(m, socket_fd);
-    monitor_settle(m);
-    loop_run(m);
-    monitor_reap_trash(m);
-    return 0;
-}
-
-static int open_payload(struct monitor *m, struct error *e) {
-    const struct container_state s = {.pid = m->x.pid, .pid_start_ticks = m->x.pid_start_ticks};
-
-    m->pidfd = state_open_pidfd(&s);
-    return m->pidfd < 0 ? error_set(e, m->pidfd, "container %.12s is not running", m->x.id) : 0;
-}
-
-/* An exec is a monitor of little: no log, no state, no socket, no restart. */
-static void adopt_exec_options(struct monitor *m) {
-    const struct monitor_exec *x = &m->x;
-    struct monitor_launch *l = &m->l;
-
-    l->id = x->id;
-    l->plan = x->plan;
-    l->plan_size = x->plan_size;
-    l->tty = x->tty;
-    l->open_stdin = x->open_stdin;
-    l->attached = x->attached;
-    l->attach_stdin = x->attach_stdin;
-    l->attach_stdout = x->attach_stdout;
-    l->attach_stderr = x->attach_stderr;
-    l->break_stdout = x->break_stdout;
-    l->break_stderr = x->break_stderr;
-    l->rows = x->rows;
-    l->cols = x->cols;
-}
-
-/* exec-<id>: what inspect tells of an exec; pid while it runs, then its status. */
-static void exec_record(struct monitor *m, const char *format, int value) {
-    char name[80], text[32];
-
-    if (m->l.run_dirfd < 0 || !m->x.exec_id || !*m->x.exec_id)
-        return;
-    (void)snprintf(name, sizeof(name), "exec-%s", m->x.exec_id);
-    (void)snprintf(text, sizeof(text), "%s %d\n", format, value);
-    (void)fs_replace_at(m->l.run_dirfd, name, text, strlen(text), 0600, FS_NO_SYNC, NULL);
-}
-
-int role_exec(int socket_fd) {
-    struct monitor *m = &the_monitor;
-    _cleanup_error_ struct error e = ERROR_INIT;
-    int r;
-
-    monitor_init(m, true);
-    r = receive_launch(m, socket_fd, &e);
-    if (r == 0) {
-        adopt_exec_options(m);
-        r = open_payload(m, &e);
-    }
-    if (r == 0)
-        r = loop_init(m, &e);
-    if (r == 0)
-        r = monitor_start_program(m, &e);
-    if (r < 0) {
-        answer_error(socket_fd, r, &e);
-        return EXIT_ENGINE;
-    }
-    exec_record(m, "pid", m->state.pid);
-    answer_started(m, socket_fd);
-    monitor_settle(m);
-    loop_run(m);
-    exec_record(m, "exit", m->state.exit_code);
-    return 0;
+void monitor_settle_late(struct monitor *m) {
+    shrink_launch(m);
+    leave_callers_cgroup(m);
+    (void)malloc_trim(0);
 }

@@ -131,6 +131,17 @@ int stdio_make(struct monitor *m, struct stdio_child *ret, struct error *e) {
     return r;
 }
 
+int stdio_reopen(struct monitor *m) {
+    m->input.ready = input_ready;
+    for (int i = 0; i < 2; i++) {
+        m->outputs[i] = (struct output){.source = {.fd = -1, .ready = output_ready}, .stream = i + 1};
+        m->outputs[i].source.fd = openat(m->l.run_dirfd, fifo_names[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+        if (m->outputs[i].source.fd < 0 && errno != ENOENT) /* ENOENT: pipes of a foreground, whose payload got EPIPE */
+            return -errno;
+    }
+    return 0;
+}
+
 int stdio_take_terminal(struct monitor *m, int console_fd, struct error *e) {
     _cleanup_fd_ int master = console_fd;
 
