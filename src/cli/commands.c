@@ -5,6 +5,7 @@
 
 extern const struct command command_import, command_load, command_login, command_logout, command_pull;
 extern const struct command command_network_create;
+extern const struct command command_network_explain;
 extern const struct command command_network_inspect;
 extern const struct command command_network_ls;
 extern const struct command command_network_prune;
@@ -29,6 +30,7 @@ const struct command *const commands[] = {
     &command_login,
     &command_logout,
     &command_network_create,
+    &command_network_explain,
     &command_network_inspect,
     &command_network_ls,
     &command_network_prune,

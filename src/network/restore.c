@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/log.h"
+#include "network/explain.h"
 #include "network/forwarding.h"
 #include "network/lease.h"
 #include "network/port.h"
@@ -197,6 +199,20 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
     return port_restore_elements(roots, a, e);
 }
 
+/* Said once, when the network is brought up; `network explain` says it again. */
+static void warn_of_drops(const struct roots *roots, const char *bridge, struct arena *a) {
+    struct list drops = {0};
+
+    if (explain_foreign_drops(roots, bridge, a, &drops, NULL) < 0)
+        return;
+    for (size_t i = 0; i < drops.n; i++) {
+        const struct foreign_drop *d = LIST_AT(struct foreign_drop, &drops, i);
+
+        log_warn("chain %s of table %s %s drops what is forwarded to and from containers; this opens it: %s", d->chain, d->family,
+                 d->table, d->command);
+    }
+}
+
 int network_restore(const struct roots *roots, struct network *n, struct arena *a, struct error *e) {
     _cleanup_fd_ int lock = network_lock(roots, e);
     int r;
@@ -210,6 +226,8 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
         r = forwarding_open_bridge(network_bridge(n, a), n->ipv6, e);
     if (r == 0)
         r = restore_table(roots, a, e);
+    if (r == 0 && !n->internal)
+        warn_of_drops(roots, network_bridge(n, a), a);
     return r < 0 ? error_wrap(e, r, "bring up network %s", n->name) : 0;
 }
 

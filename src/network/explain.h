@@ -1,0 +1,15 @@
+/* What can reach what, in plain words: `tare network explain`. */
+#pragma once
+
+#include "network/manage.h"
+
+/* A chain of somebody else's that would drop what goes to or comes from containers: in nftables a drop anywhere is final. */
+struct foreign_drop {
+    const char *family; /* as nft(8) calls it: ip, ip6, inet */
+    const char *table, *chain;
+    const char *command; /* the one command that opens it for `bridge` */
+};
+/* Base chains at the forward hook whose policy is drop, outside this table (struct foreign_drop). */
+int explain_foreign_drops(const struct roots *roots, const char *bridge, struct arena *a, struct list *ret, struct error *e);
+/* Appends the text for a network, by name or id. */
+int explain_network(const struct roots *roots, const char *name_or_id, struct arena *a, struct buf *out, struct error *e);
