@@ -3,11 +3,63 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "engine/engine.h"
+#include "model/config.h"
+
+#define SYSTEM_CONFIG "/etc/tare/tare.conf"
+
+static int read_config(struct cli *cli, const char *path, bool required, struct error *e) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    _cleanup_error_ struct error why = ERROR_INIT;
+    _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int r;
+
+    if (fd < 0)
+        return errno == ENOENT && !required ? 0 : error_errno(e, -errno, "read the configuration %s", path);
+    r = fs_read_fd(fd, CONFIG_SIZE_MAX, &text, &why);
+    if (r < 0)
+        return error_set(e, r, "read the configuration %s: %s", path, why.text);
+    return config_parse(path, buf_text(&text), text.size, &cli->arena, cli->config_value, e);
+}
+
+static const char *user_config(struct cli *cli) {
+    const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+    if (base && base[0] == '/')
+        return arena_printf(&cli->arena, "%s/tare/tare.conf", base);
+    return home && home[0] == '/' ? arena_printf(&cli->arena, "%s/.config/tare/tare.conf", home) : NULL;
+}
+
+int cli_config(struct cli *cli, const struct config **ret, struct error *e) {
+    int r = 0;
+
+    if (!cli->config_value) {
+        cli->config_value = arena_new(&cli->arena, struct config);
+        config_init(&cli->arena, cli->config_value);
+        if (cli->global.config) {
+            r = read_config(cli, cli->global.config, true, e);
+        } else {
+            const char *user = user_config(cli);
+
+            r = read_config(cli, SYSTEM_CONFIG, false, e);
+            if (r == 0 && user)
+                r = read_config(cli, user, false, e);
+        }
+    }
+    if (r == 0)
+        *ret = cli->config_value;
+    return r;
+}
 
 int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {
     if (cli->roots_value.root_fd < 0) {
-        int r = roots_open(cli->global.root, cli->global.run_root, geteuid() != 0, &cli->roots_value, e);
+        const struct config *config;
+        int r = cli_config(cli, &config, e);
+
+        if (r == 0)
+            r = roots_open(cli->global.root ? cli->global.root : config->root,
+                           cli->global.run_root ? cli->global.run_root : config->run_root, geteuid() != 0, &cli->roots_value, e);
         if (r < 0)
             return r;
     }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/roots.h"
 
+struct config;
 struct image_store;
 struct engine;
 
@@ -23,11 +24,14 @@ struct global_options {
 struct cli {
     struct global_options global;
     struct arena arena;
-    struct roots roots_value; /* use cli_roots() */
+    struct config *config_value; /* in the arena; use cli_config() */
+    struct roots roots_value;    /* use cli_roots() */
     struct engine *engine_value;
 };
 
 /* Each opens at the first call and gives the same handle afterwards; owned by cli. */
+/* The configuration files that count: --config alone, else the system's and the user's; absent ones are skipped, unless asked for. */
+int cli_config(struct cli *cli, const struct config **ret, struct error *e);
 int cli_roots(struct cli *cli, const struct roots **ret, struct error *e);
 int cli_store(struct cli *cli, struct image_store **ret, struct error *e);
 int cli_engine(struct cli *cli, struct engine **ret, struct error *e);
