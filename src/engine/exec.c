@@ -1,0 +1,70 @@
+#include "engine/exec.h"
+
+#include <string.h>
+
+#include "engine/operate.h"
+
+/* The namespaces are the container's own, as its specification makes them: rebuilt from the record, for which nothing is written.
+ */
+static int build_plan(struct engine *engine, struct container *c, const struct exec_options *o, struct start_context *x,
+                      struct arena *a, struct plan *ret, struct error *e) {
+    struct plan_exec_context context = {.new_keyring = true};
+    struct oci_process process;
+    struct list ignored = {0};
+    const char *user = o->request.user ? o->request.user : c->record.config.user;
+    int r = start_gather(engine, c, user, a, x, e);
+    if (r == 0)
+        r = spec_build(&x->input, a, &x->spec, &ignored, e);
+    if (r == 0)
+        r = spec_exec_process(&x->input, &o->request, a, &process, e);
+    if (r == 0)
+        r = exec_context_fill(&x->spec, &x->layout, x->cgroup, a, &context, e);
+    if (r == 0)
+        r = start_seccomp(engine, &c->record, c->record.host.privileged || o->request.privileged, a, &context.seccomp,
+                          &context.seccomp_size, &context.seccomp_flags, e);
+    return r < 0 ? r : plan_build_exec(&process, &context, ret, e);
+}
+
+static int check_running(const struct container *c, struct container_state *ret, struct error *e) {
+    int r = container_state(c, ret, e);
+    if (r < 0)
+        return r;
+    if (ret->status == STATUS_PAUSED)
+        return error_set(e, -EINVAL, "Container %s is paused, unpause the container before exec", c->record.name);
+    return container_is_alive(ret) ? 0 : error_set(e, -EINVAL, "container %s is not running", c->id);
+}
+
+int engine_exec(struct engine *engine, struct container *c, const struct exec_options *o, struct arena *a, struct monitor_conn *ret,
+                struct error *e) {
+    _cleanup_plan_ struct plan plan = PLAN_INIT;
+    _cleanup_buf_ struct buf blob = BUF_INIT;
+    struct start_context *x = arena_new(a, struct start_context);
+    struct container_state state;
+    char exec_id[ID_LENGTH + 1];
+    int r = check_running(c, &state, e);
+    if (r == 0)
+        r = build_plan(engine, c, o, x, a, &plan, e);
+    if (r == 0)
+        r = id_new(exec_id);
+    if (r < 0)
+        return r;
+    plan_encode(&plan, &blob);
+    struct monitor_exec m = MONITOR_EXEC_INIT;
+    m.id = c->id;
+    m.plan = blob.data;
+    m.plan_size = blob.size;
+    m.pid = state.pid;
+    m.pid_start_ticks = state.pid_start_ticks;
+    m.tty = o->request.tty;
+    m.open_stdin = o->open_stdin;
+    m.attached = o->attached;
+    m.attach_stdin = o->attach_stdin;
+    m.attach_stdout = m.attach_stderr = o->attached;
+    m.rows = o->rows;
+    m.cols = o->columns;
+    m.exec_id = exec_id;
+    m.cgroup = x->cgroup;
+    m.run_dirfd = c->run_dirfd;
+    m.explain_fd = o->explain_fd;
+    return monitor_exec(&m, ret, e);
+}

@@ -1,0 +1,267 @@
+#include "engine/operate.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "engine/create.h"
+#include "engine/launch.h"
+#include "engine/start.h"
+#include "engine/volume.h"
+#include "image/image.h"
+#include "kernel/cgroup.h"
+#include "runtime/event_log.h"
+#include "runtime/journal.h"
+
+void container_event(struct engine *engine, const struct container_record *c, const char *action, const char *more) {
+    _cleanup_buf_ struct buf attributes = BUF_INIT;
+    container_event_attributes(c, &attributes);
+    const struct event ev = {.type = "container",
+                             .action = action,
+                             .id = c->id,
+                             .image = c->image_name,
+                             .attributes = buf_text(&attributes),
+                             .more = more};
+    (void)event_append(engine->roots->run_fd, &ev, NULL);
+}
+
+/* 1: connected; 0: there is no monitor; negative: failure. */
+static int connect_monitor(const struct container *c, struct monitor_conn *ret, struct error *e) {
+    if (c->run_dirfd < 0)
+        return 0;
+    struct error why = ERROR_INIT;
+    int r = monitor_connect(c->run_dirfd, ret, &why);
+    if (r == -ENOENT || r == -ECONNREFUSED) {
+        error_release(&why);
+        return 0;
+    }
+    error_move(e, &why);
+    return r < 0 ? r : 1;
+}
+
+/* --- without a monitor ----------------------------------------------------------------------------------------------------- */
+
+static int wait_pidfd(int pidfd, int64_t timeout_ms) {
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    int r = poll(&p, 1, timeout_ms > INT32_MAX || timeout_ms < 0 ? -1 : (int)timeout_ms);
+    return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
+/* The end of a container that nobody watches: what its monitor would have done is done here. */
+static int end_orphan(struct engine *engine, struct container *c, struct error *e) {
+    struct container_state state;
+    int r = container_state(c, &state, e);
+    if (r == 0)
+        r = journal_undo(c->run_dirfd, "journal", e);
+    if (r < 0)
+        return r;
+    state.stopped_by_user = true;
+    (void)state_write(c->dirfd, &state, NULL);
+    container_event(engine, &c->record, "die", "\"exitCode\":\"137\"");
+    return c->record.host.auto_remove ? journal_undo(c->dirfd, "journal", e) : 0;
+}
+
+#define KILL_WAIT_MS 10000
+
+static int stop_orphan(struct engine *engine, struct container *c, const struct container_state *state, int signo, int timeout_s,
+                       struct error *e) {
+    _cleanup_fd_ int pidfd = state_open_pidfd(state);
+    if (pidfd >= 0) {
+        int own = c->record.config.stop_signal ? signal_parse(c->record.config.stop_signal) : SIGTERM;
+        const struct opt_i64 *stop = &c->record.config.stop_timeout;
+        int64_t seconds = timeout_s == INT32_MIN ? (stop->set ? stop->value : 10) : timeout_s;
+        (void)syscall(SYS_pidfd_send_signal, pidfd, signo ? signo : own ? own : SIGTERM, NULL, 0);
+        if (wait_pidfd(pidfd, seconds < 0 ? -1 : seconds * 1000) == -ETIMEDOUT) {
+            (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+            (void)wait_pidfd(pidfd, KILL_WAIT_MS);
+        }
+    }
+    return end_orphan(engine, c, e);
+}
+
+/* --- stop, kill, pause, wait ----------------------------------------------------------------------------------------------- */
+
+int container_stop(struct engine *engine, struct container *c, int signo, int timeout_s, struct error *e) {
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+    struct container_state state;
+    int r = container_state(c, &state, e);
+    if (r < 0)
+        return r;
+    if (!container_is_alive(&state) && state.status != STATUS_RESTARTING)
+        return 0;
+    r = connect_monitor(c, &conn, e);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return stop_orphan(engine, c, &state, signo, timeout_s, e);
+    r = monitor_stop(&conn, signo, timeout_s, e);
+    return r == -ECONNRESET ? 0 : r;
+}
+
+int container_kill(struct engine *engine, struct container *c, int signo, struct error *e) {
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+    struct container_state state;
+    int r = container_state(c, &state, e);
+    if (r < 0)
+        return r;
+    if (!container_is_alive(&state))
+        return error_set(e, -EINVAL, "cannot kill container: %s: container %s is not running", c->record.name, c->id);
+    r = connect_monitor(c, &conn, e);
+    if (r > 0)
+        return monitor_signal(&conn, signo, e);
+    if (r < 0)
+        return r;
+    _cleanup_fd_ int pidfd = state_open_pidfd(&state);
+    if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0)
+        return error_errno(e, -errno, "cannot kill container %s", c->record.name);
+    container_event(engine, &c->record, "kill", NULL);
+    if (signo == SIGKILL && wait_pidfd(pidfd, KILL_WAIT_MS) == 0)
+        return end_orphan(engine, c, e);
+    return 0;
+}
+
+int container_pause(struct engine *engine, struct container *c, bool pause, struct error *e) {
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+    struct container_state state;
+    int r = container_state(c, &state, e);
+    if (r < 0)
+        return r;
+    if (!container_is_alive(&state))
+        return error_set(e, -EINVAL, "container %s is not running", c->id);
+    if (pause == (state.status == STATUS_PAUSED))
+        return error_set(e, -EINVAL, pause ? "container %s is already paused" : "container %s is not paused", c->id);
+    r = connect_monitor(c, &conn, e);
+    if (r > 0)
+        return monitor_pause(&conn, pause, e);
+    if (r < 0)
+        return r;
+    struct arena a = ARENA_INIT;
+    struct cgroup_layout layout;
+    const char *path;
+    r = cgroup_layout_read(&layout, e);
+    if (r == 0)
+        r = cgroup_path(engine->roots->tag, c->record.host.cgroup_parent, c->id, &a, &path, e);
+    if (r == 0)
+        r = pause ? cgroup_freeze(&layout, path, KILL_WAIT_MS, e) : cgroup_thaw(&layout, path, e);
+    arena_release(&a);
+    return r;
+}
+
+int container_wait(struct engine *engine, struct container *c, enum wait_condition until, int *ret_exit_code, struct error *e) {
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+    struct container_state state;
+    int r = connect_monitor(c, &conn, e);
+    if (r > 0) {
+        r = monitor_wait(&conn, until, ret_exit_code, e);
+        if (r != -ECONNRESET)
+            return r;
+        error_release(e);
+    }
+    if (r < 0 && r != -ECONNRESET)
+        return r;
+    r = container_state(c, &state, e);
+    if (r < 0)
+        return r;
+    _cleanup_fd_ int pidfd = container_is_alive(&state) ? state_open_pidfd(&state) : -1;
+    if (pidfd >= 0) {
+        (void)wait_pidfd(pidfd, -1);
+        r = end_orphan(engine, c, e);
+        if (r == 0)
+            r = container_state(c, &state, e);
+    }
+    *ret_exit_code = state.exit_code;
+    return r;
+}
+
+int container_restart(struct engine *engine, struct container *c, int signo, int timeout_s, struct arena *a, struct error *e) {
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT, started = MONITOR_CONN_INIT;
+    struct container_state state;
+    int r = container_state(c, &state, e);
+    if (r == 0)
+        r = connect_monitor(c, &conn, e);
+    if (r > 0 && container_is_alive(&state))
+        return monitor_restart(&conn, signo, timeout_s, e);
+    if (r < 0)
+        return r;
+    r = container_stop(engine, c, signo, timeout_s, e);
+    if (r < 0)
+        return r;
+    const struct start_options o = START_OPTIONS_INIT;
+    return engine_start(engine, c, &o, a, &started, e);
+}
+
+/* --- rm, rename ------------------------------------------------------------------------------------------------------------ */
+
+static int remove_now(struct engine *engine, struct container *c, bool volumes, struct error *e) {
+    int r = c->run_dirfd >= 0 ? journal_undo(c->run_dirfd, "journal", e) : 0;
+    for (size_t i = 0; i < c->record.mounts.n; i++) {
+        const struct mount_point *m = LIST_AT(struct mount_point, &c->record.mounts, i);
+        if (strcmp(m->type, "volume") == 0 && m->name)
+            (void)volume_release(engine->roots, m->name, c->id, NULL);
+    }
+    if (r == 0) {
+        name_release(engine, c->record.name, c->id); /* a rename may have come after the journal */
+        r = journal_undo(c->dirfd, "journal", e);
+    }
+    if (r < 0)
+        return r;
+    for (size_t i = 0; volumes && i < c->record.mounts.n; i++) {
+        const struct mount_point *m = LIST_AT(struct mount_point, &c->record.mounts, i);
+        if (m->anonymous)
+            (void)volume_remove(engine->roots, m->name, false, NULL);
+    }
+    container_event(engine, &c->record, "destroy", NULL);
+    int runs = engine_run_dir(engine, NULL);
+    _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (runs >= 0)
+        (void)fs_remove_tree_at(runs, c->id, NULL);
+    if (trash >= 0)
+        (void)fs_remove_tree_at(trash, c->id, NULL);
+    return 0;
+}
+
+int container_remove(struct engine *engine, const char *name_or_id, bool force, bool volumes, struct error *e) {
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    struct container_state state;
+    struct arena a = ARENA_INIT;
+    int r = container_open(engine, name_or_id, &a, &c, e);
+    if (r == 0)
+        r = container_state(&c, &state, e);
+    if (r == 0 && (container_is_alive(&state) || state.status == STATUS_RESTARTING)) {
+        if (!force)
+            r = error_set(e, -EBUSY,
+                          "cannot remove container \"%s\": container is %s: stop the container before removing or force remove",
+                          name_or_id, status_text(state.status));
+        else
+            r = container_stop(engine, &c, SIGKILL, 0, e);
+    }
+    if (r == 0)
+        r = remove_now(engine, &c, volumes, e);
+    arena_release(&a);
+    return r;
+}
+
+int container_rename(struct engine *engine, struct container *c, const char *name, struct error *e) {
+    const char *old = c->record.name;
+    int r = name_check("container name", name, e);
+    if (r < 0)
+        return r;
+    if (strcmp(old, name) == 0)
+        return error_set(e, -EINVAL, "Renaming a container with the same name as its current name");
+    r = name_take(engine, name, c->id, e);
+    if (r < 0)
+        return r;
+    c->record.name = name;
+    r = container_record_write(c, true, e);
+    if (r < 0) {
+        name_release(engine, name, c->id);
+        return r;
+    }
+    name_release(engine, old, c->id);
+    container_event(engine, &c->record, "rename", NULL);
+    return 0;
+}
