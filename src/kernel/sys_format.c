@@ -303,7 +303,9 @@ void sys_event_format(const struct sys_event *ev, struct buf *out) {
     buf_add_char(out, ')');
     if (ev->before)
         return;
-    if (ev->result >= 0)
+    if (ev->call == SYS_CALL_umask)
+        buf_printf(out, " = %03o", (unsigned)ev->result);
+    else if (ev->result >= 0)
         buf_printf(out, " = %ld", ev->result);
     else
         buf_printf(out, " = -1 %s (%s)", strerrorname_np((int)-ev->result), errno_text((int)ev->result));

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "runtime/executor_state.h"
@@ -163,11 +162,8 @@ static int run_role(struct executor *x, enum plan_role role, struct error *e) {
 static _Noreturn void child_main(struct executor *x) {
     _cleanup_error_ struct error e = ERROR_INIT;
 
-    (void)sys_close(x->sync_fd); /* the monitor's end: held here too, its death would go unnoticed */
+    fd_close(x->sync_fd); /* the monitor's end: held here too, its death would go unnoticed */
     x->sync_fd = x->other_fd;
-    /* Until it is ready it must not outlive the monitor, which alone can tell anybody about it. */
-    (void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    (void)sys_umask(0);
     run_role(x, PLAN_CHILD, &e);
     report_error(x, &e);
     if (x->explain)
@@ -271,6 +267,8 @@ static int back_to_own_namespaces(struct executor *x, struct error *e) {
 
         if (x->children_ns[i] < 0)
             continue;
+        if (x->explain)
+            explain_note(x->explain, "parent", "go back, children are no longer to be born there");
         r = sys_setns(x->children_ns[i], 0);
         if (r < 0)
             return error_errno(e, r, "go back to the monitor's own namespace");
@@ -297,6 +295,8 @@ static int carry_out(struct executor *x, struct execution *out, struct error *e)
         r = run_role(x, PLAN_PARENT, e);
     if (r < 0)
         return parent_failed(x, r, out, e);
+    if (x->explain)
+        explain_note(x->explain, "parent", "wait, the socket ends when the program runs");
     r = child_follow(x, x->io->hold, out, e);
     if (r < 0)
         child_kill(x);

@@ -70,8 +70,8 @@ step_run_fn step_propagation, step_root_overlay, step_root_bind, step_root_attac
     step_root_propagation, step_directory; /* step_root.c */
 step_run_fn step_mount, step_bind, step_cgroup_mounts, step_node, step_symlink, step_mask, step_read_only,
     step_sysctl; /* step_mount.c */
-step_run_fn step_await, step_cgroup_join, step_namespace_join, step_namespace_new, step_become_root, step_hostname, step_domainname,
-    step_link_configure, step_cwd, step_oom_score, step_limit, step_keyring, step_scope, step_label, step_scheduler,
-    step_io_priority, step_personality, step_no_new_privileges, step_bound, step_user, step_ready, step_seccomp, step_capabilities,
-    step_exec;                           /* step_process.c */
+step_run_fn step_begin, step_await, step_cgroup_join, step_namespace_join, step_namespace_new, step_become_root, step_hostname,
+    step_domainname, step_link_configure, step_cwd, step_oom_score, step_limit, step_keyring, step_scope, step_label,
+    step_scheduler, step_io_priority, step_personality, step_no_new_privileges, step_bound, step_user, step_ready, step_seccomp,
+    step_capabilities, step_exec;        /* step_process.c */
 step_run_fn step_terminal, step_session; /* step_terminal.c */

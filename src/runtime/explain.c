@@ -53,6 +53,10 @@ void explain_step_done(struct explain *x, const struct plan_step *step, int resu
     explain_flush(x);
 }
 
+void explain_note(struct explain *x, const char *role, const char *what) {
+    buf_printf(&x->text, "     %-6s %s\n", role, what);
+}
+
 void explain_flush(struct explain *x) {
     (void)fs_write_all(x->fd, x->text.data, x->text.size);
     buf_clear(&x->text);

@@ -17,5 +17,7 @@ struct explain {
 void explain_begin(struct explain *x, const struct plan *plan, int fd, bool more);
 void explain_step(struct explain *x, const struct plan_step *step);
 void explain_step_done(struct explain *x, const struct plan_step *step, int result);
+/* A line for what belongs to no step. */
+void explain_note(struct explain *x, const char *role, const char *what);
 void explain_flush(struct explain *x); /* before what does not return */
 void explain_end(struct explain *x);

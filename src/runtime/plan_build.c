@@ -378,6 +378,7 @@ static int build_child(struct builder *b, const struct joined *joined, size_t n_
     const struct strs *dirs = &b->context->cgroup_join;
     int r;
 
+    STEP(b, PLAN_CHILD, PLAN_BEGIN);
     for (size_t i = 0; i < dirs->n; i++)
         STEP(b, PLAN_CHILD, PLAN_CGROUP_JOIN, join_slot + (int64_t)i, text_add(b, dirs->v[i]));
     if (b->own_user)
@@ -474,6 +475,7 @@ int plan_build_exec(const struct oci_process *process, const struct plan_exec_co
     build_cgroup_join(&b, &c->cgroup_join, &join_slot);
     unified = build_cgroup_unified(&b, c->cgroup_unified);
     STEP(&b, PLAN_HOST, PLAN_CLONE, 0, unified, -1);
+    STEP(&b, PLAN_CHILD, PLAN_BEGIN);
     for (size_t i = 0; i < c->cgroup_join.n; i++)
         STEP(&b, PLAN_CHILD, PLAN_CGROUP_JOIN, join_slot + (int64_t)i, text_add(&b, c->cgroup_join.v[i]));
     /* One call for all of them: in a user namespace the rights for the rest come with it. The pid namespace is not among them: it

@@ -81,6 +81,11 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                       {{NULL, STEP_NONE}},
                       step_release},
     /* ---- in the child: identity and files ---- */
+    [PLAN_BEGIN] = {"begin",
+                    "dies with the monitor until it is ready; files are made with the modes that are asked for",
+                    "PR_SET_PDEATHSIG(2const)",
+                    {{NULL, STEP_NONE}},
+                    step_begin},
     [PLAN_AWAIT] = {"await", "what the parent does has to be done by now", "unix(7)", {ARG("for", TEXT)}, step_await},
     [PLAN_CGROUP_JOIN] = {"enter-cgroup",
                           "whoever moves itself need not wait for the kernel's grace period",

@@ -24,6 +24,7 @@ enum plan_op {
     PLAN_OOM_CHILD,
     PLAN_RELEASE,
     /* in the child: identity and files */
+    PLAN_BEGIN,
     PLAN_AWAIT,
     PLAN_CGROUP_JOIN,
     PLAN_NAMESPACE_JOIN,
