@@ -139,7 +139,7 @@ uint64_t capability_kernel(void) {
 
     if (known == 0)
         for (unsigned n = 0; n < CAPABILITY_COUNT; n++)
-            if (prctl(PR_CAPBSET_READ, n, 0, 0, 0) >= 0)
+            if (prctl(PR_CAPBSET_READ, n, 0, 0, 0) == 1)
                 known |= CAPABILITY_BIT(n);
     return known;
 }

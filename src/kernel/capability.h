@@ -31,7 +31,8 @@ void capability_list(uint64_t set, struct arena *a, struct strs *ret);
  * else the base without what is dropped, and then what is added. */
 int capability_adjust(uint64_t base, const struct strs *add, const struct strs *drop, uint64_t *ret, struct error *e);
 
-/* Every capability of the running kernel (from PR_CAPBSET_READ; cached): at most CAPABILITY_ALL. */
+/* Every capability that this process can hand on: those of its bounding set, which the kernel knows (cached). A host may have taken
+ * some from it; "all" then means all that are left. */
 uint64_t capability_kernel(void);
 /* The calling thread's sets. */
 int capability_get(struct capability_sets *ret, struct error *e);

@@ -408,8 +408,7 @@ static int explain_exec(const char *name, bool searched, int r, struct error *e)
 /* PID 1 stays with the built-in init; the program is its child, in a process group of its own in front of the terminal. Returns in
  * the program only. */
 static int split_init(struct executor *x, struct error *e) {
-    struct clone_args args = {.exit_signal = SIGCHLD};
-    pid_t pid = sys_clone3(&args, sizeof(args));
+    pid_t pid = sys_fork();
 
     if (pid < 0)
         return error_errno(e, pid, "start the program below init");
