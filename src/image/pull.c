@@ -182,10 +182,12 @@ static int pull_from(struct pull *p, const struct registry_endpoint *ep, struct 
     memcpy(top, doc.digest, sizeof top);
     say(p->options, "%s: Pulling from %s", what, strcmp(p->ref.host, REFERENCE_DEFAULT_HOST) ? p->ref.path : slash + 1);
     r = find_manifest(p, reg, &doc, e);
-    if (r >= 0)
-        r = image_manifest_decode(doc.text.p, doc.text.n, p->a, &m, e);
-    if (r >= 0)
-        r = fetch_config(p, reg, &m.config, e);
+    if (r < 0)
+        return r;
+    r = image_manifest_decode(doc.text.p, doc.text.n, p->a, &m, e);
+    if (r < 0)
+        return error_wrap(e, r, "manifest of %s", p->ref.full);
+    r = fetch_config(p, reg, &m.config, e);
     if (r < 0)
         return r;
     (void)image_lookup(p->store, p->ref.full, p->a, &before, NULL);

@@ -109,12 +109,15 @@ int registry_blob_stream(struct registry *r, const struct descriptor *d, uint64_
         call.path = arena_printf(&a, "%s/blobs/%s", r->target.path, d->digest);
         res = registry_call(r, &call, &a, &reply, e);
         if (res < 0)
-            return error_wrap(e, res, "blob %s", d->digest);
+            return res; /* the caller knows which blob it is */
+        if (reply.status == 416 && call.offset)
+            return error_set(e, -EBADMSG, "the registry has only %llu bytes of %llu", (unsigned long long)call.offset,
+                             (unsigned long long)call.size);
         if (reply.status != 200 && reply.status != 206)
-            return registry_status_error(r, arena_printf(&a, "blob %s of %s", d->digest, r->target.repository), &reply, e);
+            return registry_status_error(r, r->target.repository, &reply, e);
         if (call.offset == before) /* a whole answer, and nothing new in it */
-            return error_set(e, -EBADMSG, "blob %s: the registry has %llu bytes of %llu", d->digest,
-                             (unsigned long long)call.offset, (unsigned long long)call.size);
+            return error_set(e, -EBADMSG, "the registry has only %llu bytes of %llu", (unsigned long long)call.offset,
+                             (unsigned long long)call.size);
     }
     return 0;
 }

@@ -106,7 +106,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.note()
         path = self.path.split("?")[0]
         if path == "/token":
-            return self.answer(200, json.dumps({"token": f"secret-{count('token')}"}).encode())
+            mode = self.path.split("repository%3A")[1].split("%3A")[0]
+            return self.answer(200, json.dumps({"token": f"secret-{mode}-{count('token/' + mode)}"}).encode())
         if path.startswith("/elsewhere/"):
             return self.blob("crosshost", path[len("/elsewhere/"):])
         if path == "/loop":
@@ -177,7 +178,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         tries = count(mode + "/blob")
         if mode == "crosshost" and not self.path.startswith("/elsewhere/"):
             return self.answer(307, Location=f"{self.base(OTHER)}/elsewhere/{what}")
-        if mode == "expiring" and self.headers.get("Authorization") == "Bearer secret-1":
+        if mode == "expiring" and self.headers.get("Authorization") == "Bearer secret-expiring-1":
             return self.challenge()
         if mode == "corrupt":
             return self.answer(200, data[:-100] + b"x" * 100)
