@@ -109,7 +109,7 @@ void format_tabs(const char *text, struct buf *out) {
 }
 
 static void write_labels(const struct map *labels, struct buf *out) {
-    buf_add_str(out, ",\"Label\":{");
+    buf_add_str(out, "{\"Label\":{");
     for (size_t i = 0; labels && i < labels->n; i++) {
         if (i)
             buf_add_char(out, ',');
@@ -117,11 +117,11 @@ static void write_labels(const struct map *labels, struct buf *out) {
         buf_add_char(out, ':');
         json_write_string(out, labels->v[i].value);
     }
-    buf_add_char(out, '}');
+    buf_add_str(out, "}}");
 }
 
-/* One row (row == NULL: the headers) as a JSON object. With `all`, what only templates may use is there, too. */
-static void write_row(const struct format_list *f, const struct format_row *row, bool all, struct buf *out) {
+/* One row (row == NULL: the headers) as a JSON object. */
+static void write_row(const struct format_list *f, const struct format_row *row, struct buf *out) {
     buf_add_char(out, '{');
     for (size_t i = 0; i < f->column_count; i++) {
         const char *value = row ? row->values[i] : f->columns[i].header;
@@ -132,18 +132,17 @@ static void write_row(const struct format_list *f, const struct format_row *row,
         buf_add_char(out, ':');
         json_write_string(out, value ? value : "");
     }
-    if (all)
-        write_labels(row ? row->labels : NULL, out);
     buf_add_char(out, '}');
 }
 
 static int render_row(const struct format_list *f, const struct template *t, const struct format_row *row, struct buf *out,
                       struct error *e) {
-    _cleanup_buf_ struct buf json = BUF_INIT;
+    _cleanup_buf_ struct buf json = BUF_INIT, labels = BUF_INIT;
     int r;
 
-    write_row(f, row, true, &json);
-    r = template_execute(t, buf_text(&json), json.size, out, e);
+    write_row(f, row, &json);
+    write_labels(row ? row->labels : NULL, &labels);
+    r = template_execute_more(t, buf_text(&json), json.size, &labels, out, e);
     if (r >= 0)
         buf_add_char(out, '\n');
     return r;
@@ -180,7 +179,7 @@ int format_rows(const struct format_list *f, const char *format, bool quiet, con
         return render(f, f->table, true, rows, out, e);
     if (!strcmp(format, "json")) {
         for (size_t i = 0; i < rows->n; i++) {
-            write_row(f, LIST_AT(struct format_row, rows, i), false, out);
+            write_row(f, LIST_AT(struct format_row, rows, i), out);
             buf_add_char(out, '\n');
         }
         return 0;

@@ -27,6 +27,9 @@ static inline void template_freep(struct template **t) {
 /* Appends the output for one JSON document. -EINVAL: a field that is not there, a function with unfitting arguments; what was
  * appended before stays in `out`, so callers print it only on success. */
 int template_execute(const struct template *t, const char *json, size_t n, struct buf *out, struct error *e);
+/* The same; fields that the document's top has not are looked up in `more` (a JSON object), which `json .` does not show. */
+int template_execute_more(const struct template *t, const char *json, size_t n, const struct buf *more, struct buf *out,
+                          struct error *e);
 
 /* Makes tab and newline of \t and \n outside of {{…}}, as people type them into shells. The caller owns the result. */
 char *template_unescape(const char *text);

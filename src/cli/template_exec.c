@@ -17,6 +17,7 @@ struct executor {
     struct values pool;
     struct variable variables[VARIABLES_MAX];
     size_t variable_count;
+    struct json_object *root, *more;
     struct buf *out;
     struct error *e;
     unsigned line;
@@ -69,15 +70,17 @@ static bool find_key(struct json_object *o, const char *name, struct json_object
 static int eval_chain(struct executor *x, const struct operand *o, struct json_object *value, struct json_object **ret) {
     for (size_t i = 0; i < o->chain.n; i++) {
         struct error inner = ERROR_INIT;
+        struct json_object *next;
 
         if (!json_object_is_type(value, json_type_object)) {
             error_set(&inner, -EINVAL, value ? "can't evaluate field %s" : "nil data; no entry for key \"%s\"", o->chain.v[i]);
             return fail(x, o->source, &inner);
         }
-        if (!find_key(value, o->chain.v[i], &value)) {
+        if (!find_key(value, o->chain.v[i], &next) && !(value == x->root && x->more && find_key(x->more, o->chain.v[i], &next))) {
             error_set(&inner, -EINVAL, "map has no entry for key \"%s\"", o->chain.v[i]);
             return fail(x, o->source, &inner);
         }
+        value = next;
     }
     *ret = value;
     return 0;
@@ -356,27 +359,42 @@ static int run_nodes(struct executor *x, const struct list *nodes, struct json_o
     return r;
 }
 
-int template_execute(const struct template *t, const char *json, size_t n, struct buf *out, struct error *e) {
+/* NULL with *ret_ok false when the text is not JSON. */
+static struct json_object *parse(struct executor *x, const char *json, size_t n, bool *ret_ok) {
+    struct json_tokener *tok = n > INT32_MAX ? NULL : json_tokener_new_ex(TEMPLATE_DEPTH_MAX);
+    struct json_object *o;
+
+    *ret_ok = false;
+    if (!tok)
+        return NULL;
+    o = values_keep(&x->pool, json_tokener_parse_ex(tok, json, (int)n));
+    if (json_tokener_get_error(tok) == json_tokener_continue) /* a bare number ends only at the end of the text */
+        o = values_keep(&x->pool, json_tokener_parse_ex(tok, "", 1));
+    *ret_ok = json_tokener_get_error(tok) == json_tokener_success;
+    json_tokener_free(tok);
+    return o;
+}
+
+int template_execute_more(const struct template *t, const char *json, size_t n, const struct buf *more, struct buf *out,
+                          struct error *e) {
     struct executor x = {.out = out, .e = e};
-    struct json_tokener *tok = json_tokener_new_ex(TEMPLATE_DEPTH_MAX);
-    struct json_object *root;
+    bool ok, more_ok = true;
     int r;
 
-    if (!tok || n > INT32_MAX) {
-        json_tokener_free(tok);
-        return error_errno(e, -ENOMEM, "read the data of a template");
-    }
-    root = values_keep(&x.pool, json_tokener_parse_ex(tok, json, (int)n));
-    if (json_tokener_get_error(tok) == json_tokener_continue) /* a bare number ends only at the end of the text */
-        root = values_keep(&x.pool, json_tokener_parse_ex(tok, "", 1));
-    r = json_tokener_get_error(tok) == json_tokener_success ? 0 : error_set(e, -EBADMSG, "the data of a template is not JSON");
-    json_tokener_free(tok);
+    x.root = parse(&x, json, n, &ok);
+    if (more)
+        x.more = parse(&x, buf_text(more), more->size, &more_ok);
+    r = ok && more_ok ? 0 : error_set(e, -EBADMSG, "the data of a template is not JSON");
     if (r >= 0)
-        r = variable_declare(&x, "", root);
+        r = variable_declare(&x, "", x.root);
     if (r >= 0)
-        r = run_nodes(&x, &t->nodes, root);
+        r = run_nodes(&x, &t->nodes, x.root);
     values_release(&x.pool);
     if (r >= 0 && out->failed)
         r = error_set(e, -EFBIG, "the output of the template is too long");
     return r < 0 ? r : 0;
+}
+
+int template_execute(const struct template *t, const char *json, size_t n, struct buf *out, struct error *e) {
+    return template_execute_more(t, json, n, NULL, out, e);
 }

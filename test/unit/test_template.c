@@ -126,7 +126,8 @@ static void check_rows(const char *format, bool quiet, const char *want) {
     LIST_ADD(&a, struct format_row, &rows)->values = first;
     LIST_AT(struct format_row, &rows, 0)->labels = &labels;
     LIST_ADD(&a, struct format_row, &rows)->values = second;
-    assert_int_equal(format_rows(&list, format, quiet, &rows, &out, &e), 0);
+    if (format_rows(&list, format, quiet, &rows, &out, &e) < 0)
+        fail_msg("%s: %s", format ? format : "", e.text);
     assert_string_equal(buf_text(&out), want);
 }
 
@@ -138,6 +139,9 @@ static void test_rows(void **state) {
     check_rows(NULL, true, "0123456789ab\nba9876543210\n");
     check_rows("{{.Names}}\\t{{.Label \"k\"}}", false, "wéb\tv\na-very-long-name\t<no value>\n");
     check_rows("table {{.Image}}\\t{{.ID}}", false, "IMAGE     CONTAINER ID\nalpine    0123456789ab\n          ba9876543210\n");
+    check_rows("{{json .}}", false,
+               "{\"ID\":\"0123456789ab\",\"Names\":\"wéb\",\"Image\":\"alpine\"}\n"
+               "{\"ID\":\"ba9876543210\",\"Names\":\"a-very-long-name\",\"Image\":\"\"}\n");
     check_rows("json", false,
                "{\"ID\":\"0123456789ab\",\"Names\":\"wéb\",\"Image\":\"alpine\"}\n"
                "{\"ID\":\"ba9876543210\",\"Names\":\"a-very-long-name\",\"Image\":\"\"}\n");
