@@ -84,3 +84,10 @@ servers_stop() {
         [ ! -e "$pid" ] || kill "$(cat "$pid")" 2>/dev/null || true
     done
 }
+
+images_remove() {
+    local ids
+    ids=$(tare images -q --no-trunc)
+    # shellcheck disable=SC2086
+    [ -z "$ids" ] || tare rmi -f $ids >/dev/null
+}
