@@ -203,5 +203,6 @@ int launch_monitor(struct engine *engine, struct container *c, struct start_cont
     l.root_fd = engine->roots->root_fd;
     l.run_root_fd = engine->roots->run_fd;
     l.explain_fd = o->explain_fd;
+    l.holder_fd = x->holder_fd;
     return monitor_start(&l, ret, e);
 }

@@ -10,7 +10,9 @@
 #include "engine/create.h"
 #include "engine/launch.h"
 #include "engine/start_network.h"
+#include "engine/start_ports.h"
 #include "network/network.h"
+#include "network/port.h"
 #include "runtime/journal.h"
 
 /* --- the run directory ----------------------------------------------------------------------------------------------------- */
@@ -79,7 +81,8 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
 
 /* --- what will stand on the host ------------------------------------------------------------------------------------------- */
 
-static int write_run_journal(const struct container *c, const struct start_context *x, struct arena *a, struct error *e) {
+static int write_run_journal(const struct engine *engine, const struct container *c, const struct start_context *x, struct arena *a,
+                             struct error *e) {
     _cleanup_journal_ struct journal j = JOURNAL_INIT;
     struct strs groups = {0};
     for (size_t i = 0; i < x->attachments.n; i++) {
@@ -87,6 +90,7 @@ static int write_run_journal(const struct container *c, const struct start_conte
         for (size_t k = 0; k < n->leases.n; k++)
             journal_add(&j, JOURNAL_UNLINK, n->leases.v[k]);
     }
+    ports_journal(engine, x, a, &j);
     cgroup_plan_dirs(&x->layout, x->cgroup, a, &groups);
     for (size_t i = 0; i < groups.n; i++)
         journal_add(&j, JOURNAL_CGROUP, groups.v[i]);
@@ -96,6 +100,7 @@ static int write_run_journal(const struct container *c, const struct start_conte
 /* A start that failed before the monitor took over. */
 static void take_back(struct engine *engine, struct container *c, const struct start_context *x) {
     int dir = engine_run_dir(engine, NULL);
+    port_release(&x->ports);
     for (size_t i = 0; i < x->attachments.n; i++)
         network_detach(engine->roots, LIST_AT(struct network_attachment, &x->attachments, i));
     if (dir >= 0)
@@ -130,9 +135,11 @@ static int prepare(struct engine *engine, struct container *c, struct arena *a, 
     if (r == 0)
         r = start_network(engine, c, a, x, e);
     if (r == 0)
+        r = ports_take(engine, c, a, x, e);
+    if (r == 0)
         r = build_plan(engine, c, x, a, plan, e);
     if (r == 0)
-        r = write_run_journal(c, x, a, e);
+        r = write_run_journal(engine, c, x, a, e);
     return r;
 }
 
@@ -150,7 +157,15 @@ static int start_locked(struct engine *engine, struct container *c, const struct
         take_back(engine, c, x);
         return r;
     }
-    return launch_monitor(engine, c, x, &plan, o, a, ret, e);
+    r = ports_activate(engine, x, a, e);
+    if (r < 0) {
+        (void)journal_undo(c->run_dirfd, "journal", NULL);
+        take_back(engine, c, x);
+        return r;
+    }
+    r = launch_monitor(engine, c, x, &plan, o, a, ret, e);
+    x->holder_fd = fd_close(x->holder_fd);
+    return r;
 }
 
 int engine_start(struct engine *engine, struct container *c, const struct start_options *o, struct arena *a,

@@ -31,6 +31,8 @@ struct start_context {
     struct plan_context plan;
     struct cgroup_layout layout;
     struct list attachments; /* struct network_attachment */
+    struct list ports;       /* struct published_port */
+    int holder_fd;           /* keeps their sockets; for the monitor */
     const char *cgroup;      /* "/tare/<id>" */
 };
 /* Fills context->input from the container and the host. */

@@ -1,8 +1,10 @@
 #include "kernel/link.h"
 
+#include <linux/ethtool.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -378,11 +380,14 @@ static int bridge_make(const struct link_bridge *bridge, struct error *e) {
     return talk(&b, NULL, e);
 }
 
+/* By ioctl, not in /sys: that shows the network namespace it was mounted in. */
 static bool link_is_bridge(const char *name) {
-    char path[64];
+    _cleanup_fd_ int fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+    struct ifreq request = {.ifr_data = (char *)&info};
 
-    (void)snprintf(path, sizeof(path), "/sys/class/net/%.15s/bridge", name);
-    return access(path, F_OK) == 0;
+    (void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+    return fd >= 0 && sys_ioctl(fd, SIOCETHTOOL, &request) == 0 && strcmp(info.driver, "bridge") == 0;
 }
 
 int link_bridge_create(const struct link_bridge *bridge, struct error *e) {
@@ -392,8 +397,7 @@ int link_bridge_create(const struct link_bridge *bridge, struct error *e) {
 
     if (r < 0 && r != -EEXIST)
         return error_wrap(e, r, "make bridge %s", bridge->name);
-    /* /sys shows the namespace it was mounted in; where that is another one, the port's creation tells. */
-    if (r == -EEXIST && access("/sys/class/net/lo", F_OK) == 0 && link_index(bridge->name) && !link_is_bridge(bridge->name))
+    if (r == -EEXIST && !link_is_bridge(bridge->name))
         return error_set(e, -EEXIST, "make bridge %s: an interface of that name is there, and is no bridge", bridge->name);
     if (r == -EEXIST)
         error_release(e);

@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "kernel/link.h"
+#include "model/units.h"
 
 #define RECORD_FILE     "forwarding"
 #define RECORD_SIZE_MAX ((size_t)64 << 10)
@@ -19,12 +20,14 @@ static void setting_path(char path[SYSCTL_PATH_MAX], const char *family, const c
 static int setting_read(const char *path) {
     _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     char text[16] = "";
+    int64_t value;
 
     if (fd < 0)
         return -errno;
     if (read(fd, text, sizeof(text) - 1) < 0)
         return -errno;
-    return atoi(text);
+    text[strcspn(text, "\n")] = '\0';
+    return int_parse(text, 0, INT16_MAX, &value) < 0 ? -EBADMSG : (int)value;
 }
 
 static int setting_write(const char *path, int value, struct error *e) {
@@ -199,6 +202,7 @@ int forwarding_restore(const struct roots *roots, struct error *e) {
         return r;
     for (char *line = record.data, *end; line && *line; line = end ? end + 1 : NULL) {
         char *space;
+        int64_t value;
 
         end = strchr(line, '\n');
         if (end)
@@ -207,7 +211,9 @@ int forwarding_restore(const struct roots *roots, struct error *e) {
         if (!space)
             continue;
         *space = '\0';
-        (void)setting_write(line, atoi(space + 1), NULL); /* an interface that is gone took its setting along */
+        if (int_parse(space + 1, 0, INT16_MAX, &value) < 0)
+            continue;
+        (void)setting_write(line, (int)value, NULL); /* an interface that is gone took its setting along */
     }
     return fs_unlink_at(roots->run_fd, RECORD_FILE, e);
 }

@@ -9,6 +9,7 @@
 
 #include "base/fs.h"
 #include "base/id.h"
+#include "model/units.h"
 #include "network/firewall.h"
 #include "network/holder.h"
 #include "network/lease.h"
@@ -69,6 +70,7 @@ struct listing {
 static int record_parse(const char *file, char *text, struct arena *a, struct port_record *ret) {
     char protocol[8], ip[IP_TEXT_MAX], *field[5] = {NULL};
     struct port_record p = {0};
+    int64_t target_port;
     unsigned port;
 
     if (sscanf(file, "%7[a-z]-%63[^-]-%u", protocol, ip, &port) != 3 || port > UINT16_MAX ||
@@ -84,7 +86,9 @@ static int record_parse(const char *file, char *text, struct arena *a, struct po
         (void)ip_parse(ip, &p.host_ip, NULL);
     (void)ip_parse(field[2], &p.target4, NULL);
     (void)ip_parse(field[3], &p.target6, NULL);
-    p.container_port = (uint16_t)atoi(field[4]);
+    if (int_parse(field[4], 1, UINT16_MAX, &target_port) < 0)
+        return -EINVAL;
+    p.container_port = (uint16_t)target_port;
     p.container_id = arena_strdup(a, field[0]);
     p.container_name = arena_strdup(a, field[1]);
     *ret = p;
@@ -181,6 +185,10 @@ static int bind_port(uint8_t protocol, const struct ip_address *ip, bool v6, uin
         memcpy(&six.sin6_addr, ip->bytes, 16);
     if (v6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    /* A relay's connections end here and rest in TIME_WAIT, which would keep the port from being published again for a minute. Only
+     * for what will listen: a socket that listens is exclusive in spite of it, one that is merely bound would not be. */
+    if (v6 && protocol == IPPROTO_TCP)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     /* An address that an interface gets later (a VPN, a moved service address) can be published on before. */
     if (ip->family != IP_NONE)
         (void)setsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof(one));
@@ -228,7 +236,24 @@ static int hold(struct published_port *p, uint16_t port) {
     }
 }
 
-static int hold_one_of(struct published_port *p, const struct port_mapping *m, struct error *e) {
+/* Whose is it? A container of these roots is known by its record; anybody else by his socket. */
+static int in_use(const struct roots *roots, const struct port_mapping *m, struct arena *a, struct error *e) {
+    struct list records = {0};
+
+    (void)port_list(roots, a, &records, NULL);
+    for (size_t i = 0; i < records.n; i++) {
+        const struct port_record *record = LIST_AT(struct port_record, &records, i);
+
+        if (record->protocol == m->protocol && record->host_port == m->host_first &&
+            lease_owner_exists(roots, record->container_id))
+            return error_set(e, -EADDRINUSE, "port %u/%s is in use by container %s", m->host_first, port_protocol_name(m->protocol),
+                             record->container_name);
+    }
+    return holder_error(m->protocol, m->host_first, e);
+}
+
+static int hold_one_of(const struct roots *roots, struct published_port *p, const struct port_mapping *m, struct arena *a,
+                       struct error *e) {
     char ip[IP_TEXT_MAX];
     int r = -EADDRINUSE;
 
@@ -237,7 +262,7 @@ static int hold_one_of(struct published_port *p, const struct port_mapping *m, s
     if (r == 0)
         return 0;
     if (r == -EADDRINUSE && m->host_first == m->host_last && m->host_first)
-        return holder_error(p->protocol, m->host_first, e);
+        return in_use(roots, m, a, e);
     if (r == -EADDRINUSE)
         return error_set(e, r, "every port of %u-%u is in use", m->host_first, m->host_last);
     if (r == -EACCES)
@@ -264,7 +289,7 @@ static int publish(const struct roots *roots, const char *id, const char *name, 
 
     if (ip_is_unspecified(&m->host_ip) && m->host_ip.family == IP_V4)
         p->host_ip = m->host_ip; /* 0.0.0.0 is IPv4 alone */
-    r = hold_one_of(p, m, e);
+    r = hold_one_of(roots, p, m, a, e);
     if (r == 0)
         r = record_write(roots, id, name, p, a, e);
     if (r == 0)

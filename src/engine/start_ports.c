@@ -1,0 +1,96 @@
+#include "engine/start_ports.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "model/port.h"
+#include "network/firewall.h"
+#include "network/port.h"
+
+static int gather_bindings(const struct host_config *h, struct arena *a, struct list *ret, struct error *e) {
+    for (size_t i = 0; i < h->port_bindings.n; i++) {
+        const struct json_objs *of = LIST_AT(struct json_objs, &h->port_bindings, i);
+        for (size_t k = 0; k < of->items.n; k++) {
+            const struct port_binding *b = LIST_AT(struct port_binding, &of->items, k);
+            int r = port_parse_binding(of->key, b->host_ip, b->host_port, a, ret, e);
+            if (r < 0)
+                return error_wrap(e, r, "publish port %s", of->key);
+        }
+    }
+    return 0;
+}
+
+/* -P: every exposed port that is not published already gets a free one of the host. */
+static int gather_exposed(const struct container_record *record, struct arena *a, struct list *ret, struct error *e) {
+    for (size_t i = 0; i < record->config.exposed_ports.n; i++) {
+        struct list exposed = {0};
+        int r = port_parse_exposed(record->config.exposed_ports.v[i], a, &exposed, e);
+        if (r < 0)
+            return r;
+        for (size_t k = 0; k < exposed.n; k++) {
+            const struct port_mapping *m = LIST_AT(struct port_mapping, &exposed, k);
+            bool known = false;
+            for (size_t j = 0; j < ret->n && !known; j++)
+                known = LIST_AT(struct port_mapping, ret, j)->protocol == m->protocol &&
+                        LIST_AT(struct port_mapping, ret, j)->container_port == m->container_port;
+            if (!known)
+                *LIST_ADD(a, struct port_mapping, ret) = *m;
+        }
+    }
+    return 0;
+}
+
+/* Translation leads to an address behind a bridge: without one (host network, macvlan) there is nothing to publish. */
+static const struct network_attachment *bridged(const struct start_context *x) {
+    for (size_t i = 0; i < x->attachments.n; i++) {
+        const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
+        if (n->link.kind == LINK_VETH && !n->internal)
+            return n;
+    }
+    return NULL;
+}
+
+int ports_take(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x, struct error *e) {
+    const struct network_attachment *n = bridged(x);
+    struct list mappings = {0};
+    int r = gather_bindings(&c->record.host, a, &mappings, e);
+    if (r == 0 && c->record.host.publish_all_ports)
+        r = gather_exposed(&c->record, a, &mappings, e);
+    if (r < 0 || mappings.n == 0)
+        return r;
+    if (!n) {
+        /* As Docker does: the flag has no meaning there, and scripts give it all the same. */
+        log_warn("published ports are discarded: the container has no bridge network of its own");
+        return 0;
+    }
+    return port_publish(engine->roots, c->id, c->record.name, &mappings, n, a, &x->ports, e);
+}
+
+void ports_journal(const struct engine *engine, const struct start_context *x, struct arena *a, struct journal *j) {
+    char table[FIREWALL_TABLE_MAX], text[NFT_ELEMENT_TEXT_MAX];
+    struct list elements = {0};
+    firewall_table_name(engine->roots, table);
+    for (size_t i = 0; i < x->ports.n; i++)
+        journal_add(j, JOURNAL_UNLINK, LIST_AT(struct published_port, &x->ports, i)->record);
+    port_elements(&x->ports, a, &elements);
+    for (size_t i = 0; i < elements.n; i++) {
+        nft_element_format(LIST_AT(struct nft_element, &elements, i), text);
+        journal_add(j, JOURNAL_NFT, table, text);
+    }
+}
+
+int ports_activate(const struct engine *engine, struct start_context *x, struct arena *a, struct error *e) {
+    char table[FIREWALL_TABLE_MAX];
+    struct list elements = {0};
+    int r;
+    x->holder_fd = -1;
+    if (x->ports.n == 0)
+        return 0;
+    firewall_table_name(engine->roots, table);
+    port_elements(&x->ports, a, &elements);
+    r = nft_elements_add(table, elements.v, elements.n, e);
+    if (r == 0)
+        r = port_hold(&x->ports, &x->holder_fd, e);
+    port_close(&x->ports);
+    return r < 0 ? error_wrap(e, r, "publish ports") : 0;
+}
