@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "engine/engine.h"
+#include "engine/heal.h"
 #include "model/config.h"
 
 #define SYSTEM_CONFIG "/etc/tare/tare.conf"
@@ -127,6 +128,8 @@ int cli_write(const struct buf *b, struct error *e) {
 }
 
 void cli_release(struct cli *cli) {
+    if (cli->engine_value) /* after the answer: what commands left that were killed */
+        engine_heal_later(cli->engine_value);
     engine_close(cli->engine_value);
     roots_release(&cli->roots_value);
     arena_release(&cli->arena);

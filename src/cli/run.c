@@ -7,7 +7,6 @@
 #include "cli/foreground.h"
 #include "cli/pull_view.h"
 #include "engine/create.h"
-#include "engine/heal.h"
 #include "engine/start.h"
 
 struct run_flags {
@@ -145,9 +144,7 @@ static int run_run(struct cli *cli, const void *options, const struct strs *args
     if (f->container.tty)
         foreground_size(&s.rows, &s.columns);
     c.record.config.stdin_once = f->container.interactive && s.attached;
-    r = start_container(cli, &flags, engine, &c, &s, e);
-    engine_heal_later(engine);
-    return r;
+    return start_container(cli, &flags, engine, &c, &s, e);
 }
 
 const struct command command_run = {
