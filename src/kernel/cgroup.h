@@ -57,6 +57,9 @@ struct cgroup_layout {
 
 /* Reads /proc/self/mountinfo and, for version 2, cgroup.controllers. A host without cgroups gives count == 0 and no error. */
 int cgroup_layout_read(struct cgroup_layout *ret, struct error *e);
+/* The same through the run directory's cache, a tenth of the time: what was read once holds as long as /sys/fs/cgroup is the same
+ * directory with the same entries. */
+int cgroup_layout_load(int run_fd, struct cgroup_layout *ret, struct error *e);
 /* The pure part: from the text of mountinfo, and that of the version 2 root's cgroup.controllers (NULL = none). */
 int cgroup_layout_parse(const char *mountinfo, const char *unified_controllers, struct cgroup_layout *ret, struct error *e);
 /* "v1", "hybrid", "v2" or "none"; static. */

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fs.h"
 #include "kernel/cgroup.h"
@@ -186,6 +187,68 @@ int cgroup_layout_read(struct cgroup_layout *ret, struct error *e) {
     if (r < 0)
         return r;
     *ret = l;
+    return 0;
+}
+
+/* A hierarchy that is mounted later needs a new directory in /sys/fs/cgroup, which changes its time; a file system mounted over it
+ * is another device. So one stat(2) tells whether the file still holds, in another mount namespace as well. */
+#define CACHE_DIR   "cache"
+#define CACHE_FILE  "cgroup-layout"
+#define CACHE_MAGIC 0x3170756f72676374ULL /* raised with every change of struct cgroup_layout */
+
+struct layout_file {
+    uint64_t magic;
+    uint64_t size;
+    uint64_t device, inode;
+    int64_t seconds, nanoseconds;
+    struct cgroup_layout layout;
+};
+
+static bool make_head(struct layout_file *ret) {
+    struct stat st;
+
+    if (stat("/sys/fs/cgroup", &st) < 0)
+        return false;
+    memset(ret, 0, sizeof(*ret));
+    ret->magic = CACHE_MAGIC;
+    ret->size = sizeof(*ret);
+    ret->device = st.st_dev;
+    ret->inode = st.st_ino;
+    ret->seconds = st.st_mtim.tv_sec;
+    ret->nanoseconds = st.st_mtim.tv_nsec;
+    return true;
+}
+
+static bool is_plausible(const struct cgroup_layout *l) {
+    bool good = l->count >= 0 && l->count <= CGROUP_HIERARCHIES_MAX && l->unified >= CGROUP_NONE && l->unified < l->count;
+
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+        good = good && l->of[c] >= CGROUP_NONE && l->of[c] < l->count;
+    for (int i = 0; good && i < l->count; i++)
+        good = l->hierarchies[i].mount[0] == '/' && memchr(l->hierarchies[i].mount, '\0', CGROUP_MOUNT_MAX);
+    return good;
+}
+
+int cgroup_layout_load(int run_fd, struct cgroup_layout *ret, struct error *e) {
+    struct layout_file head, file;
+    bool known = make_head(&head);
+    _cleanup_fd_ int fd = -1, dirfd = -1;
+    int r;
+
+    fd = known ? openat(run_fd, CACHE_DIR "/" CACHE_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (fd >= 0 && read(fd, &file, sizeof(file)) == (ssize_t)sizeof(file) &&
+        memcmp(&file, &head, offsetof(struct layout_file, layout)) == 0 && is_plausible(&file.layout)) {
+        *ret = file.layout;
+        return 0;
+    }
+    r = cgroup_layout_read(ret, e);
+    if (r < 0 || !known)
+        return r;
+    head.layout = *ret;
+    (void)mkdirat(run_fd, CACHE_DIR, 0700);
+    dirfd = fs_open_beneath(run_fd, CACHE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (dirfd >= 0) /* a cache that cannot be written only costs time */
+        (void)fs_replace_at(dirfd, CACHE_FILE, &head, sizeof(head), 0600, FS_NO_SYNC, NULL);
     return 0;
 }
 

@@ -385,13 +385,24 @@ static const char *parent_of(const char *path, struct arena *a) {
     return arena_strndup(a, path, (size_t)(strrchr(path, '/') - path));
 }
 
+/* Controllers that count something in every container, and those that are only of use with a limit. */
+static unsigned wanted_controllers(const struct oci_resources *res) {
+    unsigned set = 1U << CGROUP_CPU | 1U << CGROUP_CPUSET | 1U << CGROUP_MEMORY | 1U << CGROUP_PIDS | 1U << CGROUP_IO;
+
+    if (res && res->hugepage_limits.n > 0)
+        set |= 1U << CGROUP_HUGETLB;
+    if (res && res->rdma.n > 0)
+        set |= 1U << CGROUP_RDMA;
+    return res && res->unified.n > 0 ? ~0U : set;
+}
+
 /* Version 2 hands a controller down only where every group above says so. */
-static void plan_enabling(struct planner *p) {
+static void plan_enabling(struct planner *p, unsigned wanted) {
     const struct cgroup_hierarchy *h = &p->layout->hierarchies[p->layout->unified];
     const char *words = "";
 
     for (int c = 0; c < CGROUP_CONTROLLERS; c++)
-        if (h->controllers & 1U << c)
+        if (h->controllers & wanted & 1U << c)
             words = arena_printf(p->arena, "%s%s+%s", words, *words ? " " : "", c == CGROUP_IO ? "io" : cgroup_controller_name(c));
     if (!*words)
         return;
@@ -434,7 +445,7 @@ int cgroup_plan_create(const struct cgroup_layout *layout, const char *path, con
     for (int i = 0; i < layout->count; i++)
         (void)add(&p, &(struct cgroup_op){.kind = CGROUP_MKDIR, .dir = cgroup_dir(layout, i, path, a), .what = "group"});
     if (layout->unified >= 0)
-        plan_enabling(&p);
+        plan_enabling(&p, wanted_controllers(resources));
     plan_inheritance(&p, resources ? resources->cpu : NULL);
     if (resources)
         plan_resources(&p, resources);

@@ -154,7 +154,7 @@ static bool is_blank(const char *text) {
 
 /* Another tare may have made the group above a moment ago and not have filled it yet, so an empty one is filled first, up to the
  * root. */
-static int inherit(int dirfd, const char *file, char text[CGROUP_TEXT_MAX], unsigned depth) {
+static int inherit(int dirfd, const char *file, char text[CGROUP_TEXT_MAX], unsigned depth, bool is_leaf) {
     _cleanup_fd_ int parent = -1;
     int r = cgroup_read(dirfd, file, text);
 
@@ -163,15 +163,17 @@ static int inherit(int dirfd, const char *file, char text[CGROUP_TEXT_MAX], unsi
     parent = sys_openat(dirfd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     if (parent < 0)
         return parent;
-    r = depth == 0 ? -ELOOP : inherit(parent, file, text, depth - 1);
+    r = depth == 0 ? -ELOOP : inherit(parent, file, text, depth - 1, false);
     if (r < 0)
         return r;
+    if (!is_leaf) /* a group above, new: what is made below it from now on starts as a copy */
+        (void)cgroup_write(dirfd, "cgroup.clone_children", "1");
     return cgroup_write(dirfd, file, text);
 }
 
 static int run_inherit(const struct cgroup_op *op, int dirfd, struct error *e) {
     char text[CGROUP_TEXT_MAX];
-    int r = inherit(dirfd, op->file, text, CGROUP_PATH_MAX / 2);
+    int r = inherit(dirfd, op->file, text, CGROUP_PATH_MAX / 2, true);
 
     return r < 0 ? error_errno(e, r, "%s: inherit %s/%s from the group above", op->what, op->dir, op->file) : 0;
 }

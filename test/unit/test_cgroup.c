@@ -196,8 +196,8 @@ static void plan_v2(void **state) {
     (void)state;
     expect_plan(&l, RESOURCES,
                 "mkdir /sys/fs/cgroup/tare/c\n"
-                "enable /sys/fs/cgroup/cgroup.subtree_control = +cpu +cpuset +memory +pids +io +hugetlb +rdma\n"
-                "enable /sys/fs/cgroup/tare/cgroup.subtree_control = +cpu +cpuset +memory +pids +io +hugetlb +rdma\n"
+                "enable /sys/fs/cgroup/cgroup.subtree_control = +cpu +cpuset +memory +pids +io\n"
+                "enable /sys/fs/cgroup/tare/cgroup.subtree_control = +cpu +cpuset +memory +pids +io\n"
                 "program /sys/fs/cgroup/tare/c\n"
                 "write /sys/fs/cgroup/tare/c/memory.max = 104857600\n"
                 "write /sys/fs/cgroup/tare/c/memory.swap.max = 104857600 (optional)\n"
@@ -216,8 +216,8 @@ static void plan_unlimited(void **state) {
     (void)state;
     expect_plan(&v2, "{\"memory\":{\"limit\":-1,\"swap\":-1},\"pids\":{\"limit\":-1},\"cpu\":{\"quota\":-1}}",
                 "mkdir /sys/fs/cgroup/tare/c\n"
-                "enable /sys/fs/cgroup/cgroup.subtree_control = +cpu +cpuset +memory +pids +io +hugetlb +rdma\n"
-                "enable /sys/fs/cgroup/tare/cgroup.subtree_control = +cpu +cpuset +memory +pids +io +hugetlb +rdma\n"
+                "enable /sys/fs/cgroup/cgroup.subtree_control = +cpu +cpuset +memory +pids +io\n"
+                "enable /sys/fs/cgroup/tare/cgroup.subtree_control = +cpu +cpuset +memory +pids +io\n"
                 "write /sys/fs/cgroup/tare/c/memory.max = max\n"
                 "write /sys/fs/cgroup/tare/c/memory.swap.max = max (optional)\n"
                 "write /sys/fs/cgroup/tare/c/cpu.max = max\n"
