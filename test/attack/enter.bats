@@ -1,0 +1,181 @@
+# Ways out through the engine's own work at start, exec and on files: sections A and B of the catalogue of attacks.
+load lib
+
+setup_file() { attack_file; }
+teardown_file() { roots_remove; }
+setup() { host_before; }
+teardown() { host_after; }
+
+@test "no descriptor but the three is left open (CVE-2024-21626, CVE-2016-9962)" {
+    attempt -- fds
+    is ""
+    ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" busybox sleep 100
+    ok tare exec c /probe fds
+    is ""
+}
+
+@test "a working directory behind a descriptor leads nowhere outside (CVE-2024-21626)" {
+    for n in 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+        run tare run --rm -w "/proc/self/fd/$n" busybox sh -c 'ls ../../../../../../../; pwd'
+        has_not canary
+        has_not lost+found
+    done
+    ok tare run -d --name c busybox sleep 100
+    for n in 3 4 5 6 7 8 9 10 11 12; do
+        run tare exec -w "/proc/self/fd/$n" c sh -c 'ls ../../../../../../../; pwd'
+        has_not lost+found
+    done
+}
+
+@test "the engine's programs cannot be opened for writing from inside (CVE-2019-5736)" {
+    hostile_image evil "rm bin/sh; printf '#!/proc/self/exe\n' >bin/sh; chmod 755 bin/sh"
+    ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" --cap-add SYS_PTRACE evil /probe exe 6
+    for _ in $(seq 40); do
+        run tare exec c /bin/sh
+    done
+    ok tare wait c
+    ok tare logs c
+    has "opened 0"
+}
+
+@test "a masked file stays masked whatever the image puts at /dev/null (CVE-2025-31133)" {
+    for target in /proc/sysrq-trigger /proc/sys/kernel/core_pattern "$CANARY/file"; do
+        hostile_image evil "mkdir -p dev; rm -f dev/null; ln -s $target dev/null"
+        ok tare run --rm evil sh -c 'stat -c %t:%T /dev/null /proc/kcore; (echo x >/proc/sysrq-trigger) 2>&1; true'
+        has "1:3"
+        has "ead-only"
+    done
+}
+
+@test "a terminal is ours whatever the image puts at /dev/console, /dev/pts, /dev/ptmx (CVE-2025-52565, CVE-2026-88264)" {
+    for trick in "rm -rf dev/pts; ln -s $CANARY dev/pts" "rm -f dev/console; ln -s $CANARY/new dev/console" \
+        "rm -f dev/ptmx; ln -s $CANARY/file dev/ptmx"; do
+        hostile_image evil "mkdir -p dev; $trick"
+        run script -qec "$TARE --root $ROOT --run-root $RUN run --rm -t evil sh -c 'stat -c %t:%T /dev/console; tty'" /dev/null
+        has "88:"
+        has "/dev/"
+    done
+    [ ! -e "$CANARY/new" ]
+}
+
+@test "an image whose /dev is a link makes nothing outside (CVE-2026-41579)" {
+    hostile_image evil "rm -rf dev; ln -s $CANARY/dir dev"
+    run tare run --rm evil true
+    [ -z "$(ls -A "$CANARY/dir")" ]
+    hostile_image evil "rm -rf dev; ln -s ../../../../../../../../..$CANARY/dir dev"
+    run tare run --rm evil true
+    [ -z "$(ls -A "$CANARY/dir")" ]
+}
+
+@test "images whose /proc or /sys are links get no mount elsewhere (CVE-2019-19921, CVE-2023-27561)" {
+    for name in proc sys; do
+        hostile_image evil "rm -rf $name; ln -s /tmp $name; mkdir -p tmp"
+        run tare run --rm evil sh -c 'grep -c . /proc/self/mountinfo'
+        has_not "Segmentation"
+    done
+}
+
+@test "volumes over /proc and below it are refused (CVE-2019-16884)" {
+    fails 125 tare run --rm -v "$CANARY:/proc" busybox true
+    fails 125 tare run --rm -v "$CANARY:/proc/self/attr" busybox true
+}
+
+@test "a volume's target that is a link stays inside the root (CVE-2021-30465)" {
+    hostile_image evil "mkdir -p a; ln -s $CANARY a/link; ln -s ../../../../../../../../../..$CANARY a/up"
+    ok tare run --rm -v "$ROOTS/probe:/a/link/new" evil true
+    run tare run --rm -v "$ROOTS/probe:/a/up/other" evil true
+    [ "$(ls "$CANARY")" = "dir
+file" ]
+}
+
+@test "a read-only root is read-only whatever is mounted over /proc (CVE-2026-115521)" {
+    run tare run --rm --read-only busybox touch /x
+    has "Read-only"
+    run tare run --rm --read-only busybox sh -c 'touch /etc/x /bin/x'
+    has "Read-only"
+}
+
+@test "users that overflow or look like numbers are refused or what they say (CVE-2016-3697, CVE-2024-40635, CVE-2026-30892)" {
+    hostile_image evil "printf '4294967296:x:0:0::/:/bin/sh\n1000a:x:77:77::/:/bin/sh\n00:x:5:5::/:/bin/sh\n' >>etc/passwd"
+    for user in 4294967296 4294967295 -1 0x0 1000: 99999999999999999999 1000:4294967296 "1000 " "root:0x0"; do
+        run tare run --rm -u "$user" -v "$ROOTS/probe:/probe:ro" evil /probe ids
+        has_not "uid 0 "
+        [ "$status" != 0 ]
+    done
+    ok tare run --rm -u 1000 -v "$ROOTS/probe:/probe:ro" evil /probe ids
+    has "uid 1000 1000 1000 gid 0"
+    ok tare run --rm -u 1000a -v "$ROOTS/probe:/probe:ro" evil /probe ids
+    has "uid 77 77 77 gid 77"
+}
+
+@test "supplementary groups are the image's, not the caller's (CVE-2022-36109)" {
+    attempt -u 1000:1000 -- ids
+    is "uid 1000 1000 1000 gid 1000 1000 1000 groups 1000"
+    attempt -u 1000:1000 --group-add 55 -- ids
+    has "groups"
+    has "55"
+}
+
+@test "sysctls of the host are refused (cr8escape, CVE-2022-0811)" {
+    for sysctl in kernel.core_pattern=x 'net.ipv4.ip_forward=1+kernel.core_pattern=x' kernel.shm_rmid_forced/../core_pattern=x \
+        vm.swappiness=1 net/../kernel/core_pattern=x; do
+        fails 125 tare run --rm --sysctl "$sysctl" busybox true
+    done
+    ok tare run --rm --sysctl net.ipv4.ip_forward=1 busybox cat /proc/sys/net/ipv4/ip_forward
+    is 1
+}
+
+@test "names from outside do not write lines into files inside (CVE-2022-4318)" {
+    fails 125 tare run --rm --hostname $'a\nroot::0:0' busybox true
+    fails 125 tare run --rm --add-host $'x\ny:1.2.3.4' busybox true
+    run tare run --rm -e $'HOME=/\nroot2::0:0::/:/bin/sh' busybox grep -c root2 /etc/passwd
+    has 0
+}
+
+@test "programs of the image are not run by the host: top (CVE-2022-1227)" {
+    hostile_image evil "mkdir -p usr/bin; for p in ps nsenter; do printf '#!/bin/sh\ntouch /ran\n' >usr/bin/\$p; chmod 755 usr/bin/\$p; cp usr/bin/\$p bin/; done"
+    ok tare run -d --name c evil sleep 100
+    ok tare top c
+    has sleep
+    fails 1 tare exec c test -e /ran
+}
+
+@test "passwd files that are no files do not hang the start (CVE-2024-9676)" {
+    hostile_image evil "rm -f etc/passwd etc/group; mkfifo etc/passwd; ln -s /dev/zero etc/group"
+    run timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u nobody evil true
+    [ "$status" != 124 ]
+}
+
+@test "mounts made inside stay inside" {
+    ok tare run --rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined -v "$CANARY:/data" busybox \
+        sh -c 'mount -t tmpfs x /data/dir && touch /data/dir/inside'
+    [ -z "$(ls -A "$CANARY/dir")" ]
+    run grep -c "$CANARY" /proc/self/mountinfo
+    is 0
+}
+
+@test "links in a container do not lead copies out of it (CVE-2018-15664, CVE-2019-14271)" {
+    hostile_image evil "ln -s $CANARY out; ln -s $CANARY/file leak"
+    ok tare run -d --name c evil sleep 100
+    echo evil >"$BATS_TEST_TMPDIR/evil"
+    run tare cp "$BATS_TEST_TMPDIR/evil" c:/out/file
+    run tare cp -L c:/leak "$BATS_TEST_TMPDIR/got"
+    [ "$(cat "$CANARY/file")" = secret ]
+    if [ -e "$BATS_TEST_TMPDIR/got" ]; then [ "$(cat "$BATS_TEST_TMPDIR/got")" != secret ]; fi
+}
+
+@test "ids that are paths are refused" {
+    for id in .. ../.. a/b /etc ./x; do
+        run tare inspect "$id"
+        [ "$status" != 0 ]
+        run tare run --rm --name "$id" busybox true
+        [ "$status" = 125 ]
+    done
+}
+
+@test "the engine's directories are closed to other users (CVE-2021-41091, CVE-2024-25621)" {
+    ok tare run -d --name c busybox sleep 100
+    run setpriv --reuid 65534 --regid 65534 --clear-groups find "$ROOT" "$RUN" -mindepth 2 -readable
+    has_not config.json
+    [ "$(stat -c %a "$RUN")" = 700 ]
+}

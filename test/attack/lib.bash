@@ -1,0 +1,58 @@
+# Helpers of the attack tests: hostile code in a container (`probe`, see probe.c), and canaries on the host that it must not reach.
+load ../system/lib
+
+PROBE=${PROBE:-$(readlink -f "${TARE_SOURCE:-$BATS_TEST_DIRNAME/../..}/build/test/attack/probe")}
+
+attack_file() {
+    roots_make
+    CANARY=$ROOTS/canary
+    mkdir "$CANARY"
+    echo secret >"$CANARY/file"
+    mkdir "$CANARY/dir"
+    chmod 640 "$CANARY/file"
+    export CANARY PROBE
+    cp "$PROBE" "$ROOTS/probe"
+}
+
+# Everything that an attack on the host would change.
+host_state() {
+    find "$CANARY" -printf '%p %y %m %U %G %s %T@ %n\n' | sort
+    sha256sum "$CANARY/file" "$TARE" "$(dirname "$TARE")/tare-monitor"
+    cat /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/kernel/domainname
+    ls -ld /dev/null /dev/console /dev/ptmx /tmp /etc
+    grep -c . /proc/self/mountinfo
+}
+
+host_before() {
+    leaks_before
+    host_state >"$BATS_TEST_TMPDIR/host"
+}
+
+host_after() {
+    tare rm -f c victim >/dev/null 2>&1 || true
+    leaks_after
+    host_state | diff "$BATS_TEST_TMPDIR/host" -
+}
+
+# Runs the probe in a container: attempt [OPTION…] -- ATTEMPT [ARGUMENT…]
+attempt() {
+    local options=()
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    ok tare run --rm -v "$ROOTS/probe:/probe:ro" "${options[@]}" busybox /probe "$@"
+}
+
+# An image made from busybox and a script that changes its root: hostile_image NAME 'commands, in the root'. Two layers' worth of tricks
+# that no honest tool would make.
+hostile_image() {
+    local root=$ROOTS/image-$1
+    mkdir -p "$root"
+    tar -C "$root" -xf "$FIXTURES/busybox.tar"
+    (cd "$root" && eval "$2")
+    tar -C "$root" -cf "$ROOTS/$1.tar" .
+    rm -rf "$root"
+    ok tare import "$ROOTS/$1.tar" "$1"
+}

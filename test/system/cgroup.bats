@@ -1,0 +1,151 @@
+# Limits of containers on the running kernel: what was asked holds, and what cannot hold is said.
+load lib
+
+setup_file() { roots_make; }
+teardown_file() { roots_remove; }
+setup() { leaks_before; }
+teardown() {
+    tare rm -f c >/dev/null 2>&1 || true
+    leaks_after
+}
+
+# The text of a control file of container NAME: cg NAME CONTROLLER V1FILE V2FILE
+cg() {
+    local id dir
+    id=$(tare inspect -f '{{.Id}}' "$1")
+    for dir in "/sys/fs/cgroup/$2/tare$TAG/$id" "/sys/fs/cgroup/tare$TAG/$id"; do
+        for file in "$3" "$4"; do
+            [ ! -e "$dir/$file" ] || {
+                cat "$dir/$file"
+                return
+            }
+        done
+    done
+    echo "no such control: $2 $3"
+    return 1
+}
+
+@test "memory: more than the limit ends the process, and inspect says why" {
+    fails 137 tare run --name c -m 16m --memory-swap 16m busybox sh -c 'dd if=/dev/zero of=/dev/null bs=64M count=1; exit 3' || {
+        # dd alone may be chosen as the victim: then the shell tells
+        is ""
+    }
+    ok tare inspect -f '{{.State.OOMKilled}}' c
+    is true
+}
+
+@test "memory: a limit is what the group has; swap is as much again unless asked otherwise" {
+    ok tare run -d --name c -m 64m busybox sleep 100
+    [ "$(cg c memory memory.limit_in_bytes memory.max)" = 67108864 ]
+    ok tare update -m 128m --memory-swap 256m c
+    [ "$(cg c memory memory.limit_in_bytes memory.max)" = 134217728 ]
+}
+
+@test "memory: swap below memory is refused" {
+    fails 125 tare run --rm -m 64m --memory-swap 32m busybox true
+    has swap
+}
+
+@test "pids: the limit holds, and the default is there" {
+    ok tare run --rm --pids-limit 10 busybox sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 2 & done 2>&1; true'
+    has "an't fork"
+    ok tare run -d --name c busybox sleep 100
+    [ "$(cg c pids pids.max pids.max)" = 4096 ]
+}
+
+@test "pids: -1 lifts the limit" {
+    ok tare run -d --name c --pids-limit -1 busybox sleep 100
+    [ "$(cg c pids pids.max pids.max)" = max ]
+}
+
+@test "cpu: a quota throttles" {
+    ok tare run -d --name c --cpus 0.1 busybox sh -c 'while :; do :; done'
+    sleep 1
+    [[ "$(cg c cpu cpu.stat cpu.stat)" =~ nr_throttled\ [1-9] ]]
+    if [ -d /sys/fs/cgroup/cpu ]; then [ "$(cg c cpu cpu.cfs_quota_us cpu.max)" = 10000 ]; fi
+}
+
+@test "cpu: a set of processors holds" {
+    ok tare run --rm --cpuset-cpus 0 busybox grep Cpus_allowed_list /proc/self/status
+    has "	0"
+    has_not "0-"
+}
+
+@test "cpu: processors that are not there are refused by name" {
+    fails 125 tare run --rm --cpuset-cpus 4000 busybox true
+    has "4000"
+}
+
+@test "cpu: shares" {
+    ok tare run -d --name c --cpu-shares 512 busybox sleep 100
+    case $(cg c cpu cpu.shares cpu.weight) in 512 | 59) ;; *) false ;; esac
+}
+
+@test "devices: null works, a disk does not, what was given does" {
+    ok tare run --rm --cap-add MKNOD busybox sh -c 'echo x >/dev/null && mknod /tmp/d b 254 0; cat /tmp/d' || true
+    has "peration not permitted"
+    ok tare run --rm --device /dev/loop-control:/dev/lc busybox sh -c 'test -c /dev/lc && head -c0 /dev/lc'
+}
+
+@test "pause stops every process, unpause lets them go on" {
+    ok tare run -d --name c busybox sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/n; done'
+    until_true 5 tare exec c test -s /tmp/n
+    ok tare pause c
+    ok tare inspect -f '{{.State.Status}}' c
+    is paused
+    local pid a b
+    pid=$(tare inspect -f '{{.State.Pid}}' c)
+    a=$(awk '{print $14}' "/proc/$pid/stat")
+    sleep 0.3
+    b=$(awk '{print $14}' "/proc/$pid/stat")
+    [ "$a" = "$b" ]
+    ok tare unpause c
+    ok tare inspect -f '{{.State.Status}}' c
+    is running
+}
+
+@test "a paused container can be killed and removed" {
+    ok tare run -d --name c busybox sleep 100
+    ok tare pause c
+    ok tare rm -f c
+}
+
+@test "the container's groups are neither the caller's nor below them" {
+    ok tare run -d --name c busybox sleep 100
+    local pid
+    pid=$(tare inspect -f '{{.State.Pid}}' c)
+    run cat "/proc/$pid/cgroup"
+    has "tare$TAG/$(tare inspect -f '{{.Id}}' c)"
+    [ -z "$(grep -v "/tare$TAG/" "/proc/$pid/cgroup")" ]
+}
+
+@test "--cgroup-parent is taken, and .. in it refused" {
+    ok tare run -d --name c --cgroup-parent "/tare$TAG/mine" busybox sleep 100
+    local pid
+    pid=$(tare inspect -f '{{.State.Pid}}' c)
+    run cat "/proc/$pid/cgroup"
+    has "/tare$TAG/mine/"
+    ok tare rm -f c
+    rmdir /sys/fs/cgroup/*/"tare$TAG"/mine /sys/fs/cgroup/"tare$TAG"/mine 2>/dev/null || true
+    fails 125 tare run --rm --cgroup-parent /../x busybox true
+    has "cgroup parent"
+}
+
+@test "inside, the group is the root of its namespace and cannot be written" {
+    ok tare run --rm busybox cat /proc/self/cgroup
+    has_not tare
+    run tare run --rm busybox sh -c 'for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $d/x && echo made $d; done'
+    has_not made
+}
+
+@test "stats tell what the kernel counts" {
+    ok tare run -d --name c -m 64m busybox sleep 100
+    ok tare stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' c
+    has "/ 64MiB"
+    has " 1"
+}
+
+@test "groups are gone with the container" {
+    ok tare run --rm --name c busybox true
+    [ -z "$(find /sys/fs/cgroup -path "*tare$TAG/*" -type d -name '[0-9a-f]*' | head -1)" ]
+}
