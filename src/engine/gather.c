@@ -150,7 +150,7 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
     if (r == 0)
         r = gather_devices(h, a, in, e);
     if (r == 0)
-        r = cgroup_layout_read(&x->layout, e);
+        r = cgroup_layout_load(engine->roots->run_fd, &x->layout, e);
     if (r == 0)
         r = cgroup_path(engine->roots->tag, h->cgroup_parent && *h->cgroup_parent ? h->cgroup_parent : NULL, c->id, a, &x->cgroup,
                         e);
