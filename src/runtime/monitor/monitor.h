@@ -101,7 +101,8 @@ struct monitor {
     int64_t backoff_ns;
     bool stop_asked;    /* by a client: "stop" is told of, too */
     bool restart_asked; /* by a client or by health: once, whatever the policy */
-    bool wants_idle;    /* buffers grew: give memory back before sleeping */
+    bool in_own_cgroup;
+    bool wants_idle; /* buffers grew: give memory back before sleeping */
     struct health health;
 };
 
@@ -172,6 +173,10 @@ void monitor_event(struct monitor *m, const char *action, const char *more);
 void restart_now(struct monitor *m);
 int64_t restart_backoff_ns(int64_t last_ns, int64_t ran_ns);                          /* pure */
 bool restart_wanted(const struct monitor_launch *l, const struct container_state *s); /* pure */
+
+/* own_cgroup.c; `cgroup` is the container's */
+void own_cgroup_enter(const char *cgroup);
+void own_cgroup_leave(const char *cgroup);
 
 /* health.c */
 void health_begin(struct monitor *m);

@@ -93,6 +93,15 @@ static void start_failed(struct monitor *m, int r, const struct error *e) {
 /* One container, one process: the monitor lives in static memory. */
 static struct monitor the_monitor;
 
+/* The rest of the monitor's life. */
+static int live(struct monitor *m) {
+    loop_run(m);
+    monitor_reap_trash(m);
+    if (m->in_own_cgroup)
+        own_cgroup_leave(m->l.cgroup);
+    return 0;
+}
+
 int role_container(int socket_fd) {
     struct monitor *m = &the_monitor;
     _cleanup_error_ struct error e = ERROR_INIT;
@@ -115,9 +124,7 @@ int role_container(int socket_fd) {
     monitor_started(m);
     answer_started(m, socket_fd);
     monitor_settle(m);
-    loop_run(m);
-    monitor_reap_trash(m);
-    return 0;
+    return live(m);
 }
 
 /* Takes over from a monitor that was killed. */
@@ -140,9 +147,7 @@ int role_adopt(int socket_fd) {
     answer_started(m, socket_fd);
     if (m->phase != PHASE_LINGERING)
         monitor_settle(m);
-    loop_run(m);
-    monitor_reap_trash(m);
-    return 0;
+    return live(m);
 }
 
 static int open_payload(struct monitor *m, struct error *e) {

@@ -6,12 +6,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/lock.h"
-#include "kernel/cgroup.h"
 #include "runtime/plan.h"
 
 #define SETTLE_NS (300 * 1000 * 1000LL)
@@ -118,28 +116,6 @@ void monitor_started(struct monitor *m) {
     monitor_event(m, "start", NULL);
 }
 
-/* Into a group beside the container's, shared by all monitors: what is done to the caller's session is not done to us. A thread
- * that moves itself by `tasks` does not wait for an RCU grace period (version 1). Where it is not permitted, we stay. */
-static void leave_callers_cgroup(const struct monitor *m) {
-    struct cgroup_layout layout;
-    const char *slash = m->l.cgroup ? strrchr(m->l.cgroup, '/') : NULL;
-
-    if (!slash || slash == m->l.cgroup || cgroup_layout_read(&layout, NULL) < 0)
-        return;
-    for (int i = 0; i < layout.count; i++) {
-        const struct cgroup_hierarchy *h = &layout.hierarchies[i];
-        char path[CGROUP_MOUNT_MAX + CGROUP_PATH_MAX + 32];
-        int n = snprintf(path, sizeof(path), "%s%.*s/monitors", h->mount, (int)(slash - m->l.cgroup), m->l.cgroup);
-        _cleanup_fd_ int fd = -1;
-
-        (void)mkdir(path, 0755);
-        (void)snprintf(path + n, sizeof(path) - (size_t)n, "/%s", h->unified ? "cgroup.procs" : "tasks");
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd >= 0)
-            (void)!write(fd, "0", 1);
-    }
-}
-
 /* Keeps the launch description as a file, and of the one in memory only what is small. */
 static void shrink_launch(struct monitor *m) {
     struct buf small = BUF_INIT;
@@ -184,6 +160,7 @@ void monitor_settle(struct monitor *m) {
 
 void monitor_settle_late(struct monitor *m) {
     shrink_launch(m);
-    leave_callers_cgroup(m);
+    own_cgroup_enter(m->l.cgroup);
+    m->in_own_cgroup = true;
     (void)malloc_trim(0);
 }

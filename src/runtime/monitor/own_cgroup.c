@@ -1,0 +1,69 @@
+/* The control group of the monitors: beside the containers', shared by all of them, so that what is done to the caller's session is
+ * not done to us. Who leaves last removes it. A thread that moves itself by `tasks` does not wait for an RCU grace period
+ * (version 1). Where moving is not permitted (an ordinary user without delegation), we stay where we are. */
+#include "runtime/monitor/monitor.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kernel/cgroup.h"
+
+#define GROUP_NAME "monitors"
+#define DIR_ROOM   (CGROUP_MOUNT_MAX + CGROUP_PATH_MAX)
+
+static int move_into(const char *dir, bool unified) {
+    char path[DIR_ROOM + 16];
+    _cleanup_fd_ int fd = -1;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, unified ? "cgroup.procs" : "tasks");
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd < 0 || write(fd, "0", 1) < 0 ? -errno : 0;
+}
+
+/* The group's directory in one hierarchy; `cgroup` is the container's. false: it has no parent to lie beside in. */
+static bool group_dir(const struct cgroup_hierarchy *h, const char *cgroup, char dir[DIR_ROOM]) {
+    const char *slash = cgroup ? strrchr(cgroup, '/') : NULL;
+
+    if (!slash || slash == cgroup)
+        return false;
+    return snprintf(dir, DIR_ROOM, "%s%.*s/" GROUP_NAME, h->mount, (int)(slash - cgroup), cgroup) < DIR_ROOM;
+}
+
+void own_cgroup_enter(const char *cgroup) {
+    struct cgroup_layout layout;
+    char dir[DIR_ROOM];
+
+    if (cgroup_layout_read(&layout, NULL) < 0)
+        return;
+    for (int i = 0; i < layout.count; i++) {
+        const struct cgroup_hierarchy *h = &layout.hierarchies[i];
+
+        if (!group_dir(h, cgroup, dir))
+            return;
+        /* Twice: the last of the others may remove it between our mkdir and our write. */
+        for (int attempt = 0; attempt < 2; attempt++) {
+            (void)mkdir(dir, 0755);
+            if (move_into(dir, h->unified) != -ENOENT)
+                break;
+        }
+    }
+}
+
+void own_cgroup_leave(const char *cgroup) {
+    struct cgroup_layout layout;
+    char dir[DIR_ROOM];
+
+    if (cgroup_layout_read(&layout, NULL) < 0)
+        return;
+    for (int i = 0; i < layout.count; i++) {
+        const struct cgroup_hierarchy *h = &layout.hierarchies[i];
+
+        if (!group_dir(h, cgroup, dir))
+            return;
+        if (access(dir, F_OK) < 0)
+            continue;
+        (void)move_into(h->mount, h->unified);
+        (void)rmdir(dir); /* EBUSY: the others are still in it */
+    }
+}
