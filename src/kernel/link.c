@@ -117,11 +117,12 @@ static void build_port(struct netlink_batch *b, const struct link *l, unsigned i
         netlink_nest_end(b);
         netlink_nest_end(b);
     }
-    if (!pinned && !(l->flags & LINK_ISOLATED))
+    if (!l->parent[0])
         return;
     netlink_nest(b, IFLA_LINKINFO);
     netlink_attr_str(b, IFLA_INFO_SLAVE_KIND, "bridge");
     netlink_nest(b, IFLA_INFO_SLAVE_DATA);
+    netlink_attr_u8(b, IFLA_BRPORT_MODE, 1); /* hairpin: a container reaches its own published port */
     if (l->flags & LINK_ISOLATED)
         netlink_attr_u8(b, IFLA_BRPORT_ISOLATED, 1);
     if (pinned) {
