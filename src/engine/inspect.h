@@ -1,0 +1,8 @@
+/* Docker's inspect answer for one container. */
+#pragma once
+
+#include "engine/container.h"
+
+/* Appends the JSON object, indented by 4. size: SizeRw and SizeRootFs, too (walks the upper directory). */
+int container_inspect(struct engine *engine, const struct container *c, bool size, struct arena *a, struct buf *out,
+                      struct error *e);
