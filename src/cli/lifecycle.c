@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "engine/heal.h"
 #include "engine/launch.h"
 #include "engine/operate.h"
 
@@ -28,6 +29,7 @@ static int over_all(struct cli *cli, const struct lifecycle_flags *f, const stru
         else if (print)
             puts(args->v[i]);
     }
+    engine_heal_later(engine);
     return failed ? 1 : 0;
 }
 
