@@ -149,7 +149,7 @@ terminal() {
     monitor=$(state flood monitor_pid)
     until_true 30 sh -c "tail -c 200 '$(log_of flood)' | grep -q 'x.n'"
     sleep 1
-    [ "$(awk '/^Pss:/ {print $2}' "/proc/$monitor/smaps_rollup")" -lt 800 ]
+    [ "$(awk '/^Pss_Anon:/ {print $2}' "/proc/$monitor/smaps_rollup")" -lt 800 ]
 }
 
 @test "an idle monitor never wakes up" {
@@ -160,7 +160,7 @@ terminal() {
     before=$(grep ctxt "/proc/$monitor/status")
     sleep 2
     [ "$before" = "$(grep ctxt "/proc/$monitor/status")" ]
-    [ "$(awk '/^Pss:/ {print $2}' "/proc/$monitor/smaps_rollup")" -lt 1000 ]
+    [ "$(awk '/^Pss_Anon:/ {print $2}' "/proc/$monitor/smaps_rollup")" -lt 1000 ]
 }
 
 @test "the monitor leaves the caller's control group" {
