@@ -190,7 +190,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.error(416, "RANGE_INVALID")
             headers["Content_Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         breaks = (mode in ("truncate", "norange") and tries <= 2) or mode == "always"
-        if not breaks and mode != "stall":
+        if not breaks and not mode.startswith("stall"):
             return self.answer(status, data[start:], **headers)
         self.send_response(status)
         for name, value in headers.items():
@@ -200,7 +200,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         end = start if mode == "always" and tries > 1 else len(data) * tries // 4
         self.wfile.write(data[start:max(end, start)])
         self.wfile.flush()
-        if mode == "stall":
+        if mode.startswith("stall"):
             time.sleep(600)
         self.close_connection = True
 

@@ -85,10 +85,13 @@ refuses() { # MODE TEXT
 @test "the hotel's login page instead of a manifest" { refuses junk "not JSON"; }
 
 @test "killed in the middle: the next pull goes on where it ended" {
-    "$TARE" --root "$ROOT" --run-root "$RUN" pull -q "$LIAR/truncate2" &
+    "$TARE" --root "$ROOT" --run-root "$RUN" pull -q "$LIAR/stall2" 3>&- &
     pid=$!
-    sleep 0.3
-    kill -9 $pid 2>/dev/null || true
+    until_true 10 grep -q 'stall2/blobs.*"range": null' "$ROOTS/liar/log"
+    until_true 10 sh -c "find '$ROOT/ingest' -size +500k | grep -q ."
+    kill -9 $pid
     wait $pid || true
-    pulls good
+    pulls stall2
+    grep -q 'stall2/blobs.*"range": "bytes=[1-9]' "$ROOTS/liar/log"
+    until_true 5 sh -c "! pgrep -P 1 -x tare-fetch" # the workers went with their parent
 }
