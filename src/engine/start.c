@@ -11,6 +11,7 @@
 #include "engine/launch.h"
 #include "engine/start_network.h"
 #include "engine/start_ports.h"
+#include "kernel/landlock.h"
 #include "network/network.h"
 #include "network/port.h"
 #include "runtime/journal.h"
@@ -65,6 +66,10 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
     x->plan.id = c->id;
     x->plan.dev_fill = true;
     x->plan.new_keyring = true;
+    if (!record->host.privileged && !oci_spec_namespace(&x->spec, "network"))
+        x->plan.scopes |= LANDLOCK_SCOPE_ABSTRACT;
+    if (!record->host.privileged && !oci_spec_namespace(&x->spec, "pid"))
+        x->plan.scopes |= LANDLOCK_SCOPE_SIGNALS;
     x->plan.init = record->init;
     if (files)
         set_rootfs(engine, record, a, &x->plan.rootfs);

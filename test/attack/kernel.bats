@@ -97,13 +97,13 @@ teardown() { host_after; }
         has_not ": ok"
     done
     for path in /proc/acpi /proc/scsi /proc/asound /sys/firmware /sys/devices/virtual/powercap; do
-        ok tare run --rm busybox sh -c "ls -A $path 2>/dev/null"
+        ok tare run --rm busybox sh -c "ls -A $path 2>/dev/null; true"
         is ""
     done
 }
 
 @test "masked files are the null device, or empty, and cannot be written" {
-    ok tare run --rm busybox sh -c 'stat -c %t:%T /proc/kcore; echo x >/proc/kcore; head -c1 /proc/kcore | wc -c'
+    ok tare run --rm busybox sh -c 'stat -c %t:%T /proc/interrupts; echo x >/proc/interrupts; head -c1 /proc/interrupts | wc -c'
     has 1:3
     has 0
 }

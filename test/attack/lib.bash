@@ -12,15 +12,16 @@ attack_file() {
     chmod 640 "$CANARY/file"
     export CANARY PROBE
     cp "$PROBE" "$ROOTS/probe"
+    tare run --rm busybox true # what stays until the roots go is there: the bridge, the monitors' group
 }
 
 # Everything that an attack on the host would change.
 host_state() {
     find "$CANARY" -printf '%p %y %m %U %G %s %T@ %n\n' | sort
     sha256sum "$CANARY/file" "$TARE" "$(dirname "$TARE")/tare-monitor"
-    cat /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/kernel/domainname
-    ls -ld /dev/null /dev/console /dev/ptmx /tmp /etc
-    grep -c . /proc/self/mountinfo
+    cat /proc/sys/kernel/core_pattern /proc/sys/kernel/domainname
+    stat -c '%n %F %a %u:%g %t:%T' /dev/null /dev/console /dev/ptmx /tmp /etc
+    cut -d' ' -f5 /proc/self/mountinfo | grep -F "$ROOTS" || true
 }
 
 host_before() {

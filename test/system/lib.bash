@@ -62,7 +62,7 @@ tare_host_clean() {
     done
     nft delete table inet "tare$TAG" 2>/dev/null || true
     for dir in /sys/fs/cgroup/*/"tare$TAG" /sys/fs/cgroup/"tare$TAG"; do
-        [ ! -d "$dir" ] || rmdir "$dir" || true
+        [ ! -d "$dir" ] || find "$dir" -depth -type d -exec rmdir {} + || true
     done
 }
 
