@@ -41,7 +41,7 @@ teardown() { host_after; }
 @test "a masked file stays masked whatever the image puts at /dev/null (CVE-2025-31133)" {
     for target in /proc/sysrq-trigger /proc/sys/kernel/core_pattern "$CANARY/file"; do
         hostile_image evil "mkdir -p dev; rm -f dev/null; ln -s $target dev/null"
-        ok tare run --rm evil sh -c 'stat -c %t:%T /dev/null /proc/kcore; (echo x >/proc/sysrq-trigger) 2>&1; true'
+        ok tare run --rm evil sh -c 'stat -c %t:%T /dev/null /proc/interrupts; (echo x >/proc/sys/kernel/core_pattern) 2>&1; true'
         has "1:3"
         has "ead-only"
     done
