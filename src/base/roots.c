@@ -12,25 +12,25 @@ static char *text_format(const char *a, const char *b) {
     return asprintf(&text, "%s%s", a, b) < 0 ? NULL : text;
 }
 
-static char *default_root(bool rootless) {
+static char *default_root(uid_t user) {
     const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 
-    if (!rootless)
+    if (user == 0)
         return strdup("/var/lib/tare");
     if (data && data[0] == '/')
         return text_format(data, "/tare");
     return home && home[0] == '/' ? text_format(home, "/.local/share/tare") : NULL;
 }
 
-static char *default_run_root(bool rootless) {
+static char *default_run_root(uid_t user) {
     const char *run = getenv("XDG_RUNTIME_DIR");
     char uid[16];
 
-    if (!rootless)
+    if (user == 0)
         return strdup("/run/tare");
     if (run && run[0] == '/')
         return text_format(run, "/tare");
-    (void)snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
+    (void)snprintf(uid, sizeof(uid), "%u", (unsigned)user);
     return text_format("/tmp/tare-run-", uid);
 }
 
@@ -64,31 +64,30 @@ static int check_owner(int fd, const char *path, struct error *e) {
     return 0;
 }
 
-int roots_open(const char *root, const char *run_root, bool rootless, struct roots *ret, struct error *e) {
+int roots_name(const char *root, const char *run_root, uid_t uid, struct roots *ret, struct error *e) {
     _cleanup_roots_ struct roots r = ROOTS_INIT;
-    bool standard = !run_root;
-    int code;
 
-    r.root = root ? absolute(root) : default_root(rootless);
-    r.run_root = run_root ? absolute(run_root) : default_run_root(rootless);
+    r.root = root ? absolute(root) : default_root(uid);
+    r.run_root = run_root ? absolute(run_root) : default_run_root(uid);
     if (!r.root || !r.run_root) {
         error_set(e, -ENOENT, "no directory for tare's data: neither XDG_DATA_HOME nor HOME is set");
         return error_hint(e, "give --root and --run-root");
     }
-    r.root_fd = fs_open_dir_make(r.root, 0711, e);
-    if (r.root_fd < 0)
-        return error_wrap(e, r.root_fd, "open the data root");
-    r.run_fd = fs_open_dir_make(r.run_root, 0700, e);
-    if (r.run_fd < 0)
-        return error_wrap(e, r.run_fd, "open the run root");
-    code = check_owner(r.run_fd, r.run_root, e);
-    if (code < 0)
-        return code;
-    if (!standard)
+    if (run_root)
         (void)snprintf(r.tag, sizeof(r.tag), "-%08" PRIx32, path_hash(r.run_root));
     *ret = r;
     r = (struct roots)ROOTS_INIT;
     return 0;
+}
+
+int roots_open(struct roots *r, struct error *e) {
+    r->root_fd = fs_open_dir_make(r->root, 0711, e);
+    if (r->root_fd < 0)
+        return error_wrap(e, r->root_fd, "open the data root");
+    r->run_fd = fs_open_dir_make(r->run_root, 0700, e);
+    if (r->run_fd < 0)
+        return error_wrap(e, r->run_fd, "open the run root");
+    return check_owner(r->run_fd, r->run_root, e);
 }
 
 void roots_release(struct roots *r) {

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/heal.h"
 #include "model/config.h"
+#include "runtime/rootless.h"
 
 #define SYSTEM_CONFIG "/etc/tare/tare.conf"
 
@@ -53,14 +54,29 @@ int cli_config(struct cli *cli, const struct config **ret, struct error *e) {
     return r;
 }
 
+/* An ordinary user becomes root of his namespace before anything of his is opened. */
+static int enter_roots(struct cli *cli, const struct config *config, struct error *e) {
+    struct roots *roots = &cli->roots_value;
+    struct rootless rootless;
+    int r = roots_name(cli->global.root ? cli->global.root : config->root, cli->global.run_root ? cli->global.run_root : config->run_root,
+                       geteuid(), roots, e);
+
+    if (r == 0)
+        r = rootless_enter(roots->run_root, cli->starts, &rootless, e);
+    if (r < 0)
+        return r;
+    roots->rootless = rootless.active;
+    roots->single_id = rootless.single_id;
+    return roots_open(roots, e);
+}
+
 int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {
     if (cli->roots_value.root_fd < 0) {
         const struct config *config;
         int r = cli_config(cli, &config, e);
 
         if (r == 0)
-            r = roots_open(cli->global.root ? cli->global.root : config->root,
-                           cli->global.run_root ? cli->global.run_root : config->run_root, geteuid() != 0, &cli->roots_value, e);
+            r = enter_roots(cli, config, e);
         if (r < 0)
             return r;
     }

@@ -27,6 +27,7 @@ struct cli {
     struct config *config_value; /* in the arena; use cli_config() */
     struct roots roots_value;    /* use cli_roots() */
     struct engine *engine_value;
+    bool starts; /* the command starts a container (COMMAND_STARTS) */
 };
 
 /* Each opens at the first call and gives the same handle afterwards; owned by cli. */

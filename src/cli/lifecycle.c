@@ -151,6 +151,7 @@ const struct command command_restart = {.names = {"restart", "container restart"
                                         .summary = "Restart one or more containers",
                                         COMMAND_OPTIONS(struct lifecycle_flags, stop_table),
                                         MANY,
+                                        .flags = COMMAND_STARTS,
                                         .run = restart_run};
 const struct command command_kill = {.names = {"kill", "container kill"},
                                      .summary = "Kill one or more running containers",

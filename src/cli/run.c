@@ -154,7 +154,7 @@ const struct command command_run = {
     COMMAND_OPTIONS(struct run_flags, run_table),
     .args_min = 0, /* none with --rootfs, whose COMMAND may come from nowhere else */
     .args_max = COMMAND_ARGS_ANY,
-    .flags = COMMAND_STOP_AT_ARGUMENT | COMMAND_COMMON | COMMAND_ERROR_HELP,
+    .flags = COMMAND_STOP_AT_ARGUMENT | COMMAND_COMMON | COMMAND_ERROR_HELP | COMMAND_STARTS,
     .run = run_run,
 };
 

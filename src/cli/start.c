@@ -88,6 +88,7 @@ const struct command command_start = {.names = {"start", "container start"},
                                       COMMAND_OPTIONS(struct start_flags, start_table),
                                       .args_min = 1,
                                       .args_max = COMMAND_ARGS_ANY,
+                                      .flags = COMMAND_STARTS,
                                       .run = start_run};
 
 /* --- attach ---------------------------------------------------------------------------------------------------------------- */

@@ -18,7 +18,7 @@ static int build_plan(struct engine *engine, struct container *c, const struct e
     if (r == 0)
         r = spec_exec_process(&x->input, &o->request, a, &process, e);
     if (r == 0)
-        r = exec_context_fill(&x->spec, &x->layout, x->cgroup, a, &context, e);
+        r = exec_context_fill(&x->spec, &x->layout, x->cgroup, engine->roots->single_id, a, &context, e);
     if (r == 0)
         r = start_seccomp(engine, &c->record, c->record.host.privileged || o->request.privileged, a, &context.seccomp,
                           &context.seccomp_size, &context.seccomp_flags, e);

@@ -125,17 +125,17 @@ static int gather_devices(const struct host_config *h, struct arena *a, struct s
 
 #define CAP_SYS_RESOURCE_BIT CAPABILITY_BIT(24)
 
-static void gather_host(struct spec_input *in) {
+static void gather_host(const struct roots *roots, struct spec_input *in) {
     struct capability_sets sets;
     for (int i = 0; i < SPEC_RLIMITS; i++) {
         struct rlimit limit;
         bool known = getrlimit((__rlimit_resource_t)i, &limit) == 0 && limit.rlim_max != RLIM_INFINITY;
         in->rlimit_hard[i] = known ? (uint64_t)limit.rlim_max : UINT64_MAX;
     }
-    in->may_raise = capability_get(&sets, NULL) == 0 && (sets.effective & CAP_SYS_RESOURCE_BIT);
+    in->may_raise = !roots->rootless && capability_get(&sets, NULL) == 0 && (sets.effective & CAP_SYS_RESOURCE_BIT);
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
     in->cpus = cpus > 0 ? (unsigned)cpus : 0;
-    in->rootless = geteuid() != 0;
+    in->rootless = roots->rootless;
 }
 
 int start_gather(struct engine *engine, const struct container *c, const char *user, struct arena *a, struct start_context *x,
@@ -143,7 +143,7 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
     const struct host_config *h = &c->record.host;
     struct spec_input *in = &x->input;
     in->record = &c->record;
-    gather_host(in);
+    gather_host(engine->roots, in);
     int r = gather_user(engine, c, user, a, &in->user, e);
     if (r == 0)
         r = gather_shared(engine, h, a, &in->shared, e);
@@ -151,6 +151,8 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
         r = gather_devices(h, a, in, e);
     if (r == 0)
         r = cgroup_layout_load(engine->roots->run_fd, &x->layout, e);
+    if (r == 0 && engine->roots->rootless)
+        cgroup_layout_keep_writable(&x->layout);
     if (r == 0)
         r = cgroup_path(engine->roots->tag, h->cgroup_parent && *h->cgroup_parent ? h->cgroup_parent : NULL, c->id, a, &x->cgroup,
                         e);
@@ -158,14 +160,15 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
     return r;
 }
 
-int exec_context_fill(const struct oci_spec *spec, const struct cgroup_layout *layout, const char *cgroup, struct arena *a,
-                      struct plan_exec_context *ret, struct error *e) {
+int exec_context_fill(const struct oci_spec *spec, const struct cgroup_layout *layout, const char *cgroup, bool single_id,
+                      struct arena *a, struct plan_exec_context *ret, struct error *e) {
     static const struct {
         const char *type;
         unsigned flag;
     } kinds[] = {{"mount", CLONE_NEWNS},    {"pid", CLONE_NEWPID},       {"ipc", CLONE_NEWIPC},  {"uts", CLONE_NEWUTS},
                  {"network", CLONE_NEWNET}, {"cgroup", CLONE_NEWCGROUP}, {"user", CLONE_NEWUSER}};
     struct plan_context groups = {0};
+    ret->single_id = single_id;
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
         if (oci_spec_namespace(spec, kinds[i].type))
             ret->namespaces |= kinds[i].flag;

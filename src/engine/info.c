@@ -263,7 +263,7 @@ int system_info(struct engine *engine, const struct config *config, struct arena
                                .init_binary = "tare-init",
                                .isolation = "",
                                .index_server = "https://index.docker.io/v1/",
-                               .rootless = geteuid() != 0};
+                               .rootless = engine->roots->rootless};
     struct image_store *store;
     struct list images = {0};
     int r = container_each(engine, a, count_container, &info, e);

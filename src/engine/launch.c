@@ -122,7 +122,7 @@ static struct strs health_command(const struct image_healthcheck *h, struct aren
     return cmd;
 }
 
-static int set_health(const struct container_record *c, const struct start_context *x, struct arena *a, struct buf *plan_room,
+static int set_health(const struct engine *engine, const struct container_record *c, const struct start_context *x, struct arena *a, struct buf *plan_room,
                       struct monitor_health *ret, struct error *e) {
     _cleanup_plan_ struct plan plan = PLAN_INIT;
     const struct image_healthcheck *h = c->config.healthcheck;
@@ -133,7 +133,7 @@ static int set_health(const struct container_record *c, const struct start_conte
     int r = spec_exec_process(&x->input, &q, a, &process, e);
     struct plan_exec_context context = {0};
     if (r == 0)
-        r = exec_context_fill(&x->spec, &x->layout, x->cgroup, a, &context, e);
+        r = exec_context_fill(&x->spec, &x->layout, x->cgroup, engine->roots->single_id, a, &context, e);
     context.seccomp = x->plan.seccomp;
     context.seccomp_size = x->plan.seccomp_size;
     context.seccomp_flags = x->plan.seccomp_flags;
@@ -183,7 +183,7 @@ int launch_monitor(struct engine *engine, struct container *c, struct start_cont
     struct monitor_launch l = MONITOR_LAUNCH_INIT;
     int r = log_options_parse(&c->record.host.log, &l.log, e);
     if (r == 0)
-        r = set_health(&c->record, x, a, &health, &l.health, e);
+        r = set_health(engine, &c->record, x, a, &health, &l.health, e);
     if (r < 0)
         return r;
     plan_encode(plan, &blob);

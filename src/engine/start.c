@@ -15,6 +15,7 @@
 #include "network/network.h"
 #include "network/port.h"
 #include "runtime/journal.h"
+#include "runtime/rootless.h"
 
 /* --- the run directory ----------------------------------------------------------------------------------------------------- */
 
@@ -56,6 +57,17 @@ static void set_rootfs(const struct engine *engine, const struct container_recor
     ret->is_volatile = c->host.auto_remove;
 }
 
+/* Defaults that need a cgroup which an ordinary user does not have. What he asked for stays, and fails by name. */
+static void drop_default_limits(struct container *c, const struct cgroup_layout *layout, struct arena *a, struct oci_resources *r) {
+    if (layout->of[CGROUP_DEVICES] == CGROUP_NONE && layout->unified == CGROUP_NONE)
+        r->devices = (struct list){0}; /* the user's own rights on the host's devices are the rule */
+    if (layout->of[CGROUP_PIDS] == CGROUP_NONE && r->pids && !c->record.host.pids_limit.set) {
+        r->pids = NULL;
+        *LIST_ADD(a, struct adjustment, &c->record.adjustments) =
+            (struct adjustment){"pids limit", "default", "none: no cgroup is delegated to this user"};
+    }
+}
+
 static int build_plan(struct engine *engine, struct container *c, struct start_context *x, struct arena *a, struct plan *ret,
                       struct error *e) {
     const struct container_record *record = &c->record;
@@ -71,13 +83,19 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
     if (!record->host.privileged && !oci_spec_namespace(&x->spec, "pid"))
         x->plan.scopes |= LANDLOCK_SCOPE_SIGNALS;
     x->plan.init = record->init;
+    x->plan.rootless = engine->roots->rootless;
+    x->plan.single_id = engine->roots->single_id;
     if (files)
         set_rootfs(engine, record, a, &x->plan.rootfs);
     else
         x->plan.rootfs.kind = PLAN_ROOTFS_NONE;
     for (size_t i = 0; i < x->attachments.n; i++)
         *LIST_ADD(a, struct link, &x->plan.links) = LIST_AT(struct network_attachment, &x->attachments, i)->link;
+    if (engine->roots->rootless && x->spec.linux_->resources)
+        drop_default_limits(c, &x->layout, a, x->spec.linux_->resources);
     r = plan_context_cgroups(&x->plan, &x->layout, x->cgroup, x->spec.linux_->resources, a, e);
+    if (r < 0 && engine->roots->rootless)
+        error_hint(e, "an ordinary user can limit only in cgroups that are delegated to him: cgroup version 2 under `systemd --user`");
     if (r == 0)
         r = start_seccomp(engine, record, record->host.privileged, a, &x->plan.seccomp, &x->plan.seccomp_size,
                           &x->plan.seccomp_flags, e);
@@ -179,6 +197,7 @@ int engine_start(struct engine *engine, struct container *c, const struct start_
     if (fd < 0)
         return fd;
     int r = start_locked(engine, c, o, a, ret, e);
+    rootless_entered();
     pending_end(engine, c->id, fd);
     return r;
 }

@@ -42,5 +42,5 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
 int start_seccomp(struct engine *engine, const struct container_record *c, bool privileged, struct arena *a, const void **ret_code,
                   size_t *ret_size, uint32_t *ret_flags, struct error *e);
 /* Namespaces and cgroups of the container, for joining it. */
-int exec_context_fill(const struct oci_spec *spec, const struct cgroup_layout *layout, const char *cgroup, struct arena *a,
-                      struct plan_exec_context *ret, struct error *e);
+int exec_context_fill(const struct oci_spec *spec, const struct cgroup_layout *layout, const char *cgroup, bool single_id,
+                      struct arena *a, struct plan_exec_context *ret, struct error *e);

@@ -62,6 +62,8 @@ int cgroup_layout_read(struct cgroup_layout *ret, struct error *e);
 int cgroup_layout_load(int run_fd, struct cgroup_layout *ret, struct error *e);
 /* The pure part: from the text of mountinfo, and that of the version 2 root's cgroup.controllers (NULL = none). */
 int cgroup_layout_parse(const char *mountinfo, const char *unified_controllers, struct cgroup_layout *ret, struct error *e);
+/* Takes out the hierarchies in whose root this process cannot make groups: those of an ordinary user's host, unless delegated. */
+void cgroup_layout_keep_writable(struct cgroup_layout *layout);
 /* "v1", "hybrid", "v2" or "none"; static. */
 const char *cgroup_layout_name(const struct cgroup_layout *layout);
 /* "memory"; static. */

@@ -319,3 +319,22 @@ int cgroup_path(const char *tag, const char *parent, const char *id, struct aren
 const char *cgroup_monitor_path(const char *tag, struct arena *a) {
     return arena_printf(a, "/tare%s/monitors", tag);
 }
+
+void cgroup_layout_keep_writable(struct cgroup_layout *layout) {
+    struct cgroup_layout kept = {.unified = CGROUP_NONE};
+
+    memset(kept.of, CGROUP_NONE, sizeof(kept.of));
+    for (int i = 0; i < layout->count; i++) {
+        const struct cgroup_hierarchy *h = &layout->hierarchies[i];
+
+        if (faccessat(AT_FDCWD, h->mount, W_OK, AT_EACCESS) < 0)
+            continue;
+        for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+            if (layout->of[c] == i)
+                kept.of[c] = (signed char)kept.count;
+        if (layout->unified == i)
+            kept.unified = kept.count;
+        kept.hierarchies[kept.count++] = *h;
+    }
+    *layout = kept;
+}

@@ -4,9 +4,12 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #include "base/fs.h"
+#include "base/lock.h"
+#include "runtime/state.h"
 
 #define TEXT_MAX_BYTES ((size_t)1 << 20) /* of /etc/passwd, /etc/subuid */
 #define SAID_MAX       512               /* of what newuidmap says */
@@ -322,7 +325,56 @@ static int look_around(struct rootless *r, struct error *e) {
     return 0;
 }
 
-int rootless_enter(struct rootless *ret, struct error *e) {
+/* ---- Joining the namespace of a monitor that lives ---- */
+
+/* Held from the look for a monitor until this process' own monitor can be found. It belongs to the process, as its namespace does. */
+static int entry_lock = -1;
+
+void rootless_entered(void) {
+    entry_lock = fd_close(entry_lock);
+}
+
+/* Both namespaces at once: the kernel takes the user namespace first, which gives the right to enter the other. */
+static int join_monitor(pid_t pid) {
+    _cleanup_free_ char *cwd = getcwd(NULL, 0);
+    _cleanup_fd_ int pidfd = pidfd_open(pid, 0);
+
+    if (pidfd < 0 || setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) < 0)
+        return 0;
+    /* Entering a mount namespace leads to its root directory. */
+    return cwd && chdir(cwd) < 0 ? -errno : 1;
+}
+
+/* 1: joined. */
+static int try_container(int dirfd, const char *name, void *arg _unused_, struct error *e _unused_) {
+    _cleanup_fd_ int dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct container_state state;
+
+    if (dir < 0 || state_read(-1, dir, &state, NULL) < 0 || state.monitor_pid <= 0)
+        return 0;
+    return join_monitor(state.monitor_pid);
+}
+
+static int join_any(const char *run_root, bool starts, struct error *e) {
+    _cleanup_fd_ int dir = open(run_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r;
+
+    if (dir < 0 && starts)
+        dir = fs_open_dir_make(run_root, 0700, e);
+    if (dir < 0)
+        return starts ? dir : 0;
+    if (starts) {
+        entry_lock = lock_wait(dir, "namespace.lock", true, e);
+        if (entry_lock < 0)
+            return entry_lock;
+    }
+    r = faccessat(dir, "containers", F_OK, 0) < 0 ? 0 : fs_each(dir, "containers", try_container, NULL, e);
+    if (r != 0)
+        rootless_entered();
+    return r;
+}
+
+int rootless_enter(const char *run_root, bool starts, struct rootless *ret, struct error *e) {
     struct rootless r = {.uid = geteuid(), .gid = getegid()};
     int result;
 
@@ -330,7 +382,11 @@ int rootless_enter(struct rootless *ret, struct error *e) {
         result = look_around(&r, e);
     } else {
         r.active = true;
-        result = enter(&r, e);
+        result = join_any(run_root, starts, e);
+        if (result == 0)
+            result = enter(&r, e);
+        else if (result > 0)
+            result = become_root(e) < 0 ? -EPERM : look_around(&r, e);
     }
     if (result < 0)
         return r.uid ? error_wrap(e, result, "run without root") : result;

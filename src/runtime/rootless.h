@@ -23,11 +23,16 @@ struct rootless {
     uint32_t ids; /* uids that are mapped, from 0 on */
 };
 
-/* As root (of the host, or of a user namespace that somebody else made) it only fills *ret. As an ordinary user it makes the user
- * namespace, a mount namespace with it, and becomes uid 0 there. To be called while the process has one thread, is dumpable
- * (newuidmap looks at the owner of /proc/PID) and before it opens what it needs the new rights for. Errors say what the host does
- * not allow, and the hint what to do about it. */
-int rootless_enter(struct rootless *ret, struct error *e);
+/* As root (of the host, or of a user namespace that somebody else made) it only fills *ret. An ordinary user becomes uid 0 of a user
+ * namespace, with a mount namespace beside it: that of a monitor of his which lives (found below `run_root`, absolute), so that all his
+ * containers are in one and can be joined, or else a new one. `starts`: this process is about to start a container; it keeps others
+ * from making a second namespace until rootless_entered(). The working directory stays.
+ *
+ * To be called while the process has one thread, is dumpable (newuidmap looks at the owner of /proc/PID) and before it opens what it
+ * needs the new rights for. Errors say what the host does not allow, and the hint what to do about it. */
+int rootless_enter(const char *run_root, bool starts, struct rootless *ret, struct error *e);
+/* The container's monitor runs (or will not): others may enter. */
+void rootless_entered(void);
 
 /* Pure: the ranges that a subuid(5) text gives to a user, by name (NULL = unknown) or number. Ranges that hold 0 or the user's own
  * id are left out: the kernel would let their owner become somebody real. */

@@ -197,7 +197,7 @@ int main(int argc, char **argv) {
 
     if (options_parse(argc, argv, &o) < 0)
         return EXIT_ENGINE;
-    r = rootless_enter(&o.user, &e);
+    r = rootless_enter("/nonexistent", false, &o.user, &e);
     if (r < 0)
         return fail(&e);
     (void)prctl(PR_SET_DUMPABLE, 0);
