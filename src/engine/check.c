@@ -189,7 +189,8 @@ int engine_reset(struct engine *engine, struct error *e) {
 
     if (faccessat(roots->run_fd, "containers", F_OK, 0) == 0)
         (void)fs_each(roots->run_fd, "containers", reset_run, &first, NULL);
-    r = network_teardown(roots, e);
+    /* An ordinary user has no networks on the host; what is there belongs to somebody else. */
+    r = roots->rootless ? 0 : network_teardown(roots, e);
     if (cgroup_layout_read(&layout, NULL) == 0)
         for (int i = 0; i < layout.count; i++) {
             _cleanup_arena_ struct arena a = ARENA_INIT;
