@@ -24,8 +24,8 @@ struct roots {
 #define _cleanup_roots_ _cleanup_(roots_release)
 
 /* The paths alone, with their tag; opens nothing. NULL means the default: /var/lib/tare and /run/tare for uid 0, else
- * $XDG_DATA_HOME/tare (~/.local/share/tare) and $XDG_RUNTIME_DIR/tare (/tmp/tare-run-UID when unset). `uid` is that of the user, also
- * after he became root of a user namespace. */
+ * $XDG_DATA_HOME/tare (~/.local/share/tare) and $XDG_RUNTIME_DIR/tare (/tmp/tare-run-UID when unset). `uid` is that of the user,
+ * also after he became root of a user namespace. */
 int roots_name(const char *root, const char *run_root, uid_t uid, struct roots *ret, struct error *e);
 /* Opens (creating, mode 0711 and 0700) both. The run root must belong to the caller. */
 int roots_open(struct roots *r, struct error *e);

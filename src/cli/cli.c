@@ -58,8 +58,8 @@ int cli_config(struct cli *cli, const struct config **ret, struct error *e) {
 static int enter_roots(struct cli *cli, const struct config *config, struct error *e) {
     struct roots *roots = &cli->roots_value;
     struct rootless rootless;
-    int r = roots_name(cli->global.root ? cli->global.root : config->root, cli->global.run_root ? cli->global.run_root : config->run_root,
-                       geteuid(), roots, e);
+    int r = roots_name(cli->global.root ? cli->global.root : config->root,
+                       cli->global.run_root ? cli->global.run_root : config->run_root, geteuid(), roots, e);
 
     if (r == 0)
         r = rootless_enter(roots->run_root, cli->starts, &rootless, e);

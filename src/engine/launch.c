@@ -122,8 +122,8 @@ static struct strs health_command(const struct image_healthcheck *h, struct aren
     return cmd;
 }
 
-static int set_health(const struct engine *engine, const struct container_record *c, const struct start_context *x, struct arena *a, struct buf *plan_room,
-                      struct monitor_health *ret, struct error *e) {
+static int set_health(const struct engine *engine, const struct container_record *c, const struct start_context *x, struct arena *a,
+                      struct buf *plan_room, struct monitor_health *ret, struct error *e) {
     _cleanup_plan_ struct plan plan = PLAN_INIT;
     const struct image_healthcheck *h = c->config.healthcheck;
     struct exec_request q = {.cmd = health_command(h, a)};

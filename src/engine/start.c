@@ -95,7 +95,8 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
         drop_default_limits(c, &x->layout, a, x->spec.linux_->resources);
     r = plan_context_cgroups(&x->plan, &x->layout, x->cgroup, x->spec.linux_->resources, a, e);
     if (r < 0 && engine->roots->rootless)
-        error_hint(e, "an ordinary user can limit only in cgroups that are delegated to him: cgroup version 2 under `systemd --user`");
+        error_hint(e,
+                   "an ordinary user can limit only in cgroups that are delegated to him: cgroup version 2 under `systemd --user`");
     if (r == 0)
         r = start_seccomp(engine, record, record->host.privileged, a, &x->plan.seccomp, &x->plan.seccomp_size,
                           &x->plan.seccomp_flags, e);

@@ -261,8 +261,8 @@ static int parent_failed(struct executor *x, int r, struct execution *out, struc
     return r;
 }
 
-/* The host's own pid namespace cannot be entered again from a user namespace (its owner is the host's): a rootless worker stays, which
- * costs nothing, as the only children it will ever have are born in the container. */
+/* The host's own pid namespace cannot be entered again from a user namespace (its owner is the host's): a rootless worker stays,
+ * which costs nothing, as the only children it will ever have are born in the container. */
 static int back_to_own_namespaces(struct executor *x, struct error *e) {
     for (size_t i = 0; i < ARRAY_SIZE(x->children_ns); i++) {
         int r;

@@ -327,7 +327,8 @@ static int look_around(struct rootless *r, struct error *e) {
 
 /* ---- Joining the namespace of a monitor that lives ---- */
 
-/* Held from the look for a monitor until this process' own monitor can be found. It belongs to the process, as its namespace does. */
+/* Held from the look for a monitor until this process' own monitor can be found. It belongs to the process, as its namespace does.
+ */
 static int entry_lock = -1;
 
 void rootless_entered(void) {

@@ -23,13 +23,13 @@ struct rootless {
     uint32_t ids; /* uids that are mapped, from 0 on */
 };
 
-/* As root (of the host, or of a user namespace that somebody else made) it only fills *ret. An ordinary user becomes uid 0 of a user
- * namespace, with a mount namespace beside it: that of a monitor of his which lives (found below `run_root`, absolute), so that all his
- * containers are in one and can be joined, or else a new one. `starts`: this process is about to start a container; it keeps others
- * from making a second namespace until rootless_entered(). The working directory stays.
+/* As root (of the host, or of a user namespace that somebody else made) it only fills *ret. An ordinary user becomes uid 0 of a
+ * user namespace, with a mount namespace beside it: that of a monitor of his which lives (found below `run_root`, absolute), so
+ * that all his containers are in one and can be joined, or else a new one. `starts`: this process is about to start a container; it
+ * keeps others from making a second namespace until rootless_entered(). The working directory stays.
  *
- * To be called while the process has one thread, is dumpable (newuidmap looks at the owner of /proc/PID) and before it opens what it
- * needs the new rights for. Errors say what the host does not allow, and the hint what to do about it. */
+ * To be called while the process has one thread, is dumpable (newuidmap looks at the owner of /proc/PID) and before it opens what
+ * it needs the new rights for. Errors say what the host does not allow, and the hint what to do about it. */
 int rootless_enter(const char *run_root, bool starts, struct rootless *ret, struct error *e);
 /* The container's monitor runs (or will not): others may enter. */
 void rootless_entered(void);
