@@ -192,6 +192,14 @@ static int start_locked(struct engine *engine, struct container *c, const struct
     return r;
 }
 
+/* What a failed start with --rm has put into the trash. */
+static void reap(const struct engine *engine, const char *id) {
+    _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (trash >= 0)
+        (void)fs_remove_tree_at(trash, id, NULL);
+}
+
 int engine_start(struct engine *engine, struct container *c, const struct start_options *o, struct arena *a,
                  struct monitor_conn *ret, struct error *e) {
     int fd = pending_begin(engine, c->id, e);
@@ -199,6 +207,8 @@ int engine_start(struct engine *engine, struct container *c, const struct start_
         return fd;
     int r = start_locked(engine, c, o, a, ret, e);
     rootless_entered();
+    if (r < 0 && c->record.host.auto_remove)
+        reap(engine, c->id);
     pending_end(engine, c->id, fd);
     return r;
 }

@@ -1,0 +1,99 @@
+#!/usr/bin/env bats
+# as: user
+# The whole engine as an ordinary user: the same commands in a user namespace of his own.
+
+load lib
+
+setup_file() {
+    [ "$(id -u)" != 0 ] || skip "as an ordinary user"
+    unshare -Ur true 2>/dev/null || skip "this host does not let ordinary users make user namespaces"
+    roots_make
+}
+
+teardown_file() {
+    [ -z "${ROOTS:-}" ] || {
+        tare system reset -f
+        rm -rf "$ROOTS"
+        [ ! -e "$ROOTS" ]
+    }
+}
+
+run_none() {
+    tare run --rm --network none "$@"
+}
+
+@test "a container's root is the user, its files are his" {
+    ok run_none busybox sh -c 'id -u; touch /file; stat -c %u /file'
+    is $'0\n0'
+    ok run_none -v "$ROOTS:/host" busybox sh -c 'touch /host/made'
+    [ "$(stat -c %u "$ROOTS/made")" = "$(id -u)" ]
+}
+
+@test "ids beyond root come from the user's ranges" {
+    grep -q "^$(id -un):" /etc/subuid || skip "no ranges in /etc/subuid"
+    ok run_none -u 1000:1000 busybox id -u
+    is 1000
+    ok run_none busybox sh -c 'touch /f && chown 1000:1000 /f && stat -c %u /f'
+    is 1000
+}
+
+@test "detached: ps, logs, exec, stop and rm find it" {
+    ok tare run -d --network none --name d busybox sh -c 'echo hello; trap "exit 3" TERM; while :; do sleep 0.1; done'
+    ok tare ps --format '{{.Names}} {{.State}}'
+    is "d running"
+    until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' logs d | grep -q hello"
+    ok tare exec d sh -c 'cat /proc/1/comm'
+    is sh
+    ok tare exec -u 65534 d id -u
+    is 65534
+    ok tare stop d
+    ok tare wait d
+    is 3
+    ok tare rm d
+    ok tare ps -aq
+    is ""
+}
+
+@test "two containers are in one user namespace, each in pid namespaces of its own" {
+    ok tare run -d --network none --name a busybox sleep 60
+    ok tare run -d --network none --name b busybox sleep 60
+    [ "$(tare exec a readlink /proc/self/ns/user)" = "$(tare exec b readlink /proc/self/ns/user)" ]
+    [ "$(tare exec a readlink /proc/self/ns/pid)" != "$(tare exec b readlink /proc/self/ns/pid)" ]
+    ok tare rm -f a b
+}
+
+@test "a process of another id in the container can be stopped from outside" {
+    ok tare run -d --network none --name u -u 65534 busybox sleep 60
+    ok tare kill u
+    ok tare wait u
+    is 137
+    ok tare rm u
+}
+
+@test "a limit that the user cannot set fails by name and leaves nothing" {
+    [ ! -w /sys/fs/cgroup/memory ] || skip "this user may make cgroups"
+    fails 125 run_none --memory 64m busybox true
+    has "memory"
+    has "delegated"
+    ok tare ps -aq
+    is ""
+}
+
+@test "the host's root is not in reach" {
+    fails 1 run_none -v /etc:/etc-of-host busybox cat /etc-of-host/shadow
+    fails 1 run_none busybox sh -c 'echo 1 >/proc/sys/kernel/panic'
+}
+
+@test "volumes and the network of the host" {
+    ok run_none -v data:/v busybox sh -c 'echo kept >/v/file'
+    ok run_none -v data:/v busybox cat /v/file
+    is kept
+    ok tare run --rm --network host busybox sh -c 'ip -o link | wc -l'
+    [ "$output" = "$(ip -o link | wc -l)" ]
+}
+
+@test "a healthy store, and nothing left in the trash" {
+    ok tare system check
+    is "all is well"
+    until_true 5 sh -c "[ -z \"\$(ls '$ROOT/trash')\" ]"
+}
