@@ -90,6 +90,8 @@ int cli_engine(struct cli *cli, struct engine **ret, struct error *e) {
         int r = cli_roots(cli, &roots, e);
         if (r == 0)
             r = engine_open(roots, &cli->engine_value, e);
+        if (r == 0)
+            cli->engine_value->userns_user = cli->config_value->userns_user;
         if (r < 0)
             return r;
     }

@@ -8,6 +8,7 @@
 #include "cli/pull_view.h"
 #include "engine/create.h"
 #include "engine/start.h"
+#include "model/config.h"
 
 struct run_flags {
     struct container_flags container;
@@ -72,6 +73,16 @@ static int check_cidfile(const char *path, struct error *e) {
     return 0;
 }
 
+/* The configured default, for who asks for no user namespace and for nothing that excludes one. */
+static void default_userns(const struct cli *cli, struct host_config *h) {
+    bool shares = strncmp(h->pid_mode ? h->pid_mode : "", "container:", 10) == 0 ||
+                  strncmp(h->ipc_mode ? h->ipc_mode : "", "container:", 10) == 0 ||
+                  strncmp(h->network_mode ? h->network_mode : "", "container:", 10) == 0;
+    bool asked = h->userns_mode && *h->userns_mode;
+    if (!asked && !h->privileged && !shares && geteuid() == 0 && h->isolate.n == 0)
+        h->userns_mode = cli->config_value->userns;
+}
+
 static int create_container(struct cli *cli, const struct container_flags *f, const struct strs *args, bool lasting,
                             struct engine **ret_engine, struct container *ret, struct create_request *request, struct error *e) {
     struct pull_view view;
@@ -85,6 +96,7 @@ static int create_container(struct cli *cli, const struct container_flags *f, co
         r = cli_engine(cli, ret_engine, e);
     if (r < 0)
         return r;
+    default_userns(cli, &request->host);
     pull_view_init(&view, stderr, f->quiet);
     o.pull.platform = f->platform;
     o.pull.observer = &view.observer;

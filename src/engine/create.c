@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "engine/mount_points.h"
+#include "engine/userns.h"
 #include "image/image.h"
 #include "runtime/event_log.h"
 #include "runtime/journal.h"
@@ -116,7 +117,8 @@ static int write_journal(struct engine *engine, const struct container *c, bool 
     }
     if (c->record.name)
         journal_add(&j, JOURNAL_UNLINK, arena_printf(a, "%s/names/%s", root, c->record.name));
-    return journal_write(c->dirfd, "journal", &j, lasting, e);
+    int r = userns_reserve(engine, c, a, &j, e);
+    return r < 0 ? r : journal_write(c->dirfd, "journal", &j, lasting, e);
 }
 
 static int make_directory(struct engine *engine, struct container *c, struct error *e) {

@@ -21,6 +21,7 @@ struct engine {
     int names_fd;
     int run_containers_fd;
     int pending_fd;
+    const char *userns_user; /* whose ranges of ids --userns auto takes; NULL = "tare"; borrowed */
 };
 
 int engine_open(const struct roots *roots, struct engine **ret, struct error *e);

@@ -11,6 +11,7 @@
 #include "engine/rootfs.h"
 #include "engine/spec_parts.h"
 #include "engine/start.h"
+#include "engine/userns.h"
 #include "kernel/capability.h"
 #include "kernel/seccomp_filter.h"
 
@@ -147,6 +148,8 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
     int r = gather_user(engine, c, user, a, &in->user, e);
     if (r == 0)
         r = gather_shared(engine, h, a, &in->shared, e);
+    if (r == 0)
+        r = userns_maps(engine, c, a, in, e);
     if (r == 0)
         r = gather_devices(h, a, in, e);
     if (r == 0)

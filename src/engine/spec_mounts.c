@@ -71,17 +71,20 @@ static void add_network_files(const struct spec_input *in, struct arena *a, stru
                       in->record->host.readonly_rootfs ? "bind,rprivate,ro" : "bind,rprivate");
 }
 
-static void add_bind(const struct mount_point *m, const char *source, struct arena *a, struct list *mounts) {
+static void add_bind(const struct spec_input *in, const struct mount_point *m, struct arena *a, struct list *mounts) {
     const char *options = m->non_recursive ? "bind" : "rbind";
     const char *propagation = m->propagation && *m->propagation ? m->propagation : "rprivate";
     const char *access = "";
     if (!m->rw)
         access = m->read_only_non_recursive || m->non_recursive ? ",ro" : ",rro";
-    add_mount(a, mounts, m->destination, "bind", source,
-              arena_printf(a, "%s,%s%s%s", options, propagation, access, m->idmap ? ",idmap" : ""));
+    /* The engine's volumes belong to the container's users, whatever ids these have outside; a directory of the host does not. */
+    bool shift = m->idmap || (in->id_maps_uid.n > 0 && strcmp(m->type, "volume") == 0);
+    add_mount(a, mounts, m->destination, "bind", m->source,
+              arena_printf(a, "%s,%s%s%s", options, propagation, access, shift ? ",idmap" : ""));
 }
 
-static int add_user_mount(const struct mount_point *m, struct arena *a, struct list *mounts, struct error *e) {
+static int add_user_mount(const struct spec_input *in, const struct mount_point *m, struct arena *a, struct list *mounts,
+                          struct error *e) {
     if (strcmp(m->type, "tmpfs") == 0) {
         const char *more = m->options && *m->options ? arena_printf(a, ",%s", m->options) : "";
         add_mount(a, mounts, m->destination, "tmpfs", "tmpfs",
@@ -89,7 +92,7 @@ static int add_user_mount(const struct mount_point *m, struct arena *a, struct l
         return 0;
     }
     if (strcmp(m->type, "bind") == 0 || strcmp(m->type, "volume") == 0) {
-        add_bind(m, m->source, a, mounts);
+        add_bind(in, m, a, mounts);
         return 0;
     }
     return error_set(e, -ENOTSUP, "mount of type %s at %s is not supported", m->type, m->destination);
@@ -123,7 +126,7 @@ int spec_mounts(const struct spec_input *in, const struct security_options *so, 
     const struct mount_point **sorted = arena_array(a, const struct mount_point *, c->mounts.n + 1);
     sort_points(&c->mounts, sorted);
     for (size_t i = 0; i < c->mounts.n; i++) {
-        int r = add_user_mount(sorted[i], a, &s->mounts, e);
+        int r = add_user_mount(in, sorted[i], a, &s->mounts, e);
         if (r < 0)
             return r;
     }

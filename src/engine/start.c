@@ -89,6 +89,7 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
         set_rootfs(engine, record, a, &x->plan.rootfs);
     else
         x->plan.rootfs.kind = PLAN_ROOTFS_NONE;
+    x->plan.rootfs.id_map = x->input.id_maps_uid.n > 0;
     for (size_t i = 0; i < x->attachments.n; i++)
         *LIST_ADD(a, struct link, &x->plan.links) = LIST_AT(struct network_attachment, &x->attachments, i)->link;
     if (engine->roots->rootless && x->spec.linux_->resources)
@@ -130,8 +131,11 @@ static void take_back(struct engine *engine, struct container *c, const struct s
     if (dir >= 0)
         (void)fs_remove_tree_at(dir, c->id, NULL);
     c->run_dirfd = fd_close(c->run_dirfd);
-    if (c->record.host.auto_remove)
-        (void)journal_undo(c->dirfd, "journal", NULL);
+    if (!c->record.host.auto_remove || journal_undo(c->dirfd, "journal", NULL) < 0)
+        return;
+    _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (trash >= 0)
+        (void)fs_remove_tree_at(trash, c->id, NULL);
 }
 
 /* While this file's lock is held, nobody takes what stands half made for the remains of a crash. */

@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 
+#include "kernel/cgroup.h"
 #include "runtime/step.h"
 
 #define PLAN_MAGIC   0x6e616c50U /* "Plan" */
@@ -145,6 +146,15 @@ static void print_texts(const struct plan *plan, int64_t offset, struct buf *out
     buf_add_char(out, ']');
 }
 
+static const char *cgroup_kind_name(int64_t kind) {
+    static const char *const names[] = {
+        [CGROUP_MKDIR] = "make",      [CGROUP_WRITE] = "write",     [CGROUP_ENABLE] = "enable",
+        [CGROUP_INHERIT] = "inherit", [CGROUP_PROGRAM] = "program", [CGROUP_ATTACH] = "attach",
+    };
+
+    return kind >= 0 && (size_t)kind < ARRAY_SIZE(names) ? names[kind] : "?";
+}
+
 static bool arg_is_absent(enum step_arg kind, int64_t v) {
     switch (kind) {
     case STEP_TEXT:
@@ -173,6 +183,7 @@ static void print_arg(const struct plan *plan, enum step_arg kind, int64_t v, st
     case STEP_NAMESPACES: print_flags(namespace_names, (uint64_t)v, out); break;
     case STEP_ATTR: print_flags(attr_names, (uint64_t)v, out); break;
     case STEP_PROPAGATION: print_flags(propagation_names, (uint64_t)v, out); break;
+    case STEP_CGROUP: buf_add_str(out, cgroup_kind_name(v)); break;
     case STEP_CAPS: print_caps((uint64_t)v, out); break;
     }
 }

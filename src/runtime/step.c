@@ -11,7 +11,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
     [PLAN_CGROUP] = {"cgroup",
                      "limits what the container can use; the group exists before its first process",
                      "cgroups(7)",
-                     {ARG("kind", INT), ARG("flags", HEX), ARG("dir", TEXT), ARG("file", TEXT), ARG("value", TEXT),
+                     {ARG("do", CGROUP), ARG("flags", HEX), ARG("dir", TEXT), ARG("file", TEXT), ARG("value", TEXT),
                       ARG("other-file", TEXT), ARG("other-value", TEXT), ARG("what", TEXT), ARG("program", DATA)},
                      step_cgroup},
     [PLAN_CGROUP_OPEN] = {"open-cgroup",

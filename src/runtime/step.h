@@ -85,7 +85,8 @@ enum step_arg {
     STEP_ATTR,        /* MOUNT_ATTR_… */
     STEP_PROPAGATION, /* MS_… */
     STEP_CAPS,
-    STEP_SLOT, /* index of a descriptor that steps hand to one another; -1 = none */
+    STEP_CGROUP, /* enum cgroup_op_kind */
+    STEP_SLOT,   /* index of a descriptor that steps hand to one another; -1 = none */
 };
 
 /* Flags of PLAN_BIND and PLAN_MOUNT. */

@@ -56,7 +56,7 @@ static int make_owned(const char *path, uid_t uid, gid_t gid, struct error *e) {
 
     if (r < 0 && r != -EEXIST)
         return error_errno(e, r, "create directory %s", path);
-    if (r == 0 && (uid != 0 || gid != 0)) {
+    if (uid != 0 || gid != 0) { /* also one that is there: the engine may have made it before the owner was known */
         r = sys_fchownat(AT_FDCWD, path, uid, gid, AT_SYMLINK_NOFOLLOW);
         if (r < 0)
             return error_errno(e, r, "give directory %s to %u:%u", path, uid, gid);

@@ -1,0 +1,176 @@
+#include "engine/userns.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/lock.h"
+#include "runtime/rootless.h"
+
+#define DIRECTORY "userns" /* ROOT/userns/SLOT: symbolic link whose text is the owner's id */
+#define LINK      "userns" /* ROOT/containers/ID/userns: its text is "UID GID SLOT", the starts of the ranges */
+#define SUBID_MAX ((size_t)1 << 20)
+
+struct range {
+    uint32_t uid, gid; /* first ids on the host */
+    uint32_t slot;     /* of the pool */
+};
+
+struct pool {
+    struct id_range uids[ROOTLESS_RANGES_MAX], gids[ROOTLESS_RANGES_MAX];
+    size_t n_uids, n_gids;
+};
+
+/* ---- The pool ---- */
+
+static size_t read_subids(const char *file, const char *user, struct id_range ranges[ROOTLESS_RANGES_MAX]) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    if (fs_read_at(AT_FDCWD, file, SUBID_MAX, &text, NULL) < 0)
+        return 0;
+    return rootless_ranges(buf_text(&text), user, 0, ranges);
+}
+
+static void pool_read(const char *user, struct pool *p) {
+    p->n_uids = read_subids("/etc/subuid", user, p->uids);
+    p->n_gids = read_subids("/etc/subgid", user, p->gids);
+    if (p->n_uids > 0 && p->n_gids > 0)
+        return;
+    p->uids[0] = p->gids[0] = (struct id_range){USERNS_POOL, USERNS_RANGE * USERNS_RANGES};
+    p->n_uids = p->n_gids = 1;
+}
+
+/* The start of the slot-th whole range; 0 when there are not so many. */
+static uint32_t slot_start(const struct id_range *ranges, size_t n, uint32_t slot) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t whole = ranges[i].count / USERNS_RANGE;
+        if (slot < whole)
+            return ranges[i].start + slot * USERNS_RANGE;
+        slot -= whole;
+    }
+    return 0;
+}
+
+/* ---- Who has which ---- */
+
+static bool range_of(const struct container *c, struct range *ret) {
+    char text[64];
+    ssize_t n = readlinkat(c->dirfd, LINK, text, sizeof(text) - 1);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    return sscanf(text, "%u %u %u", &ret->uid, &ret->gid, &ret->slot) == 3;
+}
+
+/* The lock is held: a link whose owner is no more may be taken over. */
+static int slot_take(struct engine *engine, int dir, const char *name, const char *id) {
+    char owner[ID_LENGTH + 1];
+    if (symlinkat(id, dir, name) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    ssize_t n = readlinkat(dir, name, owner, ID_LENGTH);
+    int containers = engine_containers_dir(engine, NULL);
+    if (n == ID_LENGTH && containers >= 0) {
+        owner[n] = '\0';
+        /* Our own is one that a crash left between the two links. */
+        if (strcmp(owner, id) == 0)
+            return 0;
+        if (faccessat(containers, owner, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            return -EEXIST;
+    }
+    if (unlinkat(dir, name, 0) < 0 || symlinkat(id, dir, name) < 0)
+        return -errno;
+    return 0;
+}
+
+static int range_take(struct engine *engine, const struct container *c, const struct pool *p, int dir, struct range *ret,
+                      struct error *e) {
+    for (uint32_t slot = 0;; slot++) {
+        char name[16], text[64];
+        struct range range = {slot_start(p->uids, p->n_uids, slot), slot_start(p->gids, p->n_gids, slot), slot};
+        if (range.uid == 0 || range.gid == 0) {
+            error_set(e, -EDQUOT, "all %u ranges of ids are taken by other containers", slot);
+            return error_hint(e, "add ranges to /etc/subuid and /etc/subgid, or remove containers with --userns auto");
+        }
+        snprintf(name, sizeof(name), "%u", slot);
+        snprintf(text, sizeof(text), "%u %u %u", range.uid, range.gid, slot);
+        int r = slot_take(engine, dir, name, c->id);
+        if (r == 0)
+            r = symlinkat(text, c->dirfd, LINK) < 0 ? -errno : 0;
+        else if (r == -EEXIST)
+            continue;
+        if (r < 0)
+            return error_errno(e, r, "take a range of ids");
+        *ret = range;
+        return 0;
+    }
+}
+
+static int range_get(struct engine *engine, const struct container *c, struct range *ret, struct error *e) {
+    if (range_of(c, ret))
+        return 0;
+    if (mkdirat(engine->roots->root_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
+        return error_errno(e, -errno, "make the directory of id ranges");
+    _cleanup_fd_ int dir = fs_open_dir(engine->roots->root_fd, DIRECTORY, e);
+    if (dir < 0)
+        return dir;
+    _cleanup_fd_ int lock = lock_wait(dir, "lock", true, e);
+    if (lock < 0)
+        return lock;
+    struct pool pool;
+    pool_read(engine->userns_user ? engine->userns_user : "tare", &pool);
+    return range_take(engine, c, &pool, dir, ret, e);
+}
+
+static bool mode_is_host(const struct container *c) {
+    const char *mode = c->record.host.userns_mode;
+    return !mode || !*mode || strcmp(mode, "host") == 0;
+}
+
+int userns_reserve(struct engine *engine, const struct container *c, struct arena *a, struct journal *j, struct error *e) {
+    struct range range;
+    if (mode_is_host(c) || geteuid() != 0)
+        return 0;
+    int r = range_get(engine, c, &range, e);
+    if (r < 0)
+        return error_wrap(e, r, "--userns %s", c->record.host.userns_mode);
+    journal_add(j, JOURNAL_UNLINK, arena_printf(a, "%s/" DIRECTORY "/%u", engine->roots->root, range.slot));
+    return 0;
+}
+
+/* ---- Maps ---- */
+
+static void add_map(struct arena *a, struct list *maps, uint32_t inside, uint32_t outside, uint32_t size) {
+    *LIST_ADD(a, struct oci_id_mapping, maps) = (struct oci_id_mapping){inside, outside, size};
+}
+
+static void add_maps(struct arena *a, struct list *maps, uint32_t start, bool keep_root) {
+    if (keep_root)
+        add_map(a, maps, 0, 0, 1);
+    add_map(a, maps, keep_root, start + keep_root, USERNS_RANGE - keep_root);
+}
+
+int userns_maps(struct engine *engine, const struct container *c, struct arena *a, struct spec_input *input, struct error *e) {
+    const char *mode = c->record.host.userns_mode;
+    struct rootless who;
+    struct range range;
+    if (mode_is_host(c))
+        return 0;
+    int r = input->rootless || geteuid() != 0 ? -EPERM : rootless_enter(&who, e);
+    if (r == -EPERM || (r == 0 && who.active)) {
+        error_set(e, -EOPNOTSUPP, "--userns %s: only root of the host can shift the owners of an image's layers", mode);
+        return error_hint(e, "a rootless container is in a user namespace of yours as it is: leave --userns out");
+    }
+    const struct spec_shared *s = &input->shared;
+    if (r == 0 && (s->network || s->ipc || s->pid || s->uts || s->cgroup))
+        return error_set(e, -EOPNOTSUPP,
+                         "--userns %s: namespaces of other containers cannot be entered from a user namespace of its own", mode);
+    if (r == 0)
+        r = range_get(engine, c, &range, e);
+    if (r < 0)
+        return error_wrap(e, r, "--userns %s", mode);
+    bool keep = strcmp(mode, "keep-id") == 0;
+    add_maps(a, &input->id_maps_uid, range.uid, keep);
+    add_maps(a, &input->id_maps_gid, range.gid, keep);
+    return 0;
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# --userns: auto, nomap and keep-id, as root of the host.
+
+load lib
+
+setup_file() {
+    [ "$(id -u)" = 0 ] || skip "as root"
+    roots_make
+    # What stays while the roots exist: bridge, table, the monitors' group.
+    tare run --rm busybox true
+    tare rm -f "$(tare run -d --network none busybox sleep 60)" >/dev/null
+}
+teardown_file() { [ -z "${ROOTS:-}" ] || roots_remove; }
+setup() {
+    [ "$(id -u)" = 0 ] || skip "as root"
+    leaks_before
+}
+teardown() { [ "$(id -u)" != 0 ] || leaks_after; }
+
+@test "auto: root inside owns the image's files, may write its root, and is nobody outside" {
+    tare create --name a --network none --userns auto busybox sh -c 'touch /new; id -u; stat -c %u /new /bin/busybox; echo x >/etc/more; cat /proc/self/uid_map' >/dev/null
+    run tare start -a a
+    echo "$output"
+    [ "$status" = 0 ]
+    [ "${lines[0]}${lines[1]}${lines[2]}" = 000 ]
+    read -r inside outside size <<<"${lines[3]}"
+    [ "$inside" = 0 ] && [ "$outside" -gt 65536 ] && [ "$size" = 65536 ]
+    [ "$(stat -c %u "$ROOT"/containers/*/upper/new)" = "$outside" ]
+    # The range stays the container's.
+    run tare start -a a
+    [[ $output == *"$outside"* ]]
+    tare rm a >/dev/null
+}
+
+@test "two containers have two ranges; a range is free again when its container is removed" {
+    tare run -d --name one --network none --userns auto busybox sleep 60 >/dev/null
+    tare run -d --name two --network none --userns auto busybox sleep 60 >/dev/null
+    first=$(tare exec one cat /proc/self/uid_map)
+    [ "$first" != "$(tare exec two cat /proc/self/uid_map)" ]
+    [ "$(tare exec one id -u)" = 0 ]
+    tare rm -f one >/dev/null
+    [ "$(tare run --rm --network none --userns auto busybox cat /proc/self/uid_map)" = "$first" ]
+    tare rm -f two >/dev/null
+}
+
+@test "nomap and keep-id" {
+    run tare run --rm --network none --userns nomap busybox cat /proc/self/uid_map
+    [ "$(awk '{print $1, ($2 > 65536), $3}' <<<"$output")" = "0 1 65536" ]
+    run tare run --rm --network none --userns keep-id busybox sh -c 'cat /proc/self/uid_map; touch /new; stat -c %u /new'
+    [ "$(awk 'NR == 1 {print $1, $2, $3}' <<<"$output")" = "0 0 1" ]
+    [ "${lines[2]}" = 0 ]
+}
+
+@test "a volume is written as the container's root, with the default network and a terminal too" {
+    tare run --rm --userns auto -v data:/data busybox sh -c 'echo x >/data/file; stat -c %u /data/file' | grep -qx 0
+    tare run --rm --userns host -v data:/data busybox cat /data/file | grep -qx x
+    tare volume rm data >/dev/null 2>&1 || rm -rf "$ROOT/volumes/data"
+}
+
+@test "the configuration's default" {
+    echo 'userns = auto' >"$ROOTS/conf"
+    run tare --config "$ROOTS/conf" run --rm --network none busybox cat /proc/self/uid_map
+    [ "$(awk '{print $3}' <<<"$output")" = 65536 ]
+    run tare --config "$ROOTS/conf" run --rm --network none --userns host busybox cat /proc/self/uid_map
+    [ "$(awk '{print $3}' <<<"$output")" = 4294967295 ]
+}
+
+@test "what cannot be combined says so" {
+    tare run -d --name o --network none busybox sleep 60 >/dev/null
+    run tare run --rm --userns auto --network none --pid container:o busybox true
+    [ "$status" = 125 ]
+    [[ $output == *"namespaces of other containers"* ]]
+    tare rm -f o >/dev/null
+}
