@@ -79,7 +79,7 @@ static void default_userns(const struct cli *cli, struct host_config *h) {
                   strncmp(h->ipc_mode ? h->ipc_mode : "", "container:", 10) == 0 ||
                   strncmp(h->network_mode ? h->network_mode : "", "container:", 10) == 0;
     bool asked = h->userns_mode && *h->userns_mode;
-    if (!asked && !h->privileged && !shares && geteuid() == 0 && h->isolate.n == 0)
+    if (!asked && !h->privileged && !shares && !cli->roots_value.rootless && h->isolate.n == 0)
         h->userns_mode = cli->config_value->userns;
 }
 

@@ -129,7 +129,7 @@ static bool mode_is_host(const struct container *c) {
 
 int userns_reserve(struct engine *engine, const struct container *c, struct arena *a, struct journal *j, struct error *e) {
     struct range range;
-    if (mode_is_host(c) || geteuid() != 0)
+    if (mode_is_host(c) || engine->roots->rootless)
         return 0;
     int r = range_get(engine, c, &range, e);
     if (r < 0)
@@ -152,21 +152,18 @@ static void add_maps(struct arena *a, struct list *maps, uint32_t start, bool ke
 
 int userns_maps(struct engine *engine, const struct container *c, struct arena *a, struct spec_input *input, struct error *e) {
     const char *mode = c->record.host.userns_mode;
-    struct rootless who;
     struct range range;
     if (mode_is_host(c))
         return 0;
-    int r = input->rootless || geteuid() != 0 ? -EPERM : rootless_enter(&who, e);
-    if (r == -EPERM || (r == 0 && who.active)) {
+    if (engine->roots->rootless) {
         error_set(e, -EOPNOTSUPP, "--userns %s: only root of the host can shift the owners of an image's layers", mode);
         return error_hint(e, "a rootless container is in a user namespace of yours as it is: leave --userns out");
     }
     const struct spec_shared *s = &input->shared;
-    if (r == 0 && (s->network || s->ipc || s->pid || s->uts || s->cgroup))
+    if (s->network || s->ipc || s->pid || s->uts || s->cgroup)
         return error_set(e, -EOPNOTSUPP,
                          "--userns %s: namespaces of other containers cannot be entered from a user namespace of its own", mode);
-    if (r == 0)
-        r = range_get(engine, c, &range, e);
+    int r = range_get(engine, c, &range, e);
     if (r < 0)
         return error_wrap(e, r, "--userns %s", mode);
     bool keep = strcmp(mode, "keep-id") == 0;
