@@ -90,7 +90,7 @@ int ports_activate(const struct engine *engine, struct start_context *x, struct 
     port_elements(&x->ports, a, &elements);
     r = nft_elements_add(table, elements.v, elements.n, e);
     if (r == 0)
-        r = port_hold(&x->ports, &x->holder_fd, e);
+        r = port_hold(&x->ports, x->cgroup, &x->holder_fd, e);
     port_close(&x->ports);
     return r < 0 ? error_wrap(e, r, "publish ports") : 0;
 }

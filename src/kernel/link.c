@@ -356,6 +356,20 @@ int link_set_up(const char *name, struct error *e) {
     return change(name, "bring up interface", IFF_UP, 0, NULL, 0, e);
 }
 
+int link_plug(const struct link *l, struct error *e) {
+    uint32_t bridge = link_index(l->parent);
+    _cleanup_fd_ int fd = -1;
+    int r;
+
+    if (!bridge)
+        return error_set(e, -ENODEV, "plug in %s: no bridge %s", l->host_name, l->parent);
+    r = change(l->host_name, "plug in interface", 0, IFLA_MASTER, &bridge, sizeof(bridge), e);
+    if (r < 0)
+        return r;
+    fd = netlink_open(NETLINK_ROUTE, e);
+    return fd < 0 ? fd : set_up_port(l, bridge, fd, e);
+}
+
 int link_set_netns(const char *name, int netns_fd, struct error *e) {
     uint32_t fd = (uint32_t)netns_fd;
 

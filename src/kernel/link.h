@@ -68,6 +68,8 @@ void link_describe(const struct link *l, struct buf *out);
 int link_delete(const char *name, struct error *e);
 int link_rename(const char *name, const char *to, struct error *e); /* the link must be down on kernels before 6.2 */
 int link_set_up(const char *name, struct error *e);
+/* Plugs the host's end of a pair that is there into its bridge (again), with a port's settings. -ENODEV: one of the two is gone. */
+int link_plug(const struct link *l, struct error *e);
 int link_set_netns(const char *name, int netns_fd, struct error *e);
 
 /* Index of a link by one ioctl; 0 when there is none. */

@@ -50,6 +50,7 @@ enum nft_term_kind {
     TERM_CT_STATE,    /* any of the bits in value: NF_CT_STATE_BIT() */
     TERM_CT_STATUS,   /* any of the bits in value: IPS_… */
     TERM_DADDR_LOCAL, /* destination is an address of this host */
+    TERM_SADDR_LOCAL, /* source is one */
     TERM_SADDR_127,   /* source in 127.0.0.0/8 */
     TERM_DADDR_127,   /* destination in 127.0.0.0/8 */
     TERM_DADDR_ONE6,  /* destination is ::1 */
@@ -63,7 +64,7 @@ enum nft_term_kind {
 
 struct nft_term {
     uint8_t kind; /* enum nft_term_kind */
-    bool not ;    /* the opposite, for the terms with a set, IIF and CT_STATUS */
+    bool not ;    /* the opposite, for the terms with a set, IIF, CT_STATUS and SADDR_LOCAL */
     uint32_t value;
     const char *name;
 };

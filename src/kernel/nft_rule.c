@@ -110,15 +110,15 @@ static void match_bits(struct netlink_batch *b, uint32_t key, uint32_t bits, boo
     compare(b, not ? NFT_CMP_EQ : NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
-static void match_local(struct netlink_batch *b) {
+static void match_local(struct netlink_batch *b, uint32_t which, bool not ) {
     uint32_t local = RTN_LOCAL;
 
     expression(b, "fib");
     netlink_attr_be32(b, NFTA_FIB_DREG, REG(0));
-    netlink_attr_be32(b, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+    netlink_attr_be32(b, NFTA_FIB_FLAGS, which);
     netlink_attr_be32(b, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
     expression_end(b);
-    compare(b, NFT_CMP_EQ, &local, sizeof(local));
+    compare(b, not ? NFT_CMP_NEQ : NFT_CMP_EQ, &local, sizeof(local));
 }
 
 #define IPV4_SOURCE      12 /* offsets in the network header */
@@ -208,7 +208,8 @@ static void add_term(struct netlink_batch *b, const struct nft_term *t) {
     case TERM_FAMILY: match_family(b, t->value); break;
     case TERM_CT_STATE: match_bits(b, NFT_CT_STATE, t->value, t->not ); break;
     case TERM_CT_STATUS: match_bits(b, NFT_CT_STATUS, t->value, t->not ); break;
-    case TERM_DADDR_LOCAL: match_local(b); break;
+    case TERM_DADDR_LOCAL: match_local(b, NFTA_FIB_F_DADDR, t->not ); break;
+    case TERM_SADDR_LOCAL: match_local(b, NFTA_FIB_F_SADDR, t->not ); break;
     case TERM_SADDR_127: match_127(b, IPV4_SOURCE); break;
     case TERM_DADDR_127: match_127(b, IPV4_DESTINATION); break;
     case TERM_DADDR_ONE6: match_one6(b); break;

@@ -24,16 +24,20 @@ struct attaching {
 
 /* The host's end is named after the address. A pair that is still dying with its old container therefore still has the name, which
  * tells that the address must rest a little longer: it still answers for it. */
-static void host_name(const struct ip_address *a, char name[IF_NAMESIZE]) {
+void network_host_link(const struct ip_address *a, char name[IF_NAMESIZE]) {
     const uint8_t *b = a->bytes + (a->family == IP_V6 ? 12 : 0);
 
     (void)snprintf(name, IF_NAMESIZE, "%s%02x%02x%02x%02x", a->family == IP_V6 ? "vet6" : "veth", b[0], b[1], b[2], b[3]);
 }
 
+uint32_t network_port_flags(const struct network *n) {
+    return LINK_PINNED | (network_option_is(n, OPTION_ICC, true) ? 0 : LINK_ISOLATED);
+}
+
 static bool is_dying(const struct ip_address *a) {
     char name[IF_NAMESIZE];
 
-    host_name(a, name);
+    network_host_link(a, name);
     return link_index(name) != 0;
 }
 
@@ -218,10 +222,8 @@ static void describe_sub_interface(struct attaching *w) {
 static void describe_port(struct attaching *w) {
     struct link *l = w->link;
 
-    l->flags |= LINK_PINNED;
-    if (!network_option_is(w->network, "com.docker.network.bridge.enable_icc", true))
-        l->flags |= LINK_ISOLATED;
-    host_name(w->address4.family != IP_NONE ? &w->address4 : &w->address6, l->host_name);
+    l->flags |= network_port_flags(w->network);
+    network_host_link(w->address4.family != IP_NONE ? &w->address4 : &w->address6, l->host_name);
     (void)snprintf(l->parent, sizeof(l->parent), "%s", network_bridge(w->network, w->arena));
 }
 

@@ -68,6 +68,8 @@ static const struct nft_chain chains[] = {
     { .kind = TERM_CT_STATUS, .value = IPS_DST_NAT }
 #define NOT_TRANSLATED                                                                                                             \
     { .kind = TERM_CT_STATUS, .value = IPS_DST_NAT, .not = true }
+#define FOREIGN                                                                                                                    \
+    { .kind = TERM_SADDR_LOCAL, .not = true }
 #define TERM(k)                                                                                                                    \
     { .kind = TERM_##k }
 #define DNAT(k, set, v)                                                                                                            \
@@ -90,8 +92,10 @@ static const struct nft_rule rules[] = {
     {"dnat_local", {TERM(DADDR_LOCAL), DNAT(ANY, "any4", 4)}},
     {"dnat_local", {TERM(DADDR_LOCAL), DNAT(ANY, "any6", 6)}},
 
-    /* Client and server in one network: without this the server would answer past the translation. */
-    {"snat", {PAIR_IN("hairpin"), TRANSLATED, TERM(MASQUERADE)}},
+    /* Client and server in one network: without this the server would answer past the translation. Where bridged packets pass here
+     * (br_netfilter), such a one has no incoming interface any more; packets of the host's own have none either, and keep their
+     * address. */
+    {"snat", {PAIR_IN("hairpin"), TRANSLATED, FOREIGN, TERM(MASQUERADE)}},
     {"snat", {OIF_IN("bridges"), TERM(SADDR_127), TERM(MASQUERADE)}},
     {"snat", {IIF_IN("outgoing"), OIF_NOT_IN("bridges"), TERM(MASQUERADE)}},
 
@@ -146,29 +150,31 @@ void firewall_build(struct netlink_batch *b, const char *table) {
         nft_add_rule(b, table, &rules[i]);
 }
 
-static void add_name(struct netlink_batch *b, const char *table, const char *set, const char *name, bool pair) {
+/* `second` NULL: the set's key is one name. */
+static void add_name(struct netlink_batch *b, const char *table, const char *set, const char *name, const char *second) {
     struct nft_element element = {0};
 
     (void)snprintf(element.set, sizeof(element.set), "%s", set);
     nft_element_key_name(&element, name);
-    if (pair)
-        nft_element_key_name(&element, name);
+    if (second)
+        nft_element_key_name(&element, second);
     nft_add_element(b, table, &element);
 }
 
 void firewall_add_bridge(struct netlink_batch *b, const char *table, const struct firewall_bridge *bridge) {
-    add_name(b, table, "bridges", bridge->name, false);
-    add_name(b, table, "hairpin", bridge->name, true);
+    add_name(b, table, "bridges", bridge->name, NULL);
+    add_name(b, table, "hairpin", bridge->name, bridge->name);
+    add_name(b, table, "hairpin", "", bridge->name);
     if (bridge->internal)
-        add_name(b, table, "internal", bridge->name, false);
+        add_name(b, table, "internal", bridge->name, NULL);
     else if (bridge->masquerade)
-        add_name(b, table, "outgoing", bridge->name, false);
+        add_name(b, table, "outgoing", bridge->name, NULL);
     if (bridge->icc)
-        add_name(b, table, "neighbours", bridge->name, true);
+        add_name(b, table, "neighbours", bridge->name, bridge->name);
 }
 
 void firewall_add_opened(struct netlink_batch *b, const char *table, const char *ifname) {
-    add_name(b, table, "opened", ifname, false);
+    add_name(b, table, "opened", ifname, NULL);
 }
 
 int firewall_remove(const struct roots *roots, struct error *e) {

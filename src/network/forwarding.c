@@ -5,10 +5,15 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/lock.h"
 #include "kernel/link.h"
 #include "model/units.h"
+#include "network/firewall.h"
 
 #define RECORD_FILE     "forwarding"
+#define SHARED_DIR      "/run"
+#define SHARED_FILE     "tare-forwarding"
+#define SHARED_LOCK     "tare-forwarding.lock"
 #define RECORD_SIZE_MAX ((size_t)64 << 10)
 #define SYSCTL_PATH_MAX 128
 
@@ -86,6 +91,31 @@ static int take_address(const struct link_address_info *info, void *arg) {
     return 0;
 }
 
+/* Several roots share the host's interfaces: the first one switches, the last one switches back. So the record is the host's, not a
+ * root's. An ordinary user's network namespace is his own, and so is his record. */
+struct record_place {
+    int dirfd, lock; /* owned */
+    const char *file;
+};
+
+static void place_release(struct record_place *p) {
+    p->lock = fd_close(p->lock);
+    p->dirfd = fd_close(p->dirfd);
+}
+
+static int place_open(const struct roots *roots, struct record_place *ret, struct error *e) {
+    bool shared = !roots->rootless;
+    int r;
+
+    ret->file = shared ? SHARED_FILE : RECORD_FILE;
+    ret->dirfd = shared ? open(SHARED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : fcntl(roots->run_fd, F_DUPFD_CLOEXEC, 3);
+    if (ret->dirfd < 0)
+        return error_errno(e, -errno, "open %s", shared ? SHARED_DIR : roots->run_root);
+    r = lock_wait(ret->dirfd, shared ? SHARED_LOCK : RECORD_FILE ".lock", true, e);
+    ret->lock = r < 0 ? -1 : r;
+    return MIN_OF(r, 0);
+}
+
 static bool is_recorded(const struct buf *record, const char *path) {
     size_t n = strlen(path);
 
@@ -102,6 +132,7 @@ struct change {
 
 struct opening {
     struct arena *arena;
+    const struct record_place *place;
     struct buf record;
     struct list changes; /* struct change: made once the record is written */
 };
@@ -142,11 +173,11 @@ static int want_ipv6(struct opening *o, const char *ifname, struct error *e) {
 }
 
 /* Writes down, then does. */
-static int make_changes(const struct roots *roots, const struct opening *o, struct error *e) {
+static int make_changes(const struct opening *o, struct error *e) {
     int r = 0;
 
     if (o->changes.n)
-        r = fs_replace_at(roots->run_fd, RECORD_FILE, buf_text(&o->record), o->record.size, 0600, FS_NO_SYNC, e);
+        r = fs_replace_at(o->place->dirfd, o->place->file, buf_text(&o->record), o->record.size, 0600, FS_NO_SYNC, e);
     for (size_t i = 0; r == 0 && i < o->changes.n; i++) {
         const struct change *change = LIST_AT(struct change, &o->changes, i);
 
@@ -155,8 +186,8 @@ static int make_changes(const struct roots *roots, const struct opening *o, stru
     return r;
 }
 
-static int read_record(const struct roots *roots, struct buf *record, struct error *e) {
-    int r = fs_read_at(roots->run_fd, RECORD_FILE, RECORD_SIZE_MAX, record, e);
+static int read_record(const struct record_place *place, struct buf *record, struct error *e) {
+    int r = fs_read_at(place->dirfd, place->file, RECORD_SIZE_MAX, record, e);
 
     if (r != -ENOENT)
         return r < 0 ? error_wrap(e, r, "read where forwarding was switched on") : 0;
@@ -166,13 +197,16 @@ static int read_record(const struct roots *roots, struct buf *record, struct err
 
 int forwarding_open_uplinks(const struct roots *roots, bool ipv6, struct arena *a, struct strs *ret, bool *ret_changed,
                             struct error *e) {
+    _cleanup_(place_release) struct record_place place = {-1, -1, NULL};
     struct uplinks u = {.arena = a};
-    struct opening o = {.arena = a};
+    struct opening o = {.arena = a, .place = &place};
     _cleanup_buf_ struct buf record = BUF_INIT;
     int r = link_each_address(take_address, &u, e);
 
     if (r == 0)
-        r = read_record(roots, &record, e);
+        r = place_open(roots, &place, e);
+    if (r == 0)
+        r = read_record(&place, &record, e);
     o.record = record;
     for (size_t i = 0; r == 0 && i < u.names.n; i++) {
         char path[SYSCTL_PATH_MAX];
@@ -187,19 +221,32 @@ int forwarding_open_uplinks(const struct roots *roots, bool ipv6, struct arena *
             strs_add(a, ret, u.names.v[i]);
     }
     if (r == 0)
-        r = make_changes(roots, &o, e);
+        r = make_changes(&o, e);
     record = o.record; /* it may have moved while it grew */
     if (ret_changed)
         *ret_changed = o.changes.n > 0;
     return r < 0 ? error_wrap(e, r, "switch on forwarding") : 0;
 }
 
-int forwarding_restore(const struct roots *roots, struct error *e) {
-    _cleanup_buf_ struct buf record = BUF_INIT;
-    int r = read_record(roots, &record, e);
+static int look_for_others(const struct nft_chain_info *info, void *arg) {
+    const char *own = arg;
 
+    return (strcmp(info->table, "tare") == 0 || strncmp(info->table, "tare-", 5) == 0) && strcmp(info->table, own) != 0;
+}
+
+int forwarding_restore(const struct roots *roots, struct error *e) {
+    _cleanup_(place_release) struct record_place place = {-1, -1, NULL};
+    _cleanup_buf_ struct buf record = BUF_INIT;
+    char table[FIREWALL_TABLE_MAX];
+    int r = place_open(roots, &place, e);
+
+    if (r == 0)
+        r = read_record(&place, &record, e);
     if (r < 0 || record.size == 0)
         return r;
+    firewall_table_name(roots, table);
+    if (nft_each_chain(look_for_others, table, NULL) == 1)
+        return 0; /* other roots still need it: they will switch it back */
     for (char *line = record.data, *end; line && *line; line = end ? end + 1 : NULL) {
         char *space;
         int64_t value;
@@ -215,5 +262,5 @@ int forwarding_restore(const struct roots *roots, struct error *e) {
             continue;
         (void)setting_write(line, (int)value, NULL); /* an interface that is gone took its setting along */
     }
-    return fs_unlink_at(roots->run_fd, RECORD_FILE, e);
+    return fs_unlink_at(place.dirfd, place.file, e);
 }

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "kernel/capability.h"
+#include "kernel/cgroup_own.h"
 #include "network/holder_process.h"
 
 #define PORTS_MAX 8192
@@ -73,10 +74,11 @@ static void drop_privileges(void) {
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     struct holder h = {0};
     int r;
 
+    own_cgroup_enter(argc > 1 ? argv[1] : NULL);
     drop_privileges();
     while (receive(&h))
         ;

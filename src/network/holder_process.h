@@ -2,7 +2,11 @@
  * (connections to [::1], and from IPv6 to a container without it).
  *
  * It is told everything over one connection (file descriptor 3), in messages of at most HOLDER_BATCH ports with their sockets
- * beside them, and ends when that connection does: its other end is with the container's monitor. It has no privileges. */
+ * beside them, and ends when that connection does: its other end is with the container's monitor. It has no privileges once it
+ * has left the caller's control group (argument 1: the container's, beside which it goes).
+ *
+ * With a killed monitor it ends too, and one that is adopted has none: translation goes on (the kernel does it), but the relay at
+ * [::1] does not answer and the host's ports are not held until the container is started anew. */
 #pragma once
 
 #include "model/ip.h"

@@ -53,8 +53,8 @@ static int send_ports(int fd, const struct list *published, struct error *e) {
 }
 
 /* Shares the caller's memory until it has exec'ed: touches nothing but its own descriptors. */
-static void become(int program, int socket_fd) {
-    char *const argv[] = {(char[]){HOLDER_PROGRAM}, NULL}, *const envp[] = {NULL};
+static void become(int program, int socket_fd, char *cgroup) {
+    char *const argv[] = {(char[]){HOLDER_PROGRAM}, cgroup, NULL}, *const envp[] = {NULL};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     sigset_t none;
 
@@ -74,15 +74,15 @@ static void become(int program, int socket_fd) {
     _exit(127);
 }
 
-static __attribute__((noinline)) pid_t start(int program, int socket_fd) {
+static __attribute__((noinline)) pid_t start(int program, int socket_fd, char *cgroup) {
     pid_t pid = vfork();
 
     if (pid == 0)
-        become(program, socket_fd);
+        become(program, socket_fd, cgroup);
     return pid;
 }
 
-int port_hold(const struct list *published, int *ret_fd, struct error *e) {
+int port_hold(const struct list *published, const char *cgroup, int *ret_fd, struct error *e) {
     _cleanup_fd_ int program = -1, ours = -1, theirs = -1;
     int pair[2], r;
     pid_t pid;
@@ -98,7 +98,7 @@ int port_hold(const struct list *published, int *ret_fd, struct error *e) {
         return error_errno(e, -errno, "make a connection to %s", HOLDER_PROGRAM);
     ours = pair[0];
     theirs = pair[1];
-    pid = start(program, theirs);
+    pid = start(program, theirs, (char *)(uintptr_t)cgroup);
     if (pid < 0)
         return error_errno(e, -errno, "start %s", HOLDER_PROGRAM);
     r = send_ports(ours, published, e);

@@ -14,9 +14,6 @@
 #define RESOLV_CONF_MAX  ((size_t)64 << 10)
 #define SUBNET_TRIES_MAX 4 /* of choosing anew, when another engine took the same one at the same moment */
 
-#define OPTION_MASQUERADE "com.docker.network.bridge.enable_ip_masquerade"
-#define OPTION_ICC        "com.docker.network.bridge.enable_icc"
-
 /* --- subnets
  * ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -156,6 +153,26 @@ static int make_bridge(const struct roots *roots, struct network *n, struct aren
     }
 }
 
+/* A bridge that was deleted left its ports behind, up and leading nowhere. A pair that has just died with its container is no
+ * error. */
+static int plug_containers(const struct roots *roots, const struct network *n, struct arena *a, struct error *e) {
+    struct list leases = {0};
+    struct link l = {.kind = LINK_VETH, .flags = network_port_flags(n)};
+    int r = lease_list(roots, n->name, a, &leases, e);
+
+    (void)snprintf(l.parent, sizeof(l.parent), "%s", network_bridge(n, a));
+    for (size_t i = 0; r == 0 && i < leases.n; i++) {
+        const struct lease *lease = LIST_AT(struct lease, &leases, i);
+
+        if ((lease->address.family == IP_V6 && *lease->owner.ip) || mac_parse(lease->owner.mac, l.mac, NULL) < 0)
+            continue; /* the pair has the name of the other address */
+        network_host_link(&lease->address, l.host_name);
+        if (link_index(l.host_name) && link_plug(&l, NULL) < 0 && link_index(l.host_name))
+            r = link_plug(&l, e);
+    }
+    return r;
+}
+
 /* --- the table
  * -------------------------------------------------------------------------------------------------------------------- */
 
@@ -224,6 +241,8 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
     r = make_bridge(roots, n, a, e);
     if (r == 0)
         r = forwarding_open_bridge(network_bridge(n, a), n->ipv6, e);
+    if (r == 0)
+        r = plug_containers(roots, n, a, e);
     if (r == 0)
         r = restore_table(roots, a, e);
     if (r == 0 && !n->internal)

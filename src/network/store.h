@@ -30,7 +30,14 @@ struct subnet_plan {
 };
 bool network_subnet(const struct network *n, enum ip_family family, struct subnet_plan *ret);
 
-/* Puts back what `n` needs on the host: bridge, addresses, the table with all networks' bridges, forwarding. */
+#define OPTION_MASQUERADE "com.docker.network.bridge.enable_ip_masquerade"
+#define OPTION_ICC        "com.docker.network.bridge.enable_icc"
+/* The host's end of the pair of a container with this address (IPv4 where it has both), and how its bridge port is set. */
+void network_host_link(const struct ip_address *a, char name[IF_NAMESIZE]);
+uint32_t network_port_flags(const struct network *n);
+
+/* Puts back what `n` needs on the host: bridge, addresses, its running containers' ports, the table with all networks' bridges,
+ * forwarding. */
 int network_restore(const struct roots *roots, struct network *n, struct arena *a, struct error *e);
 /* The default network, made when it is not there. */
 int network_make_default(const struct roots *roots, struct arena *a, struct network *ret, struct error *e);

@@ -174,10 +174,6 @@ void restart_now(struct monitor *m);
 int64_t restart_backoff_ns(int64_t last_ns, int64_t ran_ns);                          /* pure */
 bool restart_wanted(const struct monitor_launch *l, const struct container_state *s); /* pure */
 
-/* own_cgroup.c; `cgroup` is the container's */
-void own_cgroup_enter(const char *cgroup);
-void own_cgroup_leave(const char *cgroup);
-
 /* health.c */
 void health_begin(struct monitor *m);
 void health_stop(struct monitor *m);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/fs.h"
+#include "kernel/cgroup_own.h"
 #include "runtime/monitor/monitor.h"
 
 static void take_fds(int fds[LAUNCH_FDS], uint32_t mask, int ret[LAUNCH_FDS]) {

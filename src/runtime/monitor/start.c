@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/lock.h"
+#include "kernel/cgroup_own.h"
 #include "runtime/plan.h"
 
 #define SETTLE_NS (300 * 1000 * 1000LL)

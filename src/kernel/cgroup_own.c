@@ -1,12 +1,15 @@
-/* The control group of the monitors: beside the containers', shared by all of them, so that what is done to the caller's session is
- * not done to us. Who leaves last removes it. A thread that moves itself by `tasks` does not wait for an RCU grace period
- * (version 1). Where moving is not permitted (an ordinary user without delegation), we stay where we are. */
-#include "runtime/monitor/monitor.h"
+/* The control group of tare's own processes: beside the containers', shared by all of them, so that what is done to the caller's
+ * session is not done to us. Who leaves last removes it. A thread that moves itself by `tasks` does not wait for an RCU grace
+ * period (version 1). Where moving is not permitted (an ordinary user without delegation), we stay where we are. */
+#include "kernel/cgroup_own.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "kernel/cgroup.h"
 
 #define GROUP_NAME "monitors"

@@ -1,0 +1,8 @@
+/* The control group of tare's own processes that stay (monitors, tare-net): `monitors`, beside the containers' groups. `cgroup` is
+ * a container's path below the hierarchies' roots ("/tare/<id>"), NULL for none. */
+#pragma once
+
+/* Moves the calling thread, where that is permitted. */
+void own_cgroup_enter(const char *cgroup);
+/* Back to the root; the group goes when nobody else is in it. */
+void own_cgroup_leave(const char *cgroup);
