@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "base/kernel.h"
 #include "base/lock.h"
 #include "engine/create.h"
 #include "engine/launch.h"
@@ -55,6 +56,7 @@ static void set_rootfs(const struct engine *engine, const struct container_recor
     ret->upper = container_path(engine, c->id, "upper", a);
     ret->work = container_path(engine, c->id, "work", a);
     ret->is_volatile = c->host.auto_remove;
+    ret->in_one = !kernel_is_at_least(6, 8);
 }
 
 /* Defaults that need a cgroup which an ordinary user does not have. What he asked for stays, and fails by name. */

@@ -152,7 +152,7 @@ static void plan_root(struct builder *b) {
         STEP(b, PLAN_CHILD, PLAN_ROOT_BIND, text_add(b, root->path), b->root_slot);
     else
         STEP(b, PLAN_CHILD, PLAN_ROOT_OVERLAY, texts_add(b, &root->lowers), b->root_slot, text_add(b, root->upper),
-             text_add(b, root->work), b->upper_slot, root->is_volatile);
+             text_add(b, root->work), b->upper_slot, root->is_volatile, root->in_one);
     STEP(b, PLAN_CHILD, PLAN_ROOT_ATTACH);
 }
 

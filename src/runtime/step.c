@@ -116,7 +116,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                            "the image's layers, unchanged, below one that takes all writes",
                            "fsconfig(2)",
                            {ARG("lower", TEXTS), ARG("lower-slots", SLOT), ARG("upper", TEXT), ARG("work", TEXT),
-                            ARG("upper-slot", SLOT), ARG("volatile", INT)},
+                            ARG("upper-slot", SLOT), ARG("volatile", INT), ARG("in-one", INT)},
                            step_root_overlay},
     [PLAN_ROOT_BIND] =
         {"bind-root", "a directory as the root, in place", "open_tree(2)", {ARG("path", TEXT), ARG("slot", SLOT)}, step_root_bind},

@@ -1,4 +1,5 @@
 /* Steps of the child: the root file system. */
+#include <limits.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <string.h>
@@ -164,11 +165,134 @@ static int create_and_mount(struct executor *x, int fs, const char *what, struct
     return 0;
 }
 
+/* ---- Before Linux 6.8 ---- */
+
+/* There, overlay takes all its layers as one option, of which fsconfig(2) lets 255 bytes through; mount(2) takes a page. Names are
+ * kept short by working from the directory that most layers are in. */
+#define OVERLAY_DATA_MAX 4095
+
+static void add_escaped(struct buf *b, const char *name) {
+    for (; *name; name++) {
+        if (strchr(":,\\", *name))
+            buf_add_char(b, '\\');
+        buf_add_char(b, *name);
+    }
+}
+
+static size_t directory_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+/* From the stage when the layers are mounts of their own, else from the first one's directory. */
+static int enter_layers(struct executor *x, const struct plan_step *s, struct stage *st, struct error *e) {
+    const char *first = plan_first(x->plan, s->arg[0]);
+    char directory[PATH_MAX];
+    int r = 0;
+
+    if (s->arg[1] < 0) {
+        (void)snprintf(directory, sizeof(directory), "%.*s", (int)directory_length(first), first);
+        r = sys_chdir(directory[0] ? directory : "/");
+        return r < 0 ? error_errno(e, r, "enter %s", directory) : 0;
+    }
+    for (uint32_t i = 0; r == 0 && i < plan_count(x->plan, s->arg[0]); i++)
+        r = stage_add(st, slot_get(x, s->arg[1] + i), e);
+    if (r == 0) {
+        r = sys_fchdir(st->fd);
+        if (r < 0)
+            error_errno(e, r, "enter the layers");
+    }
+    return r;
+}
+
+static void add_lowers(struct executor *x, const struct plan_step *s, struct buf *data) {
+    const char *first = plan_first(x->plan, s->arg[0]), *lower = first;
+    size_t length = directory_length(first);
+
+    buf_add_str(data, "lowerdir=");
+    for (uint32_t i = 0; i < plan_count(x->plan, s->arg[0]); i++, lower = plan_next(lower)) {
+        bool beside = directory_length(lower) == length && strncmp(lower, first, length + 1) == 0;
+
+        if (i > 0)
+            buf_add_char(data, ':');
+        if (s->arg[1] >= 0)
+            buf_printf(data, "%u", i);
+        else
+            add_escaped(data, beside ? lower + length + 1 : lower);
+    }
+}
+
+static int add_upper(struct executor *x, const struct plan_step *s, struct stage *st, struct buf *data, struct error *e) {
+    const char *const paths[] = {plan_text(x->plan, s->arg[2]), plan_text(x->plan, s->arg[3])};
+    static const char *const keys[] = {",upperdir=", ",workdir="};
+    int dir = slot_get(x, s->arg[4]);
+    unsigned name = st->used;
+    int r = dir >= 0 && paths[0] ? stage_add(st, dir, e) : 0;
+
+    for (size_t i = 0; r == 0 && paths[0] && i < ARRAY_SIZE(paths); i++) {
+        buf_add_str(data, keys[i]);
+        if (dir >= 0)
+            buf_printf(data, "%u/", name);
+        add_escaped(data, dir >= 0 ? last_part(paths[i]) : paths[i]);
+    }
+    return r;
+}
+
+/* mount(2) attaches what it makes: on a directory of this namespace, of which a detached clone is taken at once. */
+static int mount_detached(struct executor *x, const char *target, const char *data, struct error *e) {
+    int r = sys_mount("overlay", target, "overlay", 0, data), fd;
+
+    if (r < 0)
+        return error_errno(e, r, "mount overlay");
+    fd = sys_open_tree(AT_FDCWD, target, OPEN_TREE_CLONE | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(e, fd, "take the mounted overlay");
+    x->root_fd = fd;
+    r = sys_umount2(target, MNT_DETACH);
+    return r < 0 ? error_errno(e, r, "detach the mounted overlay") : 0;
+}
+
+static int overlay_in_one(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *upper = plan_text(x->plan, s->arg[2]);
+    _cleanup_buf_ struct buf data = BUF_INIT;
+    struct stage stage = {.fd = -1};
+    const char *target = upper;
+    int r = enter_layers(x, s, &stage, e);
+
+    if (r < 0)
+        return r;
+    add_lowers(x, s, &data);
+    r = add_upper(x, s, &stage, &data, e);
+    if (r < 0)
+        return r;
+    buf_add_str(&data, s->arg[5] ? ",userxattr,volatile" : ",userxattr");
+    if (data.size > OVERLAY_DATA_MAX)
+        return error_set(e, -E2BIG,
+                         "mount overlay: the names of the layers take %zu bytes, and this kernel takes %d (Linux 6.8 has no limit)",
+                         data.size, OVERLAY_DATA_MAX);
+    if (stage.fd >= 0) {
+        target = "root";
+        r = sys_mkdirat(stage.fd, target, 0700);
+        if (r < 0)
+            return error_errno(e, r, "make a place for the root");
+    } else if (!target) {
+        target = last_part(plan_first(x->plan, s->arg[0]));
+    }
+    r = mount_detached(x, target, data.data, e);
+    if (r == 0 && sys_chdir("/") < 0)
+        r = error_errno(e, -EIO, "leave the layers");
+    return r < 0 ? r : stage_end(&stage, e);
+}
+
 int step_root_overlay(struct executor *x, const struct plan_step *s, struct error *e) {
-    _cleanup_fd_ int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
+    _cleanup_fd_ int fs = -1;
     struct stage stage = {.fd = -1};
     int r;
 
+    if (s->arg[6])
+        return overlay_in_one(x, s, e);
+    fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
     if (fs < 0)
         return error_errno(e, fs, "use overlay (modprobe overlay)");
     r = set_text(fs, "source", "overlay", e);
