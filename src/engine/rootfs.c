@@ -37,6 +37,10 @@ bool rootfs_is_whiteout(int dirfd, const char *name, const struct stat *st) {
     return fd >= 0 && fgetxattr(fd, "user.overlay.whiteout", value, sizeof(value)) >= 0;
 }
 
+bool rootfs_is_opaque(int dirfd) {
+    return has_mark(dirfd, "user.overlay.opaque") || has_mark(dirfd, "trusted.overlay.opaque");
+}
+
 /* The versions of `name` below `in`. On return either ret->n > 0 (a directory), or *ret_fd is what it is instead. */
 static int merged_child(const struct merged *in, const char *name, struct merged *ret, int *ret_fd) {
     ret->n = 0;
@@ -62,7 +66,7 @@ static int merged_child(const struct merged *in, const char *name, struct merged
             return 0;
         }
         ret->fds[ret->n++] = fd;
-        if (i + 1 < in->n && (has_mark(fd, "user.overlay.opaque") || has_mark(fd, "trusted.overlay.opaque")))
+        if (i + 1 < in->n && rootfs_is_opaque(fd))
             break;
     }
     return ret->n > 0 ? 0 : -ENOENT;
@@ -213,4 +217,22 @@ int rootfs_read(const struct strs *dirs, const char *path, size_t max, struct bu
     snprintf(link, sizeof(link), "/proc/self/fd/%d", at);
     _cleanup_fd_ int fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     return fd < 0 ? -errno : fs_read_fd(fd, max, ret, NULL);
+}
+
+int rootfs_child(const int *parts, size_t n, const char *name, struct stat *ret_st, int ret_fds[ROOTFS_LAYERS_MAX], size_t *ret_n) {
+    struct merged in = {.n = MIN_OF(n, (size_t)ROOTFS_LAYERS_MAX)}, found;
+    _cleanup_fd_ int fd = -1;
+    int r;
+
+    memcpy(in.fds, parts, in.n * sizeof(int));
+    r = merged_child(&in, name, &found, &fd);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    if (fstat(found.n ? found.fds[0] : fd, ret_st) < 0) {
+        merged_release(&found);
+        return -errno;
+    }
+    memcpy(ret_fds, found.fds, found.n * sizeof(int));
+    *ret_n = found.n;
+    return 1;
 }

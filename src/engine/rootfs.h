@@ -24,3 +24,8 @@ int rootfs_read(const struct strs *dirs, const char *path, size_t max, struct bu
 int rootfs_open_dirs(const struct strs *dirs, const char *path, int fds[ROOTFS_LAYERS_MAX]);
 /* Does name in dirfd hide what lies below (a whiteout: character device 0:0, or the xattr of an unprivileged one)? */
 bool rootfs_is_whiteout(int dirfd, const char *name, const struct stat *st);
+/* What `name` is in the merged directory whose versions are parts[0..n), top first. 1: ret_st says; of a directory, its own
+ * versions are in ret_fds (the caller's) and *ret_n > 0. 0: nothing, or deleted. */
+int rootfs_child(const int *parts, size_t n, const char *name, struct stat *ret_st, int ret_fds[ROOTFS_LAYERS_MAX], size_t *ret_n);
+/* Is the directory marked as opaque: nothing of what lies below it is seen? */
+bool rootfs_is_opaque(int dirfd);
