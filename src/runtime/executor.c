@@ -346,7 +346,7 @@ static int execute(const struct plan *plan, int joined_pid, const struct executo
     for (size_t i = 0; i < x.n_slots; i++)
         x.slots[i] = -1;
     if (io->explain_fd >= 0) {
-        explain_begin(&explain, plan, io->explain_fd, io->explain_more);
+        explain_begin(&explain, plan, io->explain_fd);
         x.explain = &explain;
     }
     r = carry_out(&x, &out, e);

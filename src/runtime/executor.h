@@ -17,7 +17,6 @@ struct executor_io {
     unsigned short columns;
     int preserve_fds;  /* descriptors from 3 on that the program inherits (--preserve-fds) */
     int explain_fd;    /* each step is told there as it happens; -1 = quiet */
-    bool explain_more; /* with the manual page of each step */
     /* With a plan that has an init: runs as PID 1, in the child, with the program as its child `program`; ends by _exit(). */
     void (*init_run)(pid_t program);
     bool hold; /* return when everything but the execve is done; executor_release() lets it happen */

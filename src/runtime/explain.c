@@ -28,25 +28,24 @@ static void on_call(const struct sys_event *event, void *arg) {
     buf_printf(&x->text, " <%.1f us>\n", (double)event->ns / NS_PER_US);
 }
 
-void explain_begin(struct explain *x, const struct plan *plan, int fd, bool more) {
-    *x = (struct explain){.fd = fd, .more = more, .plan = plan};
+void explain_begin(struct explain *x, const struct plan *plan, int fd) {
+    *x = (struct explain){.fd = fd, .plan = plan};
     sys_watch(on_call, x);
 }
 
 void explain_step(struct explain *x, const struct plan_step *step) {
     buf_printf(&x->text, "%3zu  ", (size_t)(step - x->plan->steps) + 1);
     step_print(x->plan, step, &x->text);
-    buf_printf(&x->text, "\n       # %s", step_ops[step->op].why);
-    if (x->more)
-        buf_printf(&x->text, " [%s]", step_ops[step->op].man);
-    buf_add_char(&x->text, '\n');
+    step_why_print(step, &x->text);
     x->start_ns = clock_monotonic_ns();
 }
 
 void explain_step_done(struct explain *x, const struct plan_step *step, int result) {
     double us = (double)(clock_monotonic_ns() - x->start_ns) / NS_PER_US;
 
-    if (result < 0)
+    if (result < 0 && step->flags & PLAN_MAY_FAIL)
+        buf_printf(&x->text, "       passed over after %.1f us: %s\n", us, errno_text(result));
+    else if (result < 0)
         buf_printf(&x->text, "       failed after %.1f us: %s\n", us, errno_text(result));
     else
         buf_printf(&x->text, "       done in %.1f us\n", us);

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "kernel/cgroup.h"
+#include "kernel/landlock.h"
 #include "runtime/step.h"
 
 #define PLAN_MAGIC   0x6e616c50U /* "Plan" */
@@ -80,6 +81,32 @@ static const struct flag_name propagation_names[] = {
     {MS_PRIVATE, "private"},       {MS_SLAVE, "slave"},   {MS_SHARED, "shared"},
     {MS_UNBINDABLE, "unbindable"}, {MS_REC, "recursive"}, {0, NULL},
 };
+
+static const struct flag_name cgroup_flag_names[] = {{CGROUP_OPTIONAL, "optional"}, {0, NULL}};
+static const struct flag_name scope_names[] = {
+    {LANDLOCK_SCOPE_ABSTRACT, "abstract-sockets"},
+    {LANDLOCK_SCOPE_SIGNALS, "signals"},
+    {0, NULL},
+};
+static const struct flag_name mount_flag_names[] = {
+    {STEP_RECURSIVE, "recursive"}, {STEP_ATTR_RECURSIVE, "attr-recursive"},
+    {STEP_COPY_UP, "copy-up"},     {STEP_NO_LINKS, "no-links"},
+    {STEP_PROC, "own-proc"},       {STEP_PTS, "own-pts"},
+    {STEP_DEV, "own-dev"},         {0, NULL},
+};
+
+static const char *cgroup_op_name(int64_t kind) {
+    static const char *const names[] = {
+        [CGROUP_MKDIR] = "make",
+        [CGROUP_WRITE] = "write",
+        [CGROUP_ENABLE] = "enable-controllers",
+        [CGROUP_INHERIT] = "inherit",
+        [CGROUP_PROGRAM] = "attach-program",
+        [CGROUP_ATTACH] = "enter",
+    };
+
+    return kind >= 0 && kind < (int64_t)ARRAY_SIZE(names) ? names[kind] : "?";
+}
 
 static void print_flags(const struct flag_name *names, uint64_t value, struct buf *out) {
     size_t start = out->size;
@@ -163,6 +190,10 @@ static bool arg_is_absent(enum step_arg kind, int64_t v) {
     case STEP_NAMESPACES:
     case STEP_ATTR:
     case STEP_PROPAGATION:
+    case STEP_BOOL:
+    case STEP_CGROUP_FLAGS:
+    case STEP_MOUNT_FLAGS:
+    case STEP_SCOPES:
     case STEP_HEX: return v == 0;
     case STEP_SLOT: return v < 0;
     default: return false;
@@ -185,6 +216,11 @@ static void print_arg(const struct plan *plan, enum step_arg kind, int64_t v, st
     case STEP_PROPAGATION: print_flags(propagation_names, (uint64_t)v, out); break;
     case STEP_CGROUP: buf_add_str(out, cgroup_kind_name(v)); break;
     case STEP_CAPS: print_caps((uint64_t)v, out); break;
+    case STEP_BOOL: buf_add_str(out, "yes"); break;
+    case STEP_CGROUP_OP: buf_add_str(out, cgroup_op_name(v)); break;
+    case STEP_CGROUP_FLAGS: print_flags(cgroup_flag_names, (uint64_t)v, out); break;
+    case STEP_MOUNT_FLAGS: print_flags(mount_flag_names, (uint64_t)v, out); break;
+    case STEP_SCOPES: print_flags(scope_names, (uint64_t)v, out); break;
     }
 }
 
@@ -206,11 +242,15 @@ void step_print(const struct plan *plan, const struct plan_step *step, struct bu
     }
 }
 
+void step_why_print(const struct plan_step *step, struct buf *out) {
+    buf_printf(out, "\n       # %s: %s\n", step_ops[step->op].why, step_ops[step->op].man);
+}
+
 void plan_print(const struct plan *plan, struct buf *out) {
     for (size_t i = 0; i < plan->n; i++) {
         buf_printf(out, "%3zu  ", i + 1);
         step_print(plan, &plan->steps[i], out);
-        buf_printf(out, "\n       # %s\n", step_ops[plan->steps[i].op].why);
+        step_why_print(&plan->steps[i], out);
     }
 }
 

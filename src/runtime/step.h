@@ -78,6 +78,7 @@ enum step_arg {
     STEP_TEXTS, /* offset of a list: uint32_t count, then that many strings */
     STEP_DATA,  /* offset of binary data: uint32_t size, then the bytes */
     STEP_INT,
+    STEP_BOOL, /* shown when it holds */
     STEP_HEX,
     STEP_MODE,
     STEP_DEVICE,
@@ -85,8 +86,12 @@ enum step_arg {
     STEP_ATTR,        /* MOUNT_ATTR_… */
     STEP_PROPAGATION, /* MS_… */
     STEP_CAPS,
-    STEP_CGROUP, /* enum cgroup_op_kind */
-    STEP_SLOT,   /* index of a descriptor that steps hand to one another; -1 = none */
+    STEP_CGROUP_OP,    /* enum cgroup_op_kind */
+    STEP_CGROUP_FLAGS, /* CGROUP_… */
+    STEP_MOUNT_FLAGS,  /* enum step_mount_flag */
+    STEP_SCOPES,       /* LANDLOCK_SCOPE_… */
+    STEP_CGROUP,       /* enum cgroup_op_kind */
+    STEP_SLOT,         /* index of a descriptor that steps hand to one another; -1 = none */
 };
 
 /* Flags of PLAN_BIND and PLAN_MOUNT. */
@@ -128,4 +133,6 @@ const void *plan_data(const struct plan *plan, int64_t offset, size_t *ret_size)
 
 /* Appends "role name arg=value …" as plan_print() and --explain show a step. */
 void step_print(const struct plan *plan, const struct plan_step *step, struct buf *out);
+/* Ends the line of step_print() and adds one: why the step is there, and the manual page to read. */
+void step_why_print(const struct plan_step *step, struct buf *out);
 const char *plan_role_name(unsigned role);

@@ -21,7 +21,7 @@
 #include "runtime/rootless.h"
 
 struct options {
-    bool dry_run, explain, more, terminal, exec;
+    bool dry_run, explain, terminal, exec;
     struct rootless user;
     const char *cgroup, *upper, *seccomp;
     int repeat;
@@ -129,7 +129,6 @@ static int run(const struct options *o, const struct oci_spec *spec, const void 
     io.rows = 24;
     io.columns = 80;
     io.explain_fd = o->explain ? 2 : -1;
-    io.explain_more = o->more;
     r = executor_run(&plan, &io, &x, e);
     if (r < 0)
         return fail(e);
@@ -154,11 +153,10 @@ static int options_parse(int argc, char **argv, struct options *o) {
         {"repeat", 1, NULL, 'r'},  {"exec", 0, NULL, 'x'},    {NULL, 0, NULL, 0},
     };
 
-    for (int c; (c = getopt_long(argc, argv, "v", table, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
         switch (c) {
         case 'd': o->dry_run = true; break;
         case 'e': o->explain = true; break;
-        case 'v': o->more = true; break;
         case 't': o->terminal = true; break;
         case 'c': o->cgroup = optarg; break;
         case 'u': o->upper = optarg; break;
