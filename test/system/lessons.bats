@@ -3,7 +3,11 @@
 
 load lib
 
-setup_file() { [ "$(id -u)" = 0 ] || skip "the page is for root"; roots_make; }
+setup_file() {
+    [ "$(id -u)" = 0 ] || skip "the page is for root"
+    roots_make
+    tare run --rm busybox true # the default network and its rules come with the first container on it, and stay
+}
 teardown_file() { [ "$(id -u)" != 0 ] || roots_remove; }
 setup() { leaks_before; }
 teardown() { leaks_after; }
