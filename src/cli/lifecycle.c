@@ -182,7 +182,7 @@ static int rename_run(struct cli *cli, const void *options _unused_, const struc
     int r = cli_engine(cli, &engine, e);
     if (r == 0)
         r = container_open(engine, args->v[0], &cli->arena, &c, e);
-    return r < 0 ? r : container_rename(engine, &c, args->v[1], e);
+    return r < 0 ? r : container_rename(engine, &c, args->v[1], &cli->arena, e);
 }
 
 const struct command command_rename = {.names = {"rename", "container rename"},

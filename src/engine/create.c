@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "engine/mount_points.h"
+#include "engine/pending.h"
 #include "engine/userns.h"
 #include "image/image.h"
 #include "runtime/event_log.h"
@@ -103,20 +104,30 @@ static int fill_record(struct engine *engine, const struct create_request *q, co
 
 /* --- on disk --------------------------------------------------------------------------------------------------------------- */
 
-/* What the container's end (or a failure here) takes away; undone from the last line to the first. */
-static int write_journal(struct engine *engine, const struct container *c, bool lasting, struct arena *a, struct error *e) {
+static const struct mount_point *point(const struct container *c, size_t i) {
+    return LIST_AT(struct mount_point, &c->record.mounts, i);
+}
+
+static void journal_volumes(const struct engine *engine, const struct container *c, struct arena *a, struct journal *j) {
+    for (size_t i = 0; i < c->record.mounts.n; i++)
+        if (point(c, i)->anonymous)
+            journal_add(j, JOURNAL_TREE, arena_printf(a, "%s/volumes/%s", engine->roots->root, point(c, i)->name));
+}
+
+/* What the container's end takes away; undone from the last line to the first. other_name: a second one that it has (NULL: none).
+ */
+int container_journal_write(struct engine *engine, const struct container *c, const char *other_name, bool lasting, struct arena *a,
+                            struct error *e) {
     _cleanup_journal_ struct journal j = JOURNAL_INIT;
     const char *root = engine->roots->root;
     journal_add(&j, JOURNAL_TRASH, container_path(engine, c->id, "", a), arena_printf(a, "%s/trash", root), c->id);
     if (c->record.image)
         journal_add(&j, JOURNAL_UNLINK, arena_printf(a, "%s/pins/%s", root, c->id));
-    for (size_t i = 0; c->record.host.auto_remove && i < c->record.mounts.n; i++) {
-        const struct mount_point *m = LIST_AT(struct mount_point, &c->record.mounts, i);
-        if (m->anonymous)
-            journal_add(&j, JOURNAL_TREE, arena_printf(a, "%s/volumes/%s", root, m->name));
-    }
-    if (c->record.name)
-        journal_add(&j, JOURNAL_UNLINK, arena_printf(a, "%s/names/%s", root, c->record.name));
+    if (c->record.host.auto_remove)
+        journal_volumes(engine, c, a, &j);
+    if (other_name)
+        journal_add(&j, JOURNAL_NAME, arena_printf(a, "%s/names/%s", root, other_name), c->id);
+    journal_add(&j, JOURNAL_NAME, arena_printf(a, "%s/names/%s", root, c->record.name), c->id);
     int r = userns_reserve(engine, c, a, &j, e);
     return r < 0 ? r : journal_write(c->dirfd, "journal", &j, lasting, e);
 }
@@ -131,42 +142,73 @@ static int make_directory(struct engine *engine, struct container *c, struct err
     return c->dirfd < 0 ? error_errno(e, -errno, "open the container's directory") : 0;
 }
 
+/* The journal names the name before it is taken; undoing gives back only what is this container's own. */
 static int take_name(struct engine *engine, const struct create_options *o, struct arena *a, struct container *c, struct error *e) {
-    if (!o->name)
-        return name_take_random(engine, c->id, a, &c->record.name, e);
-    int r = name_take(engine, o->name, c->id, e);
-    if (r == 0)
+    for (unsigned tries = 0;; tries++) {
+        _cleanup_error_ struct error why = ERROR_INIT;
         c->record.name = o->name;
+        int r = o->name ? 0 : name_random(tries, a, &c->record.name, e);
+        if (r == 0)
+            r = container_journal_write(engine, c, NULL, o->lasting, a, e);
+        if (r < 0)
+            return r;
+        r = name_take(engine, c->record.name, c->id, &why);
+        if (r == -EEXIST && !o->name)
+            continue;
+        error_move(e, &why);
+        return r;
+    }
+}
+
+static int pin_image(struct engine *engine, const struct container *c, struct error *e) {
+    struct image_store *store;
+    int r = c->record.image ? engine_store(engine, &store, e) : 0;
+    return r == 0 && c->record.image ? image_pin(store, c->record.image, c->id, e) : r;
+}
+
+/* Volumes without a name outlive the container (unless it has --rm), but not a creation that fails. */
+static int make_volumes(struct engine *engine, const struct create_options *o, struct arena *a, struct container *c,
+                        struct error *e) {
+    _cleanup_journal_ struct journal j = JOURNAL_INIT;
+    int r = 0;
+    if (!c->record.host.auto_remove)
+        journal_volumes(engine, c, a, &j);
+    if (j.text.size)
+        r = journal_write(c->dirfd, UNFINISHED_JOURNAL, &j, o->lasting, e);
+    return r < 0 ? r : mount_points_make(engine, a, &c->record, e);
+}
+
+int container_undo_creation(struct engine *engine, const char *id, int dirfd, struct error *e) {
+    int r = journal_undo(dirfd, UNFINISHED_JOURNAL, e);
+    if (r == 0)
+        r = journal_undo(dirfd, "journal", e);
+    int dir = engine_containers_dir(engine, e);
+    _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r == 0 && dir >= 0)
+        r = fs_remove_tree_at(dir, id, e); /* killed before it had a journal */
+    if (r == 0 && trash >= 0)
+        r = fs_remove_tree_at(trash, id, e);
     return r;
 }
 
-/* The name is taken before the journal names it: undoing must never free a name that another container holds. */
+/* Complete once config.json is there, and undone by whoever finds it without (and without a living pending entry). The directory
+ * with its journal comes first, then what the journal names. */
 static int write_container(struct engine *engine, const struct create_options *o, struct arena *a, struct container *c,
                            struct error *e) {
     int r = make_directory(engine, c, e);
+    if (r < 0)
+        return r;
+    r = take_name(engine, o, a, c, e);
     if (r == 0)
-        r = take_name(engine, o, a, c, e);
-    if (r < 0) {
-        int dir = engine_containers_dir(engine, NULL);
-        if (dir >= 0)
-            (void)unlinkat(dir, c->id, AT_REMOVEDIR);
-        return r;
-    }
-    r = write_journal(engine, c, o->lasting, a, e);
-    if (r < 0) {
-        name_release(engine, c->record.name, c->id);
-        return r;
-    }
-    if (c->record.image) {
-        struct image_store *store;
-        r = engine_store(engine, &store, e);
-        if (r == 0)
-            r = image_pin(store, c->record.image, c->id, e);
-    }
+        r = pin_image(engine, c, e);
+    if (r == 0)
+        r = make_volumes(engine, o, a, c, e);
     if (r == 0)
         r = container_record_write(c, o->lasting, e);
     if (r < 0)
-        (void)journal_undo(c->dirfd, "journal", NULL);
+        (void)container_undo_creation(engine, c->id, c->dirfd, NULL);
+    else if (!c->record.host.auto_remove)
+        (void)unlinkat(c->dirfd, UNFINISHED_JOURNAL, 0);
     return r;
 }
 
@@ -202,7 +244,11 @@ int engine_create(struct engine *engine, const struct create_request *request, c
     if (r < 0)
         return r;
     memcpy(c.id, c.record.id, ID_LENGTH + 1);
+    int pending = pending_begin(engine, c.id, PENDING_CREATE, e);
+    if (pending < 0)
+        return pending;
     r = write_container(engine, o, a, &c, e);
+    pending_end(engine, c.id, pending);
     if (r < 0)
         return r;
     tell_created(engine, &c.record);

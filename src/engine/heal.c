@@ -2,14 +2,13 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "base/fs.h"
 #include "base/id.h"
-#include "base/lock.h"
 #include "base/log.h"
 #include "engine/container.h"
+#include "engine/create.h"
+#include "engine/pending.h"
 #include "runtime/journal.h"
 
 struct heal {
@@ -54,22 +53,42 @@ static int heal_run_dir(struct heal *h, const char *id, struct error *e) {
     return r < 0 ? r : 1;
 }
 
-static int heal_pending(int dirfd, const char *name, void *arg, struct error *e _unused_) {
+/* Of a command that was killed while it made or removed the container. */
+static int heal_own_dir(struct heal *h, const char *id, enum pending_kind kind, struct error *e) {
+    int containers = engine_containers_dir(h->engine, e);
+    _cleanup_fd_ int dir = containers < 0 ? -1 : openat(containers, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (containers < 0 || !h->repair)
+        return containers < 0 ? containers : 0;
+    bool complete = dir >= 0 && faccessat(dir, "config.json", F_OK, 0) == 0;
+    int r = dir >= 0 && (kind == PENDING_REMOVE || !complete) ? container_undo_creation(h->engine, id, dir, e) : 0;
+    int runs = engine_run_dir(h->engine, e);
+    if (r == 0 && runs >= 0 && (kind == PENDING_REMOVE || dir < 0))
+        r = fs_remove_tree_at(runs, id, e);
+    if (r < 0)
+        return r;
+    _cleanup_fd_ int trash = openat(h->engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return trash < 0 ? 0 : fs_remove_tree_at(trash, id, e);
+}
+
+static int heal_pending(int dirfd _unused_, const char *name, void *arg, struct error *e _unused_) {
     struct heal *h = arg;
     struct error why = ERROR_INIT;
+    enum pending_kind kind;
     if (!id_is_full(name))
         return 0;
-    _cleanup_fd_ int fd = openat(dirfd, name, O_RDWR | O_CLOEXEC);
-    if (fd < 0 || lock_own(fd) < 0)
+    _cleanup_fd_ int fd = pending_seize(h->engine, name, &kind);
+    if (fd < 0)
         return 0; /* its owner lives */
     int r = heal_run_dir(h, name, &why);
+    if (r >= 0)
+        r = heal_own_dir(h, name, kind, &why);
     if (r < 0) {
         failed(h, r, &why);
         return 0;
     }
     h->report->undone++;
     if (h->repair)
-        (void)unlinkat(dirfd, name, 0);
+        pending_end(h->engine, name, TAKE_FD(fd));
     return 0;
 }
 
@@ -90,15 +109,13 @@ static int heal_container(int dirfd, const char *name, void *arg, struct error *
     if (!id_is_full(name))
         return 0;
     _cleanup_fd_ int dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
-    if (dir < 0 || faccessat(dir, "config.json", F_OK, 0) == 0 || fstat(dir, &st) < 0 || time(NULL) - st.st_mtime < 60)
+    /* In this order: a creation has its configuration before it lets go of its entry. */
+    if (dir < 0 || pending_is_held(h->engine, name) || faccessat(dir, "config.json", F_OK, 0) == 0)
         return 0;
     h->report->directories++;
     if (!h->repair)
         return 0;
-    int r = journal_undo(dir, "journal", &why);
-    if (r == 0)
-        r = fs_remove_tree_at(dirfd, name, &why);
+    int r = container_undo_creation(h->engine, name, dir, &why);
     if (r < 0)
         failed(h, r, &why);
     return 0;

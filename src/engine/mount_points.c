@@ -7,7 +7,8 @@
 #include "engine/volume.h"
 #include "model/mount_text.h"
 
-/* Points are collected first; volumes are made last, when nothing can be wrong with the request any more. */
+/* Points are collected first; volumes are made last, when nothing can be wrong with the request any more and their names stand in a
+ * journal. */
 
 static const struct mount_point *find_point(const struct list *points, const char *destination) {
     for (size_t i = 0; i < points->n; i++)
@@ -96,19 +97,33 @@ static const struct volume_options *options_of(const struct host_config *h, cons
     return NULL;
 }
 
+static int name_volume(struct mount_point *m, struct arena *a, struct error *e) {
+    char id[ID_LENGTH + 1];
+    if (m->name && *m->name)
+        return 0;
+    int r = id_new(id);
+    if (r < 0)
+        return error_errno(e, r, "make a name for a volume");
+    m->name = arena_strdup(a, id);
+    m->anonymous = true;
+    return 0;
+}
+
 /* Makes the volume and fills it with what the image has at the place. */
 static int make_volume(struct engine *engine, const struct container_record *c, struct mount_point *m, struct arena *a,
                        struct error *e) {
     const struct volume_options *o = options_of(&c->host, m->destination);
     const char *driver = o && o->driver_config && o->driver_config->name ? o->driver_config->name : c->host.volume_driver;
-    bool nameless = !m->name || !*m->name;
+    struct map labels = {0};
     struct volume v;
-    int r = volume_create(engine->roots, nameless ? NULL : m->name, driver && *driver ? driver : NULL,
-                          o && o->driver_config ? &o->driver_config->options : NULL, o ? &o->labels : NULL, a, &v, e);
+    for (size_t i = 0; o && i < o->labels.n; i++)
+        map_set(a, &labels, o->labels.v[i].key, o->labels.v[i].value);
+    if (m->anonymous)
+        map_set(a, &labels, VOLUME_ANONYMOUS_LABEL, "");
+    int r = volume_create(engine->roots, m->name, driver && *driver ? driver : NULL,
+                          o && o->driver_config ? &o->driver_config->options : NULL, &labels, a, &v, e);
     if (r < 0)
         return r;
-    m->anonymous = nameless;
-    m->name = v.name;
     m->driver = v.driver;
     m->source = v.mountpoint;
     r = volume_use(engine->roots, v.name, c->id, e);
@@ -130,6 +145,15 @@ int mount_points_choose(struct engine *engine, const struct create_request *q, s
         const struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);
         r = strcmp(m->type, "bind") == 0 ? check_bind(m, e) : 0;
     }
+    for (size_t i = 0; r == 0 && i < c->mounts.n; i++) {
+        struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);
+        r = strcmp(m->type, "volume") == 0 ? name_volume(m, a, e) : 0;
+    }
+    return r;
+}
+
+int mount_points_make(struct engine *engine, struct arena *a, struct container_record *c, struct error *e) {
+    int r = 0;
     for (size_t i = 0; r == 0 && i < c->mounts.n; i++) {
         struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);
         r = strcmp(m->type, "volume") == 0 ? make_volume(engine, c, m, a, e) : 0;

@@ -71,27 +71,15 @@ static const char *const people[] = {
 };
 
 #define PLAIN_TRIES 6 /* with two words; then a number is added */
-#define TRIES_MAX   20
 
-int name_take_random(struct engine *engine, const char *id, struct arena *a, const char **ret, struct error *e) {
-    for (unsigned i = 0; i < TRIES_MAX; i++) {
-        uint16_t dice[3];
-        if (getrandom(dice, sizeof(dice), 0) != (ssize_t)sizeof(dice))
-            return error_errno(e, -errno, "choose a name");
-        const char *name =
-            arena_printf(a, "%s_%s", qualities[dice[0] % ARRAY_SIZE(qualities)], people[dice[1] % ARRAY_SIZE(people)]);
-        if (i >= PLAIN_TRIES)
-            name = arena_printf(a, "%s%u", name, (unsigned)dice[2]);
-        struct error why = ERROR_INIT;
-        int r = name_take(engine, name, id, &why);
-        if (r == -EEXIST) {
-            error_release(&why);
-            continue;
-        }
-        error_move(e, &why);
-        if (r == 0)
-            *ret = name;
-        return r;
-    }
-    return error_set(e, -EEXIST, "could not find a free name");
+int name_random(unsigned tries, struct arena *a, const char **ret, struct error *e) {
+    uint16_t dice[3];
+    if (tries >= NAME_TRIES_MAX)
+        return error_set(e, -EEXIST, "could not find a free name");
+    if (getrandom(dice, sizeof(dice), 0) != (ssize_t)sizeof(dice))
+        return error_errno(e, -errno, "choose a name");
+    *ret = arena_printf(a, "%s_%s", qualities[dice[0] % ARRAY_SIZE(qualities)], people[dice[1] % ARRAY_SIZE(people)]);
+    if (tries >= PLAIN_TRIES)
+        *ret = arena_printf(a, "%s%u", *ret, (unsigned)dice[2]);
+    return 0;
 }

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "engine/create.h"
 #include "engine/launch.h"
+#include "engine/pending.h"
 #include "engine/start.h"
 #include "engine/volume.h"
 #include "image/image.h"
@@ -196,15 +197,28 @@ int container_restart(struct engine *engine, struct container *c, int signo, int
 
 /* --- rm, rename ------------------------------------------------------------------------------------------------------------ */
 
+/* The monitor of a container that has ended is still clearing up: until it has gone, the run journal is its own. */
+static int await_monitor(const struct container *c, struct error *e) {
+    struct container_state state;
+    int r = container_state(c, &state, e);
+    if (r < 0 || state.monitor_pid <= 0)
+        return r;
+    _cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, state.monitor_pid, 0);
+    if (pidfd >= 0 && wait_pidfd(pidfd, KILL_WAIT_MS) == -ETIMEDOUT)
+        return error_set(e, -EBUSY, "container %.12s has ended, but its monitor (process %d) has not", c->id, state.monitor_pid);
+    return 0;
+}
+
 static int remove_now(struct engine *engine, struct container *c, bool volumes, struct error *e) {
-    int r = c->run_dirfd >= 0 ? journal_undo(c->run_dirfd, "journal", e) : 0;
+    int r = await_monitor(c, e);
+    if (r == 0 && c->run_dirfd >= 0)
+        r = journal_undo(c->run_dirfd, "journal", e);
     for (size_t i = 0; i < c->record.mounts.n; i++) {
         const struct mount_point *m = LIST_AT(struct mount_point, &c->record.mounts, i);
         if (strcmp(m->type, "volume") == 0 && m->name)
             (void)volume_release(engine->roots, m->name, c->id, NULL);
     }
     if (r == 0) {
-        name_release(engine, c->record.name, c->id); /* a rename may have come after the journal */
         r = journal_undo(c->dirfd, "journal", e);
     }
     if (r < 0)
@@ -224,35 +238,48 @@ static int remove_now(struct engine *engine, struct container *c, bool volumes, 
     return 0;
 }
 
-int container_remove(struct engine *engine, const char *name_or_id, bool force, bool volumes, struct error *e) {
-    _cleanup_container_ struct container c = CONTAINER_INIT;
+static int stop_and_remove(struct engine *engine, struct container *c, const char *name_or_id, bool force, bool volumes,
+                           int pending, struct error *e) {
     struct container_state state;
-    struct arena a = ARENA_INIT;
-    int r = container_open(engine, name_or_id, &a, &c, e);
-    if (r == 0)
-        r = container_state(&c, &state, e);
+    int r = container_state(c, &state, e);
     if (r == 0 && (container_is_alive(&state) || state.status == STATUS_RESTARTING)) {
         if (!force)
             r = error_set(e, -EBUSY,
                           "cannot remove container \"%s\": container is %s: stop the container before removing or force remove",
                           name_or_id, status_text(state.status));
         else
-            r = container_stop(engine, &c, SIGKILL, 0, e);
+            r = container_stop(engine, c, SIGKILL, 0, e);
     }
     if (r == 0)
-        r = remove_now(engine, &c, volumes, e);
+        r = pending_become(pending, PENDING_REMOVE, e);
+    return r < 0 ? r : remove_now(engine, c, volumes, e);
+}
+
+int container_remove(struct engine *engine, const char *name_or_id, bool force, bool volumes, struct error *e) {
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    struct arena a = ARENA_INIT;
+    int pending, r = container_open(engine, name_or_id, &a, &c, e);
+    if (r == 0) {
+        r = pending = pending_begin(engine, c.id, PENDING_STOP, e);
+        if (pending >= 0)
+            r = stop_and_remove(engine, &c, name_or_id, force, volumes, pending, e);
+        pending_end(engine, c.id, pending);
+    }
     arena_release(&a);
     return r;
 }
 
-int container_rename(struct engine *engine, struct container *c, const char *name, struct error *e) {
+int container_rename(struct engine *engine, struct container *c, const char *name, struct arena *a, struct error *e) {
     const char *old = c->record.name;
     int r = name_check("container name", name, e);
     if (r < 0)
         return r;
     if (strcmp(old, name) == 0)
         return error_set(e, -EINVAL, "Renaming a container with the same name as its current name");
-    r = name_take(engine, name, c->id, e);
+    /* Both names stand in the journal while both may be taken. */
+    r = container_journal_write(engine, c, name, true, a, e);
+    if (r == 0)
+        r = name_take(engine, name, c->id, e);
     if (r < 0)
         return r;
     c->record.name = name;
@@ -262,6 +289,7 @@ int container_rename(struct engine *engine, struct container *c, const char *nam
         return r;
     }
     name_release(engine, old, c->id);
+    (void)container_journal_write(engine, c, NULL, true, a, NULL);
     container_event(engine, &c->record, "rename", NULL);
     return 0;
 }

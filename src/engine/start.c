@@ -7,9 +7,9 @@
 
 #include "base/fs.h"
 #include "base/kernel.h"
-#include "base/lock.h"
 #include "engine/create.h"
 #include "engine/launch.h"
+#include "engine/pending.h"
 #include "engine/start_network.h"
 #include "engine/start_ports.h"
 #include "kernel/landlock.h"
@@ -124,12 +124,8 @@ static int write_run_journal(const struct engine *engine, const struct container
     return journal_write(c->run_dirfd, "journal", &j, false, e);
 }
 
-/* A start that failed before the monitor took over. */
-static void take_back(struct engine *engine, struct container *c, const struct start_context *x) {
+static void remove_run_dir(struct engine *engine, struct container *c) {
     int dir = engine_run_dir(engine, NULL);
-    port_release(&x->ports);
-    for (size_t i = 0; i < x->attachments.n; i++)
-        network_detach(engine->roots, LIST_AT(struct network_attachment, &x->attachments, i));
     if (dir >= 0)
         (void)fs_remove_tree_at(dir, c->id, NULL);
     c->run_dirfd = fd_close(c->run_dirfd);
@@ -140,23 +136,20 @@ static void take_back(struct engine *engine, struct container *c, const struct s
         (void)fs_remove_tree_at(trash, c->id, NULL);
 }
 
-/* While this file's lock is held, nobody takes what stands half made for the remains of a crash. */
-static int pending_begin(struct engine *engine, const char *id, struct error *e) {
-    int dir = engine_pending_dir(engine, e);
-    if (dir < 0)
-        return dir;
-    _cleanup_fd_ int fd = openat(dir, id, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return error_errno(e, -errno, "begin the start");
-    int r = lock_own(fd);
-    if (r == -EAGAIN)
-        return error_set(e, -EBUSY, "another command is starting container %.12s", id);
-    return r < 0 ? error_errno(e, r, "begin the start") : TAKE_FD(fd);
+/* A start that failed before its journal was written. */
+static void take_back(struct engine *engine, struct container *c, const struct start_context *x) {
+    port_release(&x->ports);
+    for (size_t i = 0; i < x->attachments.n; i++)
+        network_detach(engine->roots, LIST_AT(struct network_attachment, &x->attachments, i));
+    remove_run_dir(engine, c);
 }
 
-static void pending_end(struct engine *engine, const char *id, int fd) {
-    (void)unlinkat(engine->pending_fd, id, 0);
-    fd_close(fd);
+/* One that failed afterwards. Without a journal the monitor has undone it already, and somebody else may have the addresses now. */
+static void undo_start(struct engine *engine, struct container *c) {
+    if (faccessat(c->run_dirfd, "journal", F_OK, 0) < 0)
+        return;
+    (void)journal_undo(c->run_dirfd, "journal", NULL);
+    remove_run_dir(engine, c);
 }
 
 static int prepare(struct engine *engine, struct container *c, struct arena *a, struct start_context *x, struct plan *plan,
@@ -188,13 +181,11 @@ static int start_locked(struct engine *engine, struct container *c, const struct
         return r;
     }
     r = ports_activate(engine, x, a, e);
-    if (r < 0) {
-        (void)journal_undo(c->run_dirfd, "journal", NULL);
-        take_back(engine, c, x);
-        return r;
-    }
-    r = launch_monitor(engine, c, x, &plan, o, a, ret, e);
+    if (r == 0)
+        r = launch_monitor(engine, c, x, &plan, o, a, ret, e);
     x->holder_fd = fd_close(x->holder_fd);
+    if (r < 0)
+        undo_start(engine, c);
     return r;
 }
 
@@ -208,7 +199,7 @@ static void reap(const struct engine *engine, const char *id) {
 
 int engine_start(struct engine *engine, struct container *c, const struct start_options *o, struct arena *a,
                  struct monitor_conn *ret, struct error *e) {
-    int fd = pending_begin(engine, c->id, e);
+    int fd = pending_begin(engine, c->id, PENDING_START, e);
     if (fd < 0)
         return fd;
     int r = start_locked(engine, c, o, a, ret, e);

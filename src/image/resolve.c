@@ -151,7 +151,11 @@ int image_pin(struct image_store *s, const char *image_id, const char *owner, st
     if (dir < 0)
         return dir;
     buf_printf(&b, "%s\n", image_id);
-    return fs_replace_at(dir, owner, buf_text(&b), b.size, 0600, FS_NO_SYNC, e);
+    /* In place: a temporary of a process that was killed would be nobody's, this file is in its owner's journal. Who reads pins to
+     * remove images holds the lock alone. */
+    _cleanup_fd_ int fd = openat(dir, owner, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r = fd < 0 ? -errno : fs_write_all(fd, buf_text(&b), b.size);
+    return r < 0 ? error_errno(e, r, "pin image %s", image_id) : 0;
 }
 
 int image_unpin(struct image_store *s, const char *owner, struct error *e) {

@@ -1,6 +1,7 @@
 #include "runtime/journal.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -26,6 +27,19 @@ static int undo_cgroup(char *const arg[JOURNAL_ARGS], struct error *e) {
 }
 
 static int undo_unlink(char *const arg[JOURNAL_ARGS], struct error *e) {
+    return fs_unlink_at(AT_FDCWD, arg[0], e);
+}
+
+/* Whoever takes a name writes it down first, when another may still have it: only one's own is given back. Between look and unlink
+ * the name cannot change its owner, as only this owner gives it back. */
+static int undo_name(char *const arg[JOURNAL_ARGS], struct error *e) {
+    char text[PATH_MAX];
+    ssize_t n = readlink(arg[0], text, sizeof(text));
+
+    if (n < 0 && errno != ENOENT && errno != EINVAL)
+        return error_errno(e, -errno, "read %s", arg[0]);
+    if (n < 0 || (size_t)n != strlen(arg[1]) || memcmp(text, arg[1], (size_t)n) != 0)
+        return 0;
     return fs_unlink_at(AT_FDCWD, arg[0], e);
 }
 
@@ -73,9 +87,10 @@ static const struct operation {
     undo_fn *undo;
 } operations[JOURNAL_OP_COUNT] = {
     [JOURNAL_CGROUP] = {"cgroup", 1, true, undo_cgroup}, [JOURNAL_UNLINK] = {"unlink", 1, true, undo_unlink},
-    [JOURNAL_RMDIR] = {"rmdir", 1, true, undo_rmdir},    [JOURNAL_TREE] = {"tree", 1, true, undo_tree},
-    [JOURNAL_TRASH] = {"trash", 3, true, undo_trash},    [JOURNAL_LINK] = {"link", 1, false, undo_link},
-    [JOURNAL_NFT] = {"nft", 2, false, undo_nft},         [JOURNAL_UMOUNT] = {"umount", 1, true, undo_umount},
+    [JOURNAL_NAME] = {"name", 2, true, undo_name},       [JOURNAL_RMDIR] = {"rmdir", 1, true, undo_rmdir},
+    [JOURNAL_TREE] = {"tree", 1, true, undo_tree},       [JOURNAL_TRASH] = {"trash", 3, true, undo_trash},
+    [JOURNAL_LINK] = {"link", 1, false, undo_link},      [JOURNAL_NFT] = {"nft", 2, false, undo_nft},
+    [JOURNAL_UMOUNT] = {"umount", 1, true, undo_umount},
 };
 
 /* ---- Writing ---- */

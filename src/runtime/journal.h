@@ -12,6 +12,7 @@
 enum journal_op {
     JOURNAL_CGROUP, /* absolute directory: kill what is left in it and below, remove it */
     JOURNAL_UNLINK, /* absolute path of a file of the engine's own */
+    JOURNAL_NAME,   /* absolute path of a symbolic link, its text: unlinked only while it says that (a name that one holds) */
     JOURNAL_RMDIR,  /* absolute path of an empty directory of the engine's own */
     JOURNAL_TREE,   /* absolute path: removed with everything below */
     JOURNAL_TRASH,  /* absolute path, absolute directory of the trash, name there: renamed into it (reaped later by anybody) */

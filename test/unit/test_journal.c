@@ -110,10 +110,32 @@ static void torn_and_foreign(void **state) {
     assert_true(exists("journal"));
 }
 
+/* A name is given back by its owner alone. */
+static void names(void **state) {
+    _cleanup_journal_ struct journal j = JOURNAL_INIT;
+    char mine[256], other[256], none[256], file[256];
+
+    (void)state;
+    journal_add(&j, JOURNAL_NAME, path(mine, "mine"), "a1");
+    journal_add(&j, JOURNAL_NAME, path(other, "other"), "a1");
+    journal_add(&j, JOURNAL_NAME, path(none, "none"), "a1");
+    journal_add(&j, JOURNAL_NAME, path(file, "file"), "a1");
+    assert_int_equal(symlinkat("a1", dir, "mine"), 0);
+    assert_int_equal(symlinkat("a12", dir, "other"), 0);
+    touch("file");
+    assert_int_equal(journal_write(dir, "journal", &j, false, NULL), 0);
+    assert_int_equal(journal_undo(dir, "journal", NULL), 0);
+    assert_false(exists("mine"));
+    assert_true(exists("other"));
+    assert_true(exists("file"));
+    assert_false(exists("journal"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(in_reverse_and_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(into_the_trash, setup, teardown),
+        cmocka_unit_test_setup_teardown(names, setup, teardown),
         cmocka_unit_test_setup_teardown(torn_and_foreign, setup, teardown),
     };
 

@@ -1,0 +1,118 @@
+#!/usr/bin/env bats
+# Creating, renaming and removing: what is on disk at each moment is whole, or somebody takes it away.
+
+load lib
+
+setup_file() {
+    roots_make
+}
+
+teardown_file() {
+    roots_remove
+}
+
+setup() {
+    leaks_before
+}
+
+teardown() {
+    leaks_after
+}
+
+# What a creation that was killed leaves: the directory with its journal, the name, the pin; no configuration.
+half_made() { # NAME
+    ok tare create --name "$1" --network none busybox true
+    id=$output
+    rm "$ROOT/containers/$id/config.json"
+}
+
+@test "an unfinished creation is undone by the next command" {
+    half_made half
+    printf c >"$RUN/pending/$id"
+    ok tare ps -aq
+    is ""
+    [ ! -e "$ROOT/containers/$id" ] && [ ! -L "$ROOT/names/half" ] && [ ! -e "$ROOT/pins/$id" ] && [ ! -e "$RUN/pending/$id" ]
+    ok tare create --name half --network none busybox true
+    ok tare rm half
+}
+
+@test "so is one whose directory has nothing in it yet, and one of before a reboot" {
+    local id
+    id=$(printf 'a%.0s' {1..64})
+    mkdir "$ROOT/containers/$id"
+    printf c >"$RUN/pending/$id"
+    ok tare ps -aq
+    [ ! -e "$ROOT/containers/$id" ]
+    half_made half
+    ok tare system check --repair
+    [ ! -e "$ROOT/containers/$id" ] && [ ! -L "$ROOT/names/half" ]
+}
+
+@test "what a living command is making is left alone" {
+    half_made half
+    printf c >"$RUN/pending/$id"
+    python3 -c "
+import fcntl, sys, time
+f = open('$RUN/pending/$id', 'r+')
+fcntl.lockf(f, fcntl.LOCK_EX)
+open('$BATS_TEST_TMPDIR/held', 'w')
+time.sleep(60)" 3>&- &
+    local holder=$!
+    until_true 5 test -e "$BATS_TEST_TMPDIR/held"
+    ok tare ps -aq
+    ok tare system check --repair
+    [ -e "$ROOT/containers/$id" ] && [ -L "$ROOT/names/half" ]
+    kill "$holder"
+    wait "$holder" || true
+    ok tare ps -aq
+    [ ! -e "$ROOT/containers/$id" ] && [ ! -L "$ROOT/names/half" ]
+}
+
+@test "a removal that was cut short is carried on" {
+    ok tare create --name gone --network none busybox true
+    printf r >"$RUN/pending/$output"
+    ok tare ps -aq
+    ok tare ps -aq
+    is ""
+    fails 1 tare inspect gone
+}
+
+@test "a creation that fails leaves no volume, name or directory" {
+    fails 125 tare run --rm --name bad -v /data -v named:/x --volume-driver nosuch --network none busybox true
+    ok tare volume ls -q
+    is ""
+    fails 125 tare create --name bad -v /data --mount type=volume,source=v1,target=/y,volume-driver=nosuch --network none busybox true
+    ok tare volume ls -q
+    is ""
+    ok tare ps -aq
+    is ""
+    [ ! -L "$ROOT/names/bad" ]
+}
+
+@test "a name that is taken is the other's still after a failed creation" {
+    ok tare create --name mine --network none busybox true
+    fails 125 tare create --name mine --network none busybox true
+    has "Conflict. The container name \"/mine\" is already in use"
+    ok tare inspect -f '{{.Name}}' mine
+    ok tare rm mine
+}
+
+@test "rename: removal gives back the new name, and not the old one that another has taken" {
+    ok tare create --name first --network none busybox true
+    ok tare rename first second
+    ok tare create --name first --network none busybox true
+    ok tare rm second
+    ok tare inspect -f '{{.Name}}' first
+    is /first
+    ok tare create --name second --network none busybox true
+    ok tare rm first second
+    fails 1 tare inspect first
+}
+
+@test "--cidfile holds the id, and is not overwritten" {
+    ok tare create --cidfile "$BATS_TEST_TMPDIR/cid" --network none busybox true
+    [ "$(cat "$BATS_TEST_TMPDIR/cid")" = "$output" ]
+    fails 125 tare create --cidfile "$BATS_TEST_TMPDIR/cid" --network none busybox true
+    has "container ID file found"
+    ok tare rm "$(cat "$BATS_TEST_TMPDIR/cid")"
+}
