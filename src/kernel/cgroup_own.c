@@ -33,24 +33,28 @@ static bool group_dir(const struct cgroup_hierarchy *h, const char *cgroup, char
     return snprintf(dir, DIR_ROOM, "%s%.*s/" GROUP_NAME, h->mount, (int)(slash - cgroup), cgroup) < DIR_ROOM;
 }
 
-void own_cgroup_enter(const char *cgroup) {
+int own_cgroup_enter(const char *cgroup) {
     struct cgroup_layout layout;
     char dir[DIR_ROOM];
+    int result = 0;
 
     if (cgroup_layout_read(&layout, NULL) < 0)
-        return;
+        return 0;
     for (int i = 0; i < layout.count; i++) {
         const struct cgroup_hierarchy *h = &layout.hierarchies[i];
+        int r = -ENOENT;
 
         if (!group_dir(h, cgroup, dir))
-            return;
+            return 0;
         /* Twice: the last of the others may remove it between our mkdir and our write. */
-        for (int attempt = 0; attempt < 2; attempt++) {
+        for (int attempt = 0; attempt < 2 && r == -ENOENT; attempt++) {
             (void)mkdir(dir, 0755);
-            if (move_into(dir, h->unified) != -ENOENT)
-                break;
+            r = move_into(dir, h->unified);
         }
+        if (r == -ENOENT)
+            result = r;
     }
+    return result;
 }
 
 void own_cgroup_leave(const char *cgroup) {

@@ -2,7 +2,7 @@
  * a container's path below the hierarchies' roots ("/tare/<id>"), NULL for none. */
 #pragma once
 
-/* Moves the calling thread, where that is permitted. */
-void own_cgroup_enter(const char *cgroup);
+/* Moves the calling thread, where that is permitted. -ENOENT: the containers' groups are not there yet. */
+int own_cgroup_enter(const char *cgroup);
 /* Back to the root; the group goes when nobody else is in it. */
 void own_cgroup_leave(const char *cgroup);

@@ -2,12 +2,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "kernel/capability.h"
 #include "kernel/cgroup_own.h"
 #include "network/holder_process.h"
 
-#define PORTS_MAX 8192
+#define PORTS_MAX       8192
+#define ENTER_TRIES_MAX 50
+#define ENTER_PAUSE_US  10000
 
 struct holder {
     int *fds; /* every socket, in order */
@@ -64,6 +67,12 @@ static bool receive(struct holder *h) {
     return true;
 }
 
+/* We are started before the container: the first one of these roots makes the group that ours lies in a moment later. */
+static void leave_caller(const char *cgroup) {
+    for (int i = 0; own_cgroup_enter(cgroup) == -ENOENT && i < ENTER_TRIES_MAX; i++)
+        (void)usleep(ENTER_PAUSE_US);
+}
+
 /* It copies bytes between sockets and needs nothing for that. */
 static void drop_privileges(void) {
     static const struct capability_sets none;
@@ -78,7 +87,7 @@ int main(int argc, char **argv) {
     struct holder h = {0};
     int r;
 
-    own_cgroup_enter(argc > 1 ? argv[1] : NULL);
+    leave_caller(argc > 1 ? argv[1] : NULL);
     drop_privileges();
     while (receive(&h))
         ;

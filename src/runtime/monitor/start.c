@@ -161,7 +161,7 @@ void monitor_settle(struct monitor *m) {
 
 void monitor_settle_late(struct monitor *m) {
     shrink_launch(m);
-    own_cgroup_enter(m->l.cgroup);
+    (void)own_cgroup_enter(m->l.cgroup);
     m->in_own_cgroup = true;
     (void)malloc_trim(0);
 }

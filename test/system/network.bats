@@ -1,0 +1,308 @@
+#!/usr/bin/env bats
+# Networks, published ports, names. A network namespace stands for the LAN: it is on a wire of its own to the host.
+
+load lib
+
+setup_file() {
+    roots_make
+    LAN=lan$$ WIRE=lan$$h HOST=10.213.77.1
+    export LAN WIRE HOST
+    ip netns add "$LAN"
+    ip link add "$WIRE" type veth peer name lan0 netns "$LAN"
+    ip addr add $HOST/24 dev "$WIRE"
+    ip link set "$WIRE" up
+    lan ip addr add 10.213.77.2/24 dev lan0
+    lan ip link set lan0 up
+    lan ip route add default via $HOST
+    serve web -p 18080:80 -p 127.0.0.1:18081:80 -p 19000:9000/udp
+}
+
+teardown_file() {
+    ip link del "$WIRE"
+    ip netns del "$LAN"
+    roots_remove
+}
+
+setup() { leaks_before; }
+teardown() { leaks_after; }
+
+lan() {
+    nsenter --net="/run/netns/$LAN" "$@"
+}
+
+# serve NAME [flags of run…]: answers with its name at tcp 80.
+serve() {
+    local name=$1
+    shift
+    tare run -d --name "$name" "$@" busybox sh -c \
+        "mkdir /w; echo i am $name >/w/index.html; exec httpd -f -p 80 -h /w" >/dev/null
+    until_true 5 tare exec "$name" sh -c 'true | nc -w 1 127.0.0.1 80'
+}
+
+# fetch HOST PORT, on the host; fetch_in CONTAINER HOST PORT; fetch_lan HOST PORT
+fetch() {
+    printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 2 "$1" "$2" | tail -1
+}
+fetch_in() {
+    tare exec "$1" sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 $2 $3 | tail -1"
+}
+fetch_lan() {
+    printf 'GET / HTTP/1.0\r\n\r\n' | lan busybox nc -w 2 "$1" "$2" | tail -1
+}
+
+pid_of() {
+    tare inspect --format '{{.State.Pid}}' "$1"
+}
+
+# serve_udp CONTAINER PORT: sends back what it gets, until it is told to quit
+serve_udp() {
+    nsenter --net="/proc/$(pid_of "$1")/ns/net" timeout 10 python3 - "$2" 3>&- <<'P' &
+import socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(("::", int(sys.argv[1])))
+for _ in range(2):
+    data, peer = s.recvfrom(100)
+    s.sendto(data, peer)
+P
+    until_true 5 nsenter --net="/proc/$(pid_of "$1")/ns/net" sh -c "ss -lunH | grep -q :$2"
+}
+
+# echo_udp HOST PORT: says hello and prints the answer
+echo_udp() {
+    python3 - "$1" "$2" <<'P'
+import socket, sys
+host, port = sys.argv[1], int(sys.argv[2])
+s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(2)
+s.sendto(b"hello", (host, port))
+print(s.recvfrom(100)[0].decode())
+P
+}
+
+address() { # CONTAINER [NETWORK]
+    tare inspect --format "{{(index .NetworkSettings.Networks \"${2:-bridge}\").IPAddress}}" "$1"
+}
+
+# --- the default network ------------------------------------------------------------------------------------------------------------
+
+@test "a container has an address, a default route and the files that tell names" {
+    ok tare run --rm --hostname box busybox sh -c \
+        'ip -4 -o addr show eth0; ip route; cat /etc/resolv.conf; cat /etc/hosts; cat /etc/hostname; hostname'
+    local gateway
+    gateway=$(tare network inspect --format '{{(index .IPAM.Config 0).Gateway}}' bridge)
+    has "default via $gateway dev eth0"
+    has "scope global eth0"
+    has "localhost"
+    [[ "$output" =~ [0-9.]+$'\t'box ]]
+    [ "${lines[-1]}" = box ] && [ "${lines[-2]}" = box ]
+    has_not "127.0.0.11"
+}
+
+@test "the subnet overlaps no route of the host" {
+    local subnet
+    subnet=$(tare network inspect --format '{{(index .IPAM.Config 0).Subnet}}' bridge)
+    run python3 - "$subnet" "tare$TAG" <<'P'
+import ipaddress, json, subprocess, sys
+own = ipaddress.ip_network(sys.argv[1])
+for route in json.loads(subprocess.check_output(["ip", "-j", "-4", "route"])):
+    if route["dst"] != "default" and route.get("dev") != sys.argv[2] and own.overlaps(ipaddress.ip_network(route["dst"])):
+        sys.exit(f"overlaps {route}")
+P
+    [ "$status" = 0 ]
+    ip route add 172.30.0.0/16 via 10.213.77.2
+    fails 1 tare network create --subnet 172.30.4.0/24 taken
+    has "overlaps 172.30.0.0/16"
+    ip route del 172.30.0.0/16 via 10.213.77.2
+}
+
+@test "containers of one network reach each other, and the world's address is not theirs" {
+    ok fetch_in web "$(address web)" 80
+    is "i am web"
+    ok tare run --rm busybox sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 $(address web) 80 | tail -1"
+    is "i am web"
+    # the LAN sees the host's address
+    lan python3 -c 'import socket; s = socket.create_server(("10.213.77.2", 7000)); c = s.accept(); print(c[1][0])' >"$BATS_TEST_TMPDIR/peer" 3>&- &
+    local listener=$!
+    until_true 5 sh -c "nsenter --net=/run/netns/$LAN ss -ltn | grep -q :7000"
+    ok tare exec web nc -w 1 10.213.77.2 7000
+    wait $listener
+    [ "$(cat "$BATS_TEST_TMPDIR/peer")" = $HOST ]
+}
+
+# --- published ports ----------------------------------------------------------------------------------------------------------------
+
+@test "a published port answers on the host, over both families, from the LAN, from itself and from others" {
+    for host in 127.0.0.1 ::1 $HOST; do
+        ok fetch $host 18080
+        is "i am web"
+    done
+    ok fetch_lan $HOST 18080
+    is "i am web"
+    ok fetch_in web $HOST 18080
+    is "i am web"
+    ok tare run --rm busybox sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 $HOST 18080 | tail -1"
+    is "i am web"
+}
+
+@test "a published UDP port answers" {
+    serve_udp web 9000
+    ok echo_udp 127.0.0.1 19000
+    is hello
+    ok echo_udp $HOST 19000
+    is hello
+}
+
+@test "what is published on 127.0.0.1 is not to be had from elsewhere" {
+    ok fetch 127.0.0.1 18081
+    is "i am web"
+    run fetch $HOST 18081
+    has_not "i am web"
+    run fetch_lan $HOST 18081
+    has_not "i am web"
+    lan ip route add 127.0.0.2/32 via $HOST 2>/dev/null || true
+    lan sysctl -qw net.ipv4.conf.all.route_localnet=1 net.ipv4.conf.lan0.route_localnet=1
+    lan ip addr del 127.0.0.1/8 dev lo 2>/dev/null || true
+    run fetch_lan 127.0.0.1 18081
+    has_not "i am web"
+    # nor is a container's own address, past its published ports
+    run fetch_lan "$(address web)" 80
+    has_not "i am web"
+}
+
+@test "the container sees the real address of the client" {
+    tare run -d --name peer -p 18090:8090 busybox sh -c 'nc -l -p 8090 -e sh -c "netstat -tn | grep 8090" ' >/dev/null
+    sleep 0.3
+    lan busybox nc -w 2 $HOST 18090 </dev/null >"$BATS_TEST_TMPDIR/peer" || true
+    tare rm -f peer >/dev/null
+    grep -q 10.213.77.2 "$BATS_TEST_TMPDIR/peer"
+}
+
+@test "a port in use says who has it" {
+    fails 125 tare run --rm -p 18080:80 busybox true
+    has "port 18080/tcp is in use by container web"
+    python3 -c 'import socket, time; s = socket.create_server(("0.0.0.0", 18099)); time.sleep(20)' 3>&- &
+    local holder=$!
+    until_true 5 sh -c 'ss -ltn | grep -q :18099'
+    fails 125 tare run --rm -p 18099:80 busybox true
+    kill $holder
+    has "port 18099/tcp is in use by python3 (pid $holder)"
+}
+
+@test "ranges, random ports, -P; port, ps and inspect show them" {
+    serve many -p 18100-18102:80-82 -p 80 --expose 443 -P
+    ok tare port many 81
+    is $'0.0.0.0:18101\n[::]:18101'
+    ok tare port many 443/tcp
+    [[ "${lines[0]}" =~ ^0.0.0.0:[0-9]+$ ]]
+    ok tare ps --format '{{.Ports}}' --filter name=many
+    has "18102->82/tcp"
+    ok tare inspect --format '{{(index (index .NetworkSettings.Ports "81/tcp") 0).HostPort}}' many
+    is 18101
+    ok tare rm -f many
+    ok tare run --rm -p 18100:80 busybox true # it is free when rm has answered
+}
+
+@test "nothing of a published port is left when the container has ended" {
+    ok tare run --rm -p 18110:80 busybox true
+    run fetch 127.0.0.1 18110
+    has_not "i am"
+    run ss -ltnH "sport = :18110"
+    is ""
+    run nft list table inet "tare$TAG"
+    has_not 18110
+}
+
+# --- other modes --------------------------------------------------------------------------------------------------------------------
+
+@test "network host, none and container:X" {
+    ok tare run --rm --network host busybox ip -o link
+    has "$WIRE"
+    ok tare run --rm --network none busybox ip -o link
+    [ "${#lines[@]}" = 1 ]
+    ok tare run --rm --network container:web busybox ip -4 -o addr
+    has "$(address web)"
+    fails 125 tare run --rm --network nosuch busybox true
+    has nosuch
+}
+
+# --- networks of users --------------------------------------------------------------------------------------------------------------
+
+@test "static addresses; two networks are closed to each other; an internal one has no way out" {
+    tare network create --subnet 10.214.1.0/24 one >/dev/null
+    tare network create --internal two >/dev/null
+    serve a --network one --ip 10.214.1.77 --mac-address 02:42:00:00:00:77
+    serve b --network two
+    ok tare exec a ip -o addr show eth0
+    has "10.214.1.77/24"
+    ok tare exec a cat /sys/class/net/eth0/address
+    is 02:42:00:00:00:77
+    ok fetch_in web "$(address web)" 80
+    run fetch_in a "$(address b two)" 80
+    has_not "i am"
+    run fetch_in a "$(address web)" 80
+    has_not "i am"
+    run fetch_in web 10.214.1.77 80
+    has_not "i am"
+    run fetch_in b $HOST 18080
+    has_not "i am"
+    fails 125 tare run --rm --network one --ip 10.214.1.77 busybox true
+    has "address 10.214.1.77 is in use by container a"
+    fails 1 tare network rm one
+    has "active endpoints"
+    tare rm -f a b >/dev/null
+    ok tare network rm one two
+}
+
+# --- bad days -----------------------------------------------------------------------------------------------------------------------
+
+@test "a flushed table and a deleted bridge come back with the next container" {
+    nft delete table inet "tare$TAG"
+    ip link del "tare$TAG"
+    run fetch 127.0.0.1 18080
+    has_not "i am web"
+    ok tare run --rm busybox true
+    ok fetch 127.0.0.1 18080
+    is "i am web"
+    ok fetch_lan $HOST 18080
+    is "i am web"
+    nft flush table inet "tare$TAG"
+    ok tare network reload bridge
+    ok fetch_lan $HOST 18080
+    is "i am web"
+}
+
+@test "forwarding is switched back by the last of two engines on one host, and nothing of them stays" {
+    local ns=fwd$$ a b
+    ip netns add "$ns"
+    fwd() { nsenter --net=/run/netns/$ns "$@"; }
+    fwd ip link set lo up
+    fwd ip link add up0 type veth peer name up1
+    fwd ip addr add 10.213.78.1/24 dev up0
+    fwd ip link set up0 up
+    a=$ROOTS/a b=$ROOTS/b
+    engine() { fwd "$TARE" --root "$1/root" --run-root "$1/run" "${@:2}"; }
+    state() { fwd cat /proc/sys/net/ipv4/conf/up0/forwarding; }
+    for e in "$a" "$b"; do
+        mkdir -p "$e/root" "$e/run"
+        engine "$e" load -q -i "$FIXTURES/busybox.docker.tar" >/dev/null
+        engine "$e" run --rm busybox true
+    done
+    engine "$b" network create more >/dev/null
+    engine "$b" run --rm --network more busybox true
+    [ "$(state)" = 1 ]
+    engine "$a" system reset -f
+    [ "$(state)" = 1 ]
+    engine "$b" system reset -f
+    [ "$(state)" = 0 ]
+    [ -z "$(fwd nft list ruleset)" ]
+    [ -z "$(fwd ip -o link show type bridge)" ]
+    ip netns del "$ns"
+    rm -rf "$a" "$b"
+}
+
+@test "what holds the ports is in tare's own control group, without privileges" {
+    local pid
+    pid=$(ss -ltnpH 'sport = :18080' | grep -o 'tare-net",pid=[0-9]*' | head -1 | grep -o '[0-9]*$')
+    until_true 5 grep -q "/tare$TAG/monitors" "/proc/$pid/cgroup"
+    grep -q 'CapEff:.0000000000000000' "/proc/$pid/status"
+}
