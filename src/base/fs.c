@@ -72,17 +72,26 @@ int fs_open_dir_make(const char *path, mode_t mode, struct error *e) {
     return r < 0 ? r : fs_open_dir(AT_FDCWD, path, e);
 }
 
+/* Most files are small: room that is never used costs a page fault for every page that a later realloc copies. */
+#define READ_ROOM_FIRST 4096
+#define READ_ROOM_MIN   512
+#define READ_ROOM_MAX   (256 << 10)
+
 int fs_read_fd(int fd, size_t max, struct buf *b, struct error *e) {
-    size_t start = b->size;
+    size_t start = b->size, step = READ_ROOM_FIRST;
 
     for (;;) {
+        size_t left = max - (b->size - start) + 1;
         ssize_t n;
 
         if (b->size - start > max)
             return error_set(e, -EFBIG, "larger than the %zu bytes allowed", max);
-        if (!buf_reserve(b, MIN_OF(max - (b->size - start) + 1, (size_t)65536)))
-            return error_set(e, -EFBIG, "too large to read");
-        n = read(fd, b->data + b->size, MIN_OF(b->room - b->size - 1, max - (b->size - start) + 1));
+        if (!b->data || b->room - b->size - 1 < MIN_OF(left, (size_t)READ_ROOM_MIN)) {
+            if (!buf_reserve(b, MIN_OF(left, step)))
+                return error_set(e, -EFBIG, "too large to read");
+            step = MIN_OF(step * 4, (size_t)READ_ROOM_MAX);
+        }
+        n = read(fd, b->data + b->size, MIN_OF(b->room - b->size - 1, left));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -105,6 +114,8 @@ int fs_read_at(int dirfd, const char *path, size_t max, struct buf *b, struct er
         return error_errno(e, -errno, "stat %s", path);
     if (!S_ISREG(st.st_mode))
         return error_set(e, -EINVAL, "%s is not a regular file", path);
+    if ((size_t)st.st_size > READ_ROOM_FIRST && (size_t)st.st_size <= max && !buf_reserve(b, (size_t)st.st_size + READ_ROOM_MIN))
+        return error_set(e, -EFBIG, "%s is too large to read", path);
     r = fs_read_fd(fd, max, b, e);
     return r < 0 ? error_wrap(e, r, "%s", path) : 0;
 }

@@ -161,7 +161,8 @@ int capability_get(struct capability_sets *ret, struct error *e) {
     for (unsigned n = 0; n < CAPABILITY_COUNT; n++) {
         if (prctl(PR_CAPBSET_READ, n, 0, 0, 0) == 1)
             sets.bounding |= CAPABILITY_BIT(n);
-        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, n, 0, 0) == 1)
+        /* The kernel keeps the ambient set within these two. */
+        if (sets.permitted & sets.inheritable & CAPABILITY_BIT(n) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, n, 0, 0) == 1)
             sets.ambient |= CAPABILITY_BIT(n);
     }
     *ret = sets;
