@@ -176,8 +176,18 @@ static int walk_run(struct walk *w, const struct strs *dirs, const char *path, i
     return r < 0 ? r : 0;
 }
 
+/* The stack is large and is filled as it is used: not cleared. */
+static struct walk *walk_new(void) {
+    struct walk *w = malloc(sizeof(*w));
+    if (w) {
+        w->depth = 0;
+        w->links = 0;
+    }
+    return w;
+}
+
 int rootfs_open(const struct strs *dirs, const char *path) {
-    struct walk *w = calloc(1, sizeof(*w));
+    struct walk *w = walk_new();
     int fd = -1;
     if (!w)
         return -ENOMEM;
@@ -190,7 +200,7 @@ int rootfs_open(const struct strs *dirs, const char *path) {
 }
 
 int rootfs_open_dirs(const struct strs *dirs, const char *path, int fds[ROOTFS_LAYERS_MAX]) {
-    struct walk *w = calloc(1, sizeof(*w));
+    struct walk *w = walk_new();
     _cleanup_fd_ int fd = -1;
     int n = 0;
     if (!w)

@@ -139,24 +139,28 @@ void launch_set_fds(struct buf *blob, const int fds[LAUNCH_FDS]) {
         memcpy(blob->data + offsetof(struct launch_header, fd_mask), &mask, sizeof(mask));
 }
 
-static void encode_header(enum launch_role role, const int *fds, struct buf *out) {
+#define ROOM_BESIDE_PLAN 8192
+
+static void encode_header(enum launch_role role, const int *fds, size_t plan_size, struct buf *out) {
     struct launch_header h = {.magic = LAUNCH_MAGIC, .role = role, .fd_mask = mask_of(fds)};
 
     out->max = LAUNCH_SIZE_MAX;
+    if (plan_size < LAUNCH_SIZE_MAX - ROOM_BESIDE_PLAN)
+        (void)buf_reserve(out, plan_size + ROOM_BESIDE_PLAN); /* at once: growing copies */
     buf_add(out, &h, sizeof(h));
 }
 
 void launch_encode(const struct monitor_launch *l, struct buf *out) {
     const int fds[LAUNCH_FDS] = {l->container_dirfd, l->run_dirfd, l->root_fd, l->run_root_fd, l->explain_fd, l->holder_fd};
 
-    encode_header(LAUNCH_CONTAINER, fds, out);
+    encode_header(LAUNCH_CONTAINER, fds, l->plan_size, out);
     encode(container_fields, ARRAY_SIZE(container_fields), l, out);
 }
 
 void launch_encode_exec(const struct monitor_exec *x, struct buf *out) {
     const int fds[LAUNCH_FDS] = {-1, x->run_dirfd, -1, -1, x->explain_fd, -1};
 
-    encode_header(LAUNCH_EXEC, fds, out);
+    encode_header(LAUNCH_EXEC, fds, x->plan_size, out);
     encode(exec_fields, ARRAY_SIZE(exec_fields), x, out);
 }
 

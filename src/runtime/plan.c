@@ -259,6 +259,7 @@ void plan_print(const struct plan *plan, struct buf *out) {
 void plan_encode(const struct plan *plan, struct buf *out) {
     const struct plan_head head = {PLAN_MAGIC, PLAN_VERSION, (uint32_t)plan->n, (uint32_t)plan->text_size};
 
+    (void)buf_reserve(out, sizeof(head) + plan->n * sizeof(*plan->steps) + plan->text_size); /* at once: growing copies */
     buf_add(out, &head, sizeof(head));
     buf_add(out, plan->steps, plan->n * sizeof(*plan->steps));
     buf_add(out, plan->text, plan->text_size);
