@@ -146,6 +146,21 @@ static int throttles(const struct strs *texts, bool bytes, struct arena *a, stru
     return 0;
 }
 
+/* "PATH:WEIGHT" of --blkio-weight-device. */
+static int weights(const struct strs *texts, struct arena *a, struct list *ret, struct error *e) {
+    for (size_t i = 0; i < texts->n; i++) {
+        const char *text = texts->v[i], *colon = strrchr(text, ':');
+        int64_t weight;
+        if (!colon || text[0] != '/')
+            return error_set(e, -EINVAL, "bad format: %s", text);
+        if (int_parse(colon + 1, 0, 1000, &weight) < 0 || (weight != 0 && weight < 10))
+            return error_set(e, -EINVAL, "invalid weight for device: %s", text);
+        *LIST_ADD(a, struct weight_device, ret) =
+            (struct weight_device){arena_strndup(a, text, (size_t)(colon - text)), (uint32_t)weight};
+    }
+    return 0;
+}
+
 static int set_devices(const struct container_flags *f, struct arena *a, struct host_config *h, struct error *e) {
     for (size_t i = 0; i < f->device.n; i++) {
         const char *text = f->device.v[i];
@@ -200,7 +215,9 @@ static int set_resources(const struct container_flags *f, struct arena *a, struc
         if (r < 0)
             return r;
     }
-    int r = throttles(&f->device_read_bps, true, a, &h->blkio_read_bps, e);
+    int r = weights(&f->blkio_weight_device, a, &h->blkio_weight_device, e);
+    if (r == 0)
+        r = throttles(&f->device_read_bps, true, a, &h->blkio_read_bps, e);
     if (r == 0)
         r = throttles(&f->device_write_bps, true, a, &h->blkio_write_bps, e);
     if (r == 0)
@@ -240,7 +257,7 @@ static int set_mounts(const struct container_flags *f, struct arena *a, struct h
 
 /* --- network --------------------------------------------------------------------------------------------------------------- */
 
-/* "NAME", or "name=NAME,alias=…,ip=…,ip6=…,mac-address=…,gw-priority=…". */
+/* "NAME", or "name=NAME,alias=…,ip=…,ip6=…,mac-address=…". */
 static int parse_network(const char *text, struct arena *a, struct endpoint_settings *s, struct error *e) {
     s->key = text;
     if (!strchr(text, '='))
@@ -261,13 +278,8 @@ static int parse_network(const char *text, struct arena *a, struct endpoint_sett
             s->ipam->ipv6 = value;
         else if (strcmp(key, "mac-address") == 0)
             s->mac_address = value;
-        else if (strcmp(key, "link-local-ip") == 0)
-            strs_add(a, &s->ipam->link_local, value);
-        else if (strcmp(key, "gw-priority") == 0 && int_parse(value, INT32_MIN, INT32_MAX, &s->gw_priority) == 0)
-            continue;
-        else if (strcmp(key, "driver-opt") == 0)
-            map_set(a, &s->driver_opts, arena_strndup(a, value, strcspn(value, "=")),
-                    strchr(value, '=') ? strchr(value, '=') + 1 : "");
+        else if (strcmp(key, "link-local-ip") == 0 || strcmp(key, "gw-priority") == 0 || strcmp(key, "driver-opt") == 0)
+            return error_set(e, -EOPNOTSUPP, "--network %s: %s is not supported", text, key);
         else
             return error_set(e, -EINVAL, "invalid field %s", field);
     }

@@ -66,6 +66,18 @@ static int apply_image(struct engine *engine, const struct create_request *q, co
     return container_config_merge(&c->config, &image.config.config, a, e);
 }
 
+/* What is to happen to an unhealthy container needs somebody who finds out. */
+static int check_health(const struct container_record *c, struct error *e) {
+    const struct image_healthcheck *h = c->config.healthcheck;
+    const char *action = c->host.health_on_failure, *restart = c->host.restart.name;
+    bool checked = h && h->test.n > 1;
+    if (!checked && restart && strcmp(restart, "on-unhealthy") == 0)
+        return error_set(e, -EINVAL, "restart policy on-unhealthy needs a health check (--health-cmd)");
+    if (!checked && action && *action && strcmp(action, "none") != 0)
+        return error_set(e, -EINVAL, "--health-on-failure %s needs a health check (--health-cmd)", action);
+    return 0;
+}
+
 /* --- the record ------------------------------------------------------------------------------------------------------------ */
 
 static void choose_command(struct arena *a, struct container_record *c) {
@@ -92,6 +104,8 @@ static int fill_record(struct engine *engine, const struct create_request *q, co
                                    .host = q->host,
                                    .networking = q->networking};
     r = apply_image(engine, q, o, a, c, e);
+    if (r == 0)
+        r = check_health(c, e);
     if (r < 0)
         return r;
     choose_command(a, c);

@@ -12,6 +12,7 @@
 #include "engine/spec_parts.h"
 #include "engine/start.h"
 #include "engine/userns.h"
+#include "engine/volume.h"
 #include "kernel/capability.h"
 #include "kernel/seccomp_filter.h"
 
@@ -122,6 +123,24 @@ static int gather_devices(const struct host_config *h, struct arena *a, struct s
     return h->privileged ? fs_each(AT_FDCWD, "/dev", one_of_all, &all, e) : 0;
 }
 
+/* --- volumes --------------------------------------------------------------------------------------------------------------- */
+
+static int gather_volumes(const struct roots *roots, const struct list *mounts, struct arena *a, struct list *ret,
+                          struct error *e) {
+    for (size_t i = 0; i < mounts->n; i++) {
+        const struct mount_point *m = LIST_AT(struct mount_point, mounts, i);
+        struct volume v;
+        if (strcmp(m->type, "volume") != 0 || !m->name)
+            continue;
+        int r = volume_open(roots, m->name, a, &v, e);
+        if (r == 0 && v.options.n)
+            r = volume_mount(&v, m->destination, a, LIST_ADD(a, struct oci_mount, ret), e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 /* --- all of it ------------------------------------------------------------------------------------------------------------- */
 
 #define CAP_SYS_RESOURCE_BIT CAPABILITY_BIT(24)
@@ -152,6 +171,10 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
         r = userns_maps(engine, c, a, in, e);
     if (r == 0)
         r = gather_devices(h, a, in, e);
+    if (r == 0)
+        r = gather_block_io(h, a, &in->block_io, e);
+    if (r == 0)
+        r = gather_volumes(engine->roots, &c->record.mounts, a, &in->volume_mounts, e);
     if (r == 0)
         r = cgroup_layout_load(engine->roots->run_fd, &x->layout, e);
     if (r == 0 && engine->roots->rootless)

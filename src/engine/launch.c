@@ -150,6 +150,8 @@ static int set_health(const struct engine *engine, const struct container_record
                                    .start_interval_ns = h->start_interval,
                                    .retries = (uint32_t)h->retries,
                                    .action = health_action_of(c->host.health_on_failure)};
+    if (c->host.restart.name && strcmp(c->host.restart.name, "on-unhealthy") == 0)
+        ret->action = HEALTH_DO_RESTART;
     return 0;
 }
 

@@ -77,6 +77,17 @@ static int add_of_image(const struct container_config *c, struct arena *a, struc
     return 0;
 }
 
+/* What the grammar knows and the engine does not do is refused here, by name. */
+static int check_supported(const struct mount_point *m, struct error *e) {
+    const char *what = m->overlay                  ? "O (changes that the source does not see)"
+                       : m->chown                  ? "U (change of the owner)"
+                       : m->subpath && *m->subpath ? "a subpath of a volume"
+                                                   : NULL;
+    if (!what)
+        return 0;
+    return error_set(e, -EOPNOTSUPP, "mount at %s: %s is not supported", m->destination, what);
+}
+
 static int check_bind(const struct mount_point *m, struct error *e) {
     struct stat st;
     if (stat(m->source, &st) == 0)
@@ -143,7 +154,9 @@ int mount_points_choose(struct engine *engine, const struct create_request *q, s
         r = add_of_image(&c->config, a, &c->mounts, e);
     for (size_t i = 0; r == 0 && i < c->mounts.n; i++) {
         const struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);
-        r = strcmp(m->type, "bind") == 0 ? check_bind(m, e) : 0;
+        r = check_supported(m, e);
+        if (r == 0)
+            r = strcmp(m->type, "bind") == 0 ? check_bind(m, e) : 0;
     }
     for (size_t i = 0; r == 0 && i < c->mounts.n; i++) {
         struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);

@@ -190,7 +190,8 @@ void spec_limits(const struct host_config *h, struct arena *a, struct oci_resour
         r->pids->limit = (struct opt_i64){true, SECURITY_PIDS_LIMIT};
     }
     if (h->blkio_weight) {
-        r->block_io = arena_new(a, struct oci_block_io);
+        if (!r->block_io)
+            r->block_io = arena_new(a, struct oci_block_io);
         r->block_io->weight = (struct opt_u64){true, h->blkio_weight};
     }
 }
@@ -352,6 +353,7 @@ int spec_build(const struct spec_input *in, struct arena *a, struct oci_spec *re
         s.hostname = c->config.hostname;
         s.domainname = c->config.domainname && *c->config.domainname ? c->config.domainname : NULL;
     }
+    s.linux_->resources->block_io = in->block_io;
     spec_limits(&c->host, a, s.linux_->resources);
     set_protected_paths(in, &so, a, s.linux_);
     r = set_sysctls(in, a, s.linux_, e);

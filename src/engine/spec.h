@@ -31,6 +31,8 @@ struct spec_input {
     bool lower_rlimits; /* a default above the host's hard limit is lowered (no CAP_SYS_RESOURCE) */
     bool may_raise;     /* CAP_SYS_RESOURCE: limits above the host's hard limit can be set */
     bool rootless;
+    struct oci_block_io *block_io;        /* limits by device, looked up on the host; NULL = none */
+    struct list volume_mounts;            /* struct oci_mount: volumes whose options say what is mounted, by destination */
     struct list devices;                  /* struct spec_device, of record->host.devices, looked up on the host */
     struct list all_devices;              /* struct spec_device: --privileged */
     struct list id_maps_uid, id_maps_gid; /* struct oci_id_mapping; empty = no user namespace */

@@ -78,9 +78,29 @@ static void add_bind(const struct spec_input *in, const struct mount_point *m, s
     if (!m->rw)
         access = m->read_only_non_recursive || m->non_recursive ? ",ro" : ",rro";
     /* The engine's volumes belong to the container's users, whatever ids these have outside; a directory of the host does not. */
+    bool has_options = m->options && *m->options;
     bool shift = m->idmap || (in->id_maps_uid.n > 0 && strcmp(m->type, "volume") == 0);
     add_mount(a, mounts, m->destination, "bind", m->source,
-              arena_printf(a, "%s,%s%s%s", options, propagation, access, shift ? ",idmap" : ""));
+              arena_printf(a, "%s,%s%s%s%s%s", options, propagation, access, shift ? ",idmap" : "", has_options ? "," : "",
+                           has_options ? m->options : ""));
+}
+
+/* What the options of a volume say is mounted in place of its data. */
+static const struct oci_mount *mount_of_volume(const struct spec_input *in, const char *destination) {
+    for (size_t i = 0; i < in->volume_mounts.n; i++)
+        if (strcmp(LIST_AT(struct oci_mount, &in->volume_mounts, i)->destination, destination) == 0)
+            return LIST_AT(struct oci_mount, &in->volume_mounts, i);
+    return NULL;
+}
+
+static void add_volume_mount(const struct mount_point *m, const struct oci_mount *mount, struct arena *a, struct list *mounts) {
+    struct oci_mount *copy = LIST_ADD(a, struct oci_mount, mounts);
+    *copy = *mount;
+    copy->options = (struct strs){0};
+    for (size_t i = 0; i < mount->options.n; i++)
+        strs_add(a, &copy->options, mount->options.v[i]);
+    if (!m->rw)
+        strs_add(a, &copy->options, "ro");
 }
 
 static int add_user_mount(const struct spec_input *in, const struct mount_point *m, struct arena *a, struct list *mounts,
@@ -89,6 +109,11 @@ static int add_user_mount(const struct spec_input *in, const struct mount_point 
         const char *more = m->options && *m->options ? arena_printf(a, ",%s", m->options) : "";
         add_mount(a, mounts, m->destination, "tmpfs", "tmpfs",
                   arena_printf(a, "nosuid,nodev,noexec%s%s", more, m->rw ? "" : ",ro"));
+        return 0;
+    }
+    const struct oci_mount *of_volume = strcmp(m->type, "volume") == 0 ? mount_of_volume(in, m->destination) : NULL;
+    if (of_volume) {
+        add_volume_mount(m, of_volume, a, mounts);
         return 0;
     }
     if (strcmp(m->type, "bind") == 0 || strcmp(m->type, "volume") == 0) {

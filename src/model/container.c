@@ -61,6 +61,15 @@ static int check_cpu(const struct host_config *h, struct error *e) {
     return 0;
 }
 
+static int check_health_action(const struct host_config *h, struct error *e) {
+    static const char *const words[] = {"", "none", "kill", "restart", "stop"};
+    const char *action = h->health_on_failure ? h->health_on_failure : "";
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strcmp(action, words[i]) == 0)
+            return 0;
+    return error_set(e, -EINVAL, "invalid --health-on-failure: %s (none, kill, restart or stop)", action);
+}
+
 static int check_restart(const struct host_config *h, struct error *e) {
     const struct restart_rule *r = &h->restart;
     static const char *const names[] = {"", "no", "always", "unless-stopped", "on-failure", "on-unhealthy"};
@@ -154,6 +163,8 @@ int create_request_check(const struct create_request *r, struct error *e) {
         x = check_cpu(&r->host, e);
     if (x == 0)
         x = check_restart(&r->host, e);
+    if (x == 0)
+        x = check_health_action(&r->host, e);
     if (x == 0)
         x = check_modes(&r->host, e);
     return x == 0 ? check_exclusions(r, e) : x;
