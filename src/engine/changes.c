@@ -186,9 +186,13 @@ int container_changes(struct engine *engine, const struct container *c, struct a
         return error_set(e, -ENOTSUP, "container %s writes into %s itself: there is nothing to compare that with", c->record.name,
                          c->record.host.rootfs);
     container_rootfs_dirs(engine, &c->record, a, &dirs);
-    upper = fs_open_dir(c->dirfd, "upper", e);
+    upper = openat(c->dirfd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (upper < 0 && errno == ENOENT) { /* it never ran */
+        *ret = (struct list){0};
+        return 0;
+    }
     if (upper < 0)
-        return upper;
+        return error_errno(e, -errno, "open the upper directory of container %s", c->record.name);
     dirs = (struct strs){dirs.v + 1, dirs.n - 1};
     n = rootfs_open_dirs(&dirs, "/", lowers);
     r = changes_read(upper, lowers, (size_t)n, a, ret, e);

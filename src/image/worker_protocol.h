@@ -23,6 +23,9 @@ enum worker_flag {
     WORKER_DEVICES = 1 << 3,   /* unpack: make the device nodes in the archive */
     WORKER_ONE_OWNER = 1 << 4, /* unpack: only one id is mapped, all files belong to it */
     WORKER_NOBODY = 1 << 5,    /* become uid 65534 (inflate) */
+    WORKER_COPY = 1 << 6,      /* unpack: into a tree that is in use: modes and times count, names of whiteouts mean nothing, and a
+                                * directory takes the place of nothing else, nor anything else its */
+    WORKER_OWNERS = 1 << 7,    /* unpack with WORKER_COPY: owners count, too */
 };
 
 struct worker_request {

@@ -10,6 +10,7 @@ void tree_init(struct tree *t, int root) {
     t->root = root;
     t->depth = 0;
     t->root_opaque = false;
+    t->keep_kinds = false;
     t->path[0] = '\0';
     t->implicit = NULL;
     t->arg = NULL;
@@ -65,7 +66,7 @@ int tree_clear(int dirfd, const char *name, struct error *e) {
     return error_errno(e, -errno, "replace %s", name);
 }
 
-int tree_open_dir(int dirfd, const char *name, bool *ret_made, struct error *e) {
+int tree_open_dir(const struct tree *t, int dirfd, const char *name, bool *ret_made, struct error *e) {
     bool opaque = false;
     struct stat st;
     int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
@@ -73,6 +74,8 @@ int tree_open_dir(int dirfd, const char *name, bool *ret_made, struct error *e) 
     *ret_made = false;
     if (fd >= 0)
         return fd;
+    if ((errno == ENOTDIR || errno == ELOOP) && t->keep_kinds)
+        return error_set(e, -ENOTDIR, "cannot overwrite non-directory \"%s\" with directory", name);
     if (errno == ENOTDIR || errno == ELOOP) {
         opaque = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && tree_is_whiteout(&st);
         r = tree_clear(dirfd, name, e);
@@ -121,7 +124,7 @@ static int enter(struct tree *t, const char *path, size_t end, struct error *e) 
     start += path[start] == '/';
     memcpy(name, path + start, end - start);
     name[end - start] = '\0';
-    fd = tree_open_dir(t->depth ? t->level[t->depth - 1].fd : t->root, name, &made, e);
+    fd = tree_open_dir(t, t->depth ? t->level[t->depth - 1].fd : t->root, name, &made, e);
     if (fd < 0)
         return fd;
     memcpy(t->path, path, end);

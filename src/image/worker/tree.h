@@ -22,6 +22,7 @@ struct tree {
     struct tree_level level[TREE_DEPTH_MAX];
     size_t depth;
     bool root_opaque;
+    bool keep_kinds;     /* a directory does not take the place of something else */
     char path[PATH_MAX]; /* of the deepest level: "usr/lib" */
 
     /* Called for each directory that had to be made although no entry named it; may be NULL. */
@@ -51,4 +52,4 @@ bool tree_is_whiteout(const struct stat *st);
 int tree_set_opaque(int fd, const char *path, struct error *e);
 /* Opens the directory `name`, making it (mode 0755) when there is none; another kind of thing makes room for it. A whiteout in its
  * place means that what lies below is hidden, so the new directory is opaque. */
-int tree_open_dir(int dirfd, const char *name, bool *ret_made, struct error *e);
+int tree_open_dir(const struct tree *t, int dirfd, const char *name, bool *ret_made, struct error *e);

@@ -104,15 +104,24 @@ static bool is_layer(const struct unpacker *u) {
     return u->request->flags & WORKER_LAYER;
 }
 
+/* Do modes, times and attributes of the archive count? */
+static bool keeps_metadata(const struct unpacker *u) {
+    return u->request->flags & (WORKER_LAYER | WORKER_COPY);
+}
+
+static bool keeps_owners(const struct unpacker *u) {
+    return u->request->flags & (WORKER_LAYER | WORKER_OWNERS) && !(u->request->flags & WORKER_ONE_OWNER);
+}
+
 /* Files are made by uid 0 of our user namespace, so only others' need the call. */
 static bool wants_owner(const struct unpacker *u, struct archive_entry *entry) {
-    if (!is_layer(u) || u->request->flags & WORKER_ONE_OWNER)
+    if (!keeps_owners(u))
         return false;
     return archive_entry_uid(entry) != 0 || archive_entry_gid(entry) != 0;
 }
 
 static mode_t entry_mode(const struct unpacker *u, struct archive_entry *entry) {
-    return is_layer(u) ? archive_entry_perm(entry) & 07777 : archive_entry_filetype(entry) == AE_IFDIR ? 0700 : 0600;
+    return keeps_metadata(u) ? archive_entry_perm(entry) & 07777 : archive_entry_filetype(entry) == AE_IFDIR ? 0700 : 0600;
 }
 
 static struct timespec entry_mtime(struct archive_entry *entry) {
@@ -131,7 +140,7 @@ static int set_xattrs(struct unpacker *u, struct archive_entry *entry, int fd, s
     const char *name;
     const void *value;
     size_t size;
-    int left = is_layer(u) ? archive_entry_xattr_reset(entry) : 0;
+    int left = keeps_metadata(u) ? archive_entry_xattr_reset(entry) : 0;
 
     if (left > XATTRS_MAX)
         return error_set(e, -E2BIG, "more than %d extended attributes", XATTRS_MAX);
@@ -157,7 +166,7 @@ static int set_file_metadata(struct unpacker *u, struct archive_entry *entry, in
     if ((owner || mode != made_with) && fchmod(fd, mode) < 0)
         return error_errno(e, -errno, "change the mode");
     r = set_xattrs(u, entry, fd, e);
-    if (r == 0 && is_layer(u) && futimens(fd, times) < 0)
+    if (r == 0 && keeps_metadata(u) && futimens(fd, times) < 0)
         r = error_errno(e, -errno, "set the times");
     return r;
 }
@@ -172,9 +181,18 @@ static int set_node_metadata(struct unpacker *u, struct archive_entry *entry, in
         return error_errno(e, -errno, "change the owner");
     if (archive_entry_filetype(entry) != AE_IFLNK && fchmodat(dirfd, name, entry_mode(u, entry), 0) < 0)
         return error_errno(e, -errno, "change the mode");
-    if (is_layer(u) && utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+    if (keeps_metadata(u) && utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
         return error_errno(e, -errno, "set the times");
     return 0;
+}
+
+/* Makes room for something that is no directory. */
+static int clear(struct unpacker *u, int dirfd, const char *name, struct error *e) {
+    struct stat st;
+
+    if (u->tree.keep_kinds && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+        return error_set(e, -EISDIR, "cannot overwrite directory with non-directory");
+    return tree_clear(dirfd, name, e);
 }
 
 /* --- kinds of entries ------------------------------------------------------------------------------------------------------ */
@@ -223,7 +241,7 @@ static int make_file(struct unpacker *u, struct archive_entry *entry, int dirfd,
     int r;
 
     if (fd < 0 && errno == EEXIST) {
-        r = tree_clear(dirfd, name, e);
+        r = clear(u, dirfd, name, e);
         if (r < 0)
             return r;
         fd = openat(dirfd, name, flags, made_with);
@@ -247,7 +265,8 @@ static int note_directory(struct unpacker *u, struct archive_entry *entry) {
 
 static int make_directory(struct unpacker *u, struct archive_entry *entry, int dirfd, const char *name, struct error *e) {
     bool made;
-    _cleanup_fd_ int fd = name[0] ? tree_open_dir(dirfd, name, &made, e) : openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_fd_ int fd =
+        name[0] ? tree_open_dir(&u->tree, dirfd, name, &made, e) : openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r;
 
     if (fd < 0)
@@ -265,7 +284,7 @@ static int make_symlink(struct unpacker *u, struct archive_entry *entry, int dir
     if (!text || !text[0])
         return error_set(e, -EINVAL, "symbolic link to nothing");
     if (symlinkat(text, dirfd, name) < 0) {
-        r = errno == EEXIST ? tree_clear(dirfd, name, e) : -errno;
+        r = errno == EEXIST ? clear(u, dirfd, name, e) : -errno;
         if (r < 0 || symlinkat(text, dirfd, name) < 0)
             return error_errno(e, r < 0 ? r : -errno, "create symbolic link");
     }
@@ -276,13 +295,13 @@ static int make_node(struct unpacker *u, struct archive_entry *entry, int dirfd,
     dev_t device = type == S_IFIFO ? 0 : archive_entry_rdev(entry);
     int r;
 
-    if (!is_layer(u))
+    if (!keeps_metadata(u))
         return error_set(e, -EINVAL, "no file, directory or symbolic link");
-    if (type != S_IFIFO && !(u->request->flags & WORKER_DEVICES) && device != 0) {
+    if (type != S_IFIFO && !(u->request->flags & WORKER_DEVICES) && (device != 0 || !is_layer(u))) {
         u->result->skipped_devices++; /* a container's /dev is the engine's; a node elsewhere would open the host's disk */
         return 0;
     }
-    r = tree_clear(dirfd, name, e);
+    r = clear(u, dirfd, name, e);
     if (r == 0 && mknodat(dirfd, name, type | 0600, device) < 0)
         r = error_errno(e, -errno, "create node");
     if (r == 0 && !(type == S_IFCHR && device == 0))
@@ -308,7 +327,7 @@ static int link_inside(struct unpacker *u, const char *target, int dirfd, const 
 
         if (there.st_dev == st.st_dev && there.st_ino == st.st_ino)
             return 0;
-        r = tree_clear(dirfd, name, e);
+        r = clear(u, dirfd, name, e);
         if (r < 0)
             return r;
     }
@@ -329,7 +348,7 @@ static int make_hard_link(struct unpacker *u, const char *text, int dirfd, const
         return r;
     if (!(u->request->flags & WORKER_LOWERS))
         return error_set(e, -ENOENT, "hard link to %.200s, which does not exist", text);
-    r = tree_clear(dirfd, name, e);
+    r = clear(u, dirfd, name, e);
     l = LIST_ADD(&u->arena, struct hard_link, &u->hard_links);
     l->path = arena_strdup(&u->arena, u->path);
     l->target = arena_strdup(&u->arena, target);
@@ -426,11 +445,11 @@ static int finish_directory(struct unpacker *u, const struct directory *d, struc
 
     if (fd < 0)
         return 0; /* a later entry put something else in its place */
-    if (is_layer(u) && !(u->request->flags & WORKER_ONE_OWNER) && fchown(fd, d->uid, d->gid) < 0)
+    if (keeps_owners(u) && fchown(fd, d->uid, d->gid) < 0)
         return error_errno(e, -errno, "%s: change the owner", d->path);
     if (fchmod(fd, d->mode) < 0)
         return error_errno(e, -errno, "%s: change the mode", d->path);
-    if (is_layer(u) && futimens(fd, times) < 0)
+    if (keeps_metadata(u) && futimens(fd, times) < 0)
         return error_errno(e, -errno, "%s: set the times", d->path);
     return 0;
 }
@@ -551,6 +570,7 @@ int unpack_run(const struct worker_request *request, struct worker_message *resu
         abort();
     tree_init(&u.tree, WORKER_FD_TARGET);
     u.tree.implicit = note_implicit;
+    u.tree.keep_kinds = request->flags & WORKER_COPY;
     u.tree.arg = &u;
     (void)archive_read_support_format_tar(u.archive);
     (void)archive_read_support_format_empty(u.archive);

@@ -1,0 +1,96 @@
+#include "engine/view.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "engine/create.h"
+#include "kernel/sys.h"
+
+void container_view_release(struct container_view *v) {
+    v->root = fd_close(v->root);
+}
+
+/* The pidfd is opened before and asked after: in between, the number cannot have gone to another process. */
+static int open_live(const struct container_state *s, struct error *e) {
+    _cleanup_fd_ int pidfd = state_open_pidfd(s), root = -1;
+    char path[40];
+
+    if (pidfd < 0)
+        return pidfd;
+    (void)snprintf(path, sizeof(path), "/proc/%d/root", (int)s->pid);
+    root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 && (errno == ENOENT || errno == ESRCH)) /* it is dying: its files are let go already */
+        return -ESRCH;
+    if (root < 0)
+        return error_errno(e, -errno, "open the root of process %d", (int)s->pid);
+    if (sys_pidfd_send_signal(pidfd, 0, NULL, 0) < 0)
+        return -ESRCH;
+    return TAKE_FD(root);
+}
+
+static int set_text(int fs, const char *key, const char *value, struct error *e) {
+    int r = sys_fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0);
+
+    return r < 0 ? error_errno(e, r, "overlay: %s %s", key, value) : 0;
+}
+
+/* A container that never ran has none yet; start finds them (and gives them to its user). */
+static int make_upper(const struct container *c, struct error *e) {
+    for (const char *const *d = (const char *const[]){"upper", "work", NULL}; *d; d++)
+        if (mkdirat(c->dirfd, *d, 0755) < 0 && errno != EEXIST)
+            return error_errno(e, -errno, "create directory %s", *d);
+    return 0;
+}
+
+static int mount_overlay(struct engine *engine, const struct container *c, bool writable, struct error *e) {
+    _cleanup_fd_ int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct strs dirs = {0};
+    int r;
+
+    if (fs < 0)
+        return error_errno(e, fs, "use overlay (modprobe overlay)");
+    container_rootfs_dirs(engine, &c->record, &a, &dirs);
+    r = make_upper(c, e);
+    if (r == 0)
+        r = set_text(fs, "source", "overlay", e);
+    for (size_t i = writable ? 1 : 0; r == 0 && i < dirs.n; i++)
+        r = set_text(fs, "lowerdir+", dirs.v[i], e);
+    if (r == 0 && writable)
+        r = set_text(fs, "upperdir", dirs.v[0], e);
+    if (r == 0 && writable)
+        r = set_text(fs, "workdir", container_path(engine, c->id, "work", &a), e);
+    if (r == 0)
+        r = sys_fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0);
+    if (r == 0)
+        r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    if (r == 0)
+        r = sys_fsmount(fs, FSMOUNT_CLOEXEC,
+                        MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | (writable ? 0 : MOUNT_ATTR_RDONLY));
+    return r < 0 && (!e || !e->text) ? error_errno(e, r, "merge the layers of container %s", c->record.name) : r;
+}
+
+int container_view_open(struct engine *engine, const struct container *c, enum view_kind kind, struct container_view *ret,
+                        struct error *e) {
+    struct container_state state;
+    int r = container_state(c, &state, e), fd = -ESRCH;
+
+    if (r < 0)
+        return r;
+    if (kind == VIEW_INSIDE && container_is_alive(&state))
+        fd = open_live(&state, e);
+    if (fd == -ESRCH) { /* it does not run, or ended just now */
+        ret->live = false;
+        fd = c->record.host.rootfs && c->record.host.rootfs_writable ? fs_open_dir(AT_FDCWD, c->record.host.rootfs, e)
+                                                                     : mount_overlay(engine, c, kind == VIEW_INSIDE, e);
+    } else {
+        ret->live = true;
+    }
+    if (fd < 0)
+        return fd;
+    ret->root = fd;
+    return 0;
+}

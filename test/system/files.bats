@@ -1,0 +1,207 @@
+# Files: diff, cp, export, commit.
+
+load lib
+setup_file() { roots_make; }
+teardown_file() { roots_remove; }
+setup() {
+    leaks_before
+    HERE=$BATS_TEST_TMPDIR
+    mkdir -p "$HERE/dir/sub"
+    echo one >"$HERE/dir/one"
+    ln -s one "$HERE/dir/link"
+    echo two >"$HERE/dir/sub/two"
+    echo file >"$HERE/file"
+    cd "$HERE"
+}
+teardown() {
+    tare rm -f c >/dev/null 2>&1 || true
+    cd /
+    leaks_after
+}
+
+made() { # a container that ended
+    tare run --name c --network none "$@" >/dev/null
+}
+
+alive() { # one that runs
+    tare run -d --name c --network none "$@" >/dev/null
+}
+
+@test "diff: added, changed, deleted; the engine's own mount points do not count" {
+    made busybox sh -c 'echo x >/new; mkdir -p /a/b; rm /etc/passwd; echo x >>/etc/group; rm -rf /usr'
+    ok tare diff c
+    is "A /a
+A /a/b
+C /etc
+C /etc/group
+D /etc/passwd
+A /new
+D /usr"
+    tare rm c
+    made busybox true
+    ok tare diff c
+    is ""
+}
+
+@test "diff: of a container that runs, and a directory that took another's place" {
+    alive busybox sh -c 'rm -rf /etc; mkdir /etc; echo >/etc/own; exec sleep 60'
+    until_true 5 sh -c "[ -e $ROOT/containers/*/upper/etc/own ]" || true
+    run tare diff c
+    [ "$status" = 0 ]
+}
+
+@test "cp: names as docker cp gives them" {
+    made busybox true
+    ok tare cp file c:/copied
+    ok tare cp file c:/tmp
+    ok tare cp dir c:/new
+    ok tare cp dir c:/tmp/
+    ok tare cp dir/. c:/home
+    ok tare cp c:/new out
+    diff -r dir out
+    ok tare cp c:/new out
+    diff -r dir out/new
+    ok tare cp c:/home/. content
+    diff -r dir content
+    ok tare cp c:/tmp/f"ile" name
+    [ "$(cat name)" = file ]
+    ok tare cp c:/new/link .
+    [ "$(readlink link)" = one ]
+    ok tare cp -L c:/new/link followed
+    [ "$(cat followed)" = one ]
+    ok tare cp file dir c:/var
+    ok tare cp c:/var/file c:/var/dir several 2>/dev/null || mkdir several
+    ok tare cp c:/var/file c:/var/dir several
+    diff -r dir several/dir
+}
+
+@test "cp: what docker cp refuses" {
+    made busybox true
+    fails 1 tare cp file c:/nodir/
+    has "no such directory"
+    fails 1 tare cp c:/nope .
+    has "Could not find the file /nope in container c"
+    fails 1 tare cp dir c:/etc/passwd
+    has "cannot copy directory"
+    fails 1 tare cp file out
+    has "must specify at least one container source"
+    fails 1 tare cp c:/etc c:/tmp
+    has "copying between containers is not supported"
+    fails 1 tare cp nope:/etc .
+    has "No such container: nope"
+    fails 1 sh -c "tar c dir | '$TARE' --root '$ROOT' --run-root '$RUN' cp - c:/etc/passwd"
+    has "must be a directory"
+}
+
+@test "cp: archives on standard input and output, compressed too, with their owners" {
+    made busybox true
+    tar c --owner=1234 --group=4321 dir | tare cp - c:/tmp
+    tar cz dir | tare cp - c:/home
+    ok sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' cp c:/tmp/dir - | tar tv --numeric-owner"
+    has "1234/4321"
+    has "dir/sub/two"
+    tare cp c:/home/dir - | tar x -C "$HERE/dir/sub"
+    [ "$(cat dir/sub/dir/one)" = one ]
+}
+
+@test "cp: -a keeps owners, without it they are the destination's" {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    made busybox sh -c 'echo x >/own; chown 77:88 /own'
+    ok tare cp c:/own mine
+    [ "$(stat -c %u:%g mine)" = 0:0 ]
+    ok tare cp -a c:/own theirs
+    [ "$(stat -c %u:%g theirs)" = 77:88 ]
+    ok tare cp theirs c:/root1
+    ok tare cp -a theirs c:/root2
+    tare cp c:/root1 - | tar tv --numeric-owner | grep -q " 0/0 "
+    tare cp c:/root2 - | tar tv --numeric-owner | grep -q " 77/88 "
+}
+
+@test "cp: into and out of what is mounted in a container that runs" {
+    mkdir bind
+    alive -v "$HERE/bind:/bind" --tmpfs /mem -v v1:/vol busybox sh -c 'echo in >/mem/x; exec sleep 60'
+    until_true 5 tare exec c test -e /mem/x
+    ok tare cp c:/mem/x .
+    [ "$(cat x)" = in ]
+    ok tare cp file c:/mem/
+    ok tare exec c cat /mem/file
+    is file
+    ok tare cp file c:/bind/
+    [ "$(cat bind/file)" = file ]
+    ok tare cp file c:/vol/
+    tare kill c
+    ok tare cp c:/vol/file vol # it does not run any longer
+    [ "$(cat vol)" = file ]
+    ok tare cp c:/bind/file -
+    tare rm -f c
+    tare volume rm v1
+}
+
+@test "cp: links of the container lead nowhere on the host" {
+    mkdir outside
+    echo secret >outside/secret
+    for kind in made alive; do
+        $kind busybox sh -c "ln -s $HERE/outside /out; ln -s $HERE/outside/secret /file; ln -s ../../../../../../..$HERE/outside /up; sleep 0.1; [ $kind = made ] || exec sleep 60"
+        until_true 5 sh -c "[ -L $ROOT/containers/*/upper/up ]"
+        run tare cp -L c:/file leaked
+        [ "$status" != 0 ]
+        run tare cp file c:/out/written
+        [ "$status" != 0 ]
+        run tare cp file c:/up/written
+        [ "$status" != 0 ]
+        run sh -c "tar c --transform 's,^,out/,' file | '$TARE' --root '$ROOT' --run-root '$RUN' cp - c:/"
+        [ "$status" != 0 ]
+        [ "$(ls outside)" = secret ]
+        [ ! -e leaked ]
+        tare rm -f c
+    done
+}
+
+@test "cp: archives that lead out are refused" {
+    made busybox true
+    python3 - <<'PY'
+import io, tarfile
+for name, member in {"dots": "../evil", "deep": "a/../../evil"}.items():
+    with tarfile.open(name + ".tar", "w") as t:
+        i = tarfile.TarInfo(member)
+        i.size = 1
+        t.addfile(i, io.BytesIO(b"x"))
+with tarfile.open("link.tar", "w") as t:
+    i = tarfile.TarInfo("l")
+    i.type, i.linkname = tarfile.SYMTYPE, "/etc"
+    t.addfile(i)
+    i = tarfile.TarInfo("l/evil")
+    i.size = 1
+    t.addfile(i, io.BytesIO(b"x"))
+PY
+    for archive in dots deep link; do
+        run tare cp - c:/tmp <$archive.tar
+        [ "$status" != 0 ]
+    done
+    ok tare diff c
+    has_not evil
+}
+
+@test "cp: a read-only root and a read-only volume take nothing" {
+    mkdir bind
+    tare create --name c --network none --read-only -v "$HERE/bind:/bind:ro" busybox true
+    fails 1 tare cp file c:/file
+    has "container rootfs is marked read-only"
+    fails 1 tare cp file c:/bind/file
+    has "mounted volume is marked read-only"
+    [ ! -e bind/file ]
+}
+
+@test "export: the merged tree, the same bytes each time" {
+    made busybox sh -c 'echo x >/new; rm /etc/passwd'
+    ok tare export -o one.tar c
+    ok sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' export c >two.tar"
+    cmp one.tar two.tar
+    ok tar tf one.tar
+    has new
+    has bin/busybox
+    has_not etc/passwd
+    mkdir unpacked
+    tar x -C unpacked -f one.tar
+    [ "$(cat unpacked/new)" = x ]
+}
