@@ -5,7 +5,7 @@ DESTDIR ?=
 # What `make install` and `make test` build beside the everyday build.
 BUILD_INSTALL = $(BUILD)/installed
 
-.PHONY: all deps demo test test-sweep bench fuzz lint format install uninstall clean help
+.PHONY: all test-vm deps demo test test-sweep bench fuzz lint format install uninstall clean help
 all: deps $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
@@ -26,6 +26,11 @@ test:
 
 test-sweep:
 	@test/run sweep-all
+
+# The system tests again on the cgroup layouts and the kernel (6.1) of virtual machines: minutes each, without KVM.
+test-vm: all
+	@scripts/install-deps vm
+	@for lane in v2 v1 systemd; do test/vm/run $$lane test/system/cgroup.bats test/system/userns.bats; done
 
 bench: all
 	@scripts/install-deps bench
