@@ -133,7 +133,7 @@ file" ]
 }
 
 @test "programs of the image are not run by the host: top (CVE-2022-1227)" {
-    hostile_image evil "mkdir -p usr/bin; for p in ps nsenter; do printf '#!/bin/sh\ntouch /ran\n' >usr/bin/\$p; chmod 755 usr/bin/\$p; cp usr/bin/\$p bin/; done"
+    hostile_image evil "mkdir -p usr/bin; for p in ps nsenter; do rm -f usr/bin/\$p bin/\$p; printf '#!/bin/sh\ntouch /ran\n' >usr/bin/\$p; chmod 755 usr/bin/\$p; cp usr/bin/\$p bin/; done"
     ok tare run -d --name c evil sleep 100
     ok tare top c
     has sleep
