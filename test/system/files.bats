@@ -205,3 +205,32 @@ PY
     tar x -C unpacked -f one.tar
     [ "$(cat unpacked/new)" = x ]
 }
+
+@test "commit: the changes are a layer, deletions too; the same changes give the same layer" {
+    made busybox sh -c 'echo x >/new; rm /etc/passwd; rm -rf /usr; mkdir /usr; echo >/usr/own; mkdir -p /a/b; chmod 4711 /a/b'
+    ok tare commit -a me -m why -c 'CMD ["cat", "/new"]' -c 'ENV A=b' c made:1
+    ok tare commit c made:2
+    ok sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' image inspect -f '{{json .RootFS.Layers}}' made:1 made:2 | uniq | wc -l"
+    is 1
+    ok tare run --rm --network none made:1
+    is x
+    ok tare run --rm --network none made:1 sh -c 'ls /usr; stat -c %a /a/b; ls /etc/passwd; echo $A'
+    has own
+    has 4711
+    has "No such file"
+    has_not "bin"
+    tare rm c
+    tare rmi made:1 made:2
+}
+
+@test "commit: a container that runs is held still, and goes on" {
+    alive busybox sh -c 'echo x >/new; sleep 60'
+    until_true 5 sh -c "[ -e $ROOT/containers/*/upper/new ]"
+    ok tare commit c made:3
+    ok tare inspect -f '{{.State.Status}}' c
+    is running
+    ok tare run --rm --network none made:3 cat /new
+    is x
+    fails 1 tare commit -c 'NONSENSE x' c made:4
+    tare rmi made:3
+}
