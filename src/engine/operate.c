@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "engine/connect.h"
 #include "engine/create.h"
 #include "engine/launch.h"
 #include "engine/pending.h"
@@ -184,7 +185,9 @@ int container_restart(struct engine *engine, struct container *c, int signo, int
     int r = container_state(c, &state, e);
     if (r == 0)
         r = connect_monitor(c, &conn, e);
-    if (r > 0 && container_is_alive(&state))
+    /* The monitor starts it as it was started: with other networks now, and unless its end removes it, it is started anew. */
+    bool anew = faccessat(c->run_dirfd, NETWORKS_CHANGED, F_OK, 0) == 0 && !c->record.host.auto_remove;
+    if (r > 0 && container_is_alive(&state) && !anew)
         return monitor_restart(&conn, signo, timeout_s, e);
     if (r < 0)
         return r;

@@ -140,6 +140,37 @@ int journal_write(int dirfd, const char *name, const struct journal *j, bool las
     return r < 0 ? error_wrap(e, r, "write the undo journal") : 0;
 }
 
+/* Lines whose last argument is `without` stay behind. */
+static void copy_lines(struct buf *to, const char *from, const char *end, const char *without) {
+    const size_t n = without ? strlen(without) : 0;
+
+    for (const char *line = from; line < end;) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        const size_t size = newline ? (size_t)(newline + 1 - line) : (size_t)(end - line);
+        const bool drop = n && size > n + 2 && line[size - n - 2] == '\t' && strncmp(line + size - n - 1, without, n) == 0;
+
+        if (!drop)
+            buf_add(to, line, size);
+        line += size;
+    }
+}
+
+int journal_change(int dirfd, const char *name, const struct journal *more, const char *without, struct error *e) {
+    _cleanup_buf_ struct buf whole = BUF_INIT;
+    _cleanup_journal_ struct journal j = JOURNAL_INIT;
+    const size_t head = strlen(JOURNAL_HEAD), end = strlen(JOURNAL_END);
+    int r = fs_read_at(dirfd, name, JOURNAL_MAX, &whole, e);
+
+    if (r < 0)
+        return error_wrap(e, r, "read the undo journal");
+    if (whole.size < head + end || strncmp(whole.data, JOURNAL_HEAD, head) != 0)
+        return error_set(e, -EPROTO, "the undo journal is damaged");
+    copy_lines(&j.text, whole.data + head, whole.data + whole.size - end, without);
+    if (more)
+        journal_append(&j, more);
+    return journal_write(dirfd, name, &j, false, e);
+}
+
 /* ---- Undoing ---- */
 
 static void unescape(char *s) {

@@ -37,6 +37,9 @@ void journal_append(struct journal *j, const struct journal *other);
 
 /* Writes the journal as `name` in dirfd; `lasting`: to the disk (the container's own directory), else it may die with the boot. */
 int journal_write(int dirfd, const char *name, const struct journal *j, bool lasting, struct error *e);
+/* Changes a journal that is there: adds lines (NULL: none), drops those that end in the argument `without` (NULL: none; one without
+ * tabs and such). -ENOENT: there is none, the run is over. */
+int journal_change(int dirfd, const char *name, const struct journal *more, const char *without, struct error *e);
 /* Undoes `name` in reverse order, then removes it. Absent = done. Goes on past what fails and returns the first failure; the
  * journal then stays. -EPROTO: written by a newer tare, or damaged. */
 int journal_undo(int dirfd, const char *name, struct error *e);

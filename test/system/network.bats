@@ -253,6 +253,36 @@ P
     ok tare network rm one two
 }
 
+@test "a container joins and leaves networks while it runs, and a later start remembers" {
+    tare network create --subnet 10.214.3.0/24 side >/dev/null
+    serve c
+    serve d --network side
+    run fetch_in c "$(address d side)" 80
+    has_not "i am d"
+    ok tare network connect --alias see side c
+    ok fetch_in c "$(address d side)" 80
+    is "i am d"
+    ok tare exec c cat /etc/hosts
+    has "$(address c side)"
+    fails 1 tare network connect side c
+    has "already exists in network side"
+    ok tare network disconnect bridge c
+    run tare exec c ip route
+    has_not "172."
+    ok tare restart -t 0 c
+    ok tare exec c ip -4 -o addr
+    has "10.214.3."
+    has_not "172."
+    ok tare network disconnect side c
+    ok tare exec c ip -o link
+    [ "${#lines[@]}" = 1 ]
+    fails 1 tare network disconnect side c
+    has "is not connected to network side"
+    fails 1 tare network connect nosuch c
+    tare rm -f c d >/dev/null
+    ok tare network rm side
+}
+
 # --- bad days -----------------------------------------------------------------------------------------------------------------------
 
 @test "a flushed table and a deleted bridge come back with the next container" {

@@ -1,0 +1,275 @@
+#include "engine/connect.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "engine/create.h"
+#include "engine/pending.h"
+#include "network/lease.h"
+#include "network/manage.h"
+#include "runtime/journal.h"
+
+#define HOSTS_MAX ((size_t)1 << 20)
+
+static struct endpoint_settings *endpoint_find(const struct networking_config *n, const char *network) {
+    for (size_t i = 0; i < n->endpoints.n; i++)
+        if (strcmp(LIST_AT(struct endpoint_settings, &n->endpoints, i)->key, network) == 0)
+            return LIST_AT(struct endpoint_settings, &n->endpoints, i);
+    return NULL;
+}
+
+/* The mode names the first network, which need not be among the endpoints: from now on it is, so that all are in one list. */
+static void list_first_network(struct container_record *record, struct arena *a) {
+    const char *mode = record->host.network_mode;
+    if (mode_is(mode, "none"))
+        return;
+    if (mode_is(mode, "") || mode_is(mode, "default"))
+        mode = record->host.network_mode = NETWORK_DEFAULT;
+    if (!endpoint_find(&record->networking, mode))
+        LIST_ADD(a, struct endpoint_settings, &record->networking.endpoints)->key = mode;
+}
+
+static int check_mode(const struct container *c, struct error *e) {
+    const char *mode = c->record.host.network_mode;
+    if (mode_is(mode, "host") || mode_container(mode))
+        return error_set(
+            e, -EPERM,
+            "container sharing network namespace with another container or host cannot be connected to any other network");
+    return 0;
+}
+
+static int open_netns(const struct container_state *state, struct error *e) {
+    char path[32];
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", state->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(e, -errno, "open the container's network namespace");
+    return fd;
+}
+
+/* --- the container's leases ------------------------------------------------------------------------------------------------ */
+
+/* The container's own leases on one network (struct lease). */
+static int own_leases(struct engine *engine, const struct container *c, const char *network, struct arena *a, struct list *ret,
+                      struct error *e) {
+    struct list all = {0};
+    int r = lease_list(engine->roots, network, a, &all, e);
+    for (size_t i = 0; r == 0 && i < all.n; i++)
+        if (strcmp(LIST_AT(struct lease, &all, i)->owner.container_id, c->id) == 0)
+            *LIST_ADD(a, struct lease, ret) = *LIST_AT(struct lease, &all, i);
+    return r;
+}
+
+static bool ifname_is_used(struct engine *engine, const struct container *c, const char *ifname, struct arena *a) {
+    for (size_t i = 0; i < c->record.networking.endpoints.n; i++) {
+        struct list leases = {0};
+        (void)own_leases(engine, c, LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i)->key, a, &leases, NULL);
+        if (leases.n && strcmp(LIST_AT(struct lease, &leases, 0)->owner.ifname, ifname) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *free_ifname(struct engine *engine, const struct container *c, struct arena *a) {
+    const char *name = "eth0";
+    for (unsigned i = 0; i < LINKS_MAX; i++) {
+        name = arena_printf(a, "eth%u", i);
+        if (!ifname_is_used(engine, c, name, a))
+            break;
+    }
+    return name;
+}
+
+/* --- /etc/hosts ------------------------------------------------------------------------------------------------------------ */
+
+/* The file is bound into the container, so it is written in place; without lines of `address`, and with one for it unless
+ * `hostname` is NULL. */
+static int hosts_change(const struct container *c, const char *address, const char *hostname, struct error *e) {
+    _cleanup_buf_ struct buf old = BUF_INIT, text = BUF_INIT;
+    _cleanup_fd_ int fd = openat(c->run_dirfd, "hosts", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    size_t n = strlen(address);
+    int r = fd < 0 ? -errno : fs_read_at(c->run_dirfd, "hosts", HOSTS_MAX, &old, NULL);
+    if (r == -ENOENT)
+        return 0; /* it has the host's own files */
+    for (const char *line = buf_text(&old), *end; r == 0 && *line; line = end) {
+        end = strchrnul(line, '\n');
+        end += *end == '\n';
+        if (strncmp(line, address, n) != 0 || (line[n] != '\t' && line[n] != ' '))
+            buf_add(&text, line, (size_t)(end - line));
+    }
+    if (hostname)
+        buf_printf(&text, "%s\t%s\n", address, hostname);
+    if (r == 0)
+        r = fs_write_all(fd, buf_text(&text), text.size);
+    if (r == 0 && ftruncate(fd, (off_t)text.size) < 0)
+        r = -errno;
+    return r < 0 ? error_errno(e, r, "write the container's hosts") : 0;
+}
+
+static int record_change(const struct container *c, bool alive, struct error *e) {
+    _cleanup_fd_ int mark = alive ? openat(c->run_dirfd, NETWORKS_CHANGED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (alive && mark < 0)
+        return error_errno(e, -errno, "note that the networks are others");
+    return container_record_write(c, true, e);
+}
+
+/* --- connect --------------------------------------------------------------------------------------------------------------- */
+
+/* Written down before the interface is made: the end of the container then frees the addresses. */
+static int extend_journal(const struct container *c, const struct network_attachment *n, struct error *e) {
+    _cleanup_journal_ struct journal j = JOURNAL_INIT;
+    for (size_t i = 0; i < n->leases.n; i++)
+        journal_add(&j, JOURNAL_UNLINK, n->leases.v[i]);
+    return journal_change(c->run_dirfd, "journal", &j, NULL, e);
+}
+
+static int plug(struct engine *engine, const struct container *c, const struct container_state *state,
+                const struct endpoint_settings *s, struct arena *a, struct error *e) {
+    struct attach_request q = {.container_id = c->id,
+                               .container_name = c->record.name,
+                               .network = s->key,
+                               .ifname = free_ifname(engine, c, a),
+                               .aliases = &s->aliases,
+                               .default_route = c->record.networking.endpoints.n == 1};
+    struct network_attachment n = {0};
+    _cleanup_fd_ int netns = open_netns(state, e);
+    if (netns < 0)
+        return netns;
+    if (s->ipam) {
+        q.ip = s->ipam->ipv4;
+        q.ip6 = s->ipam->ipv6;
+    }
+    int r = network_attach(engine->roots, &q, a, &n, e);
+    if (r < 0)
+        return r;
+    r = extend_journal(c, &n, e);
+    if (r == 0)
+        r = network_plug(&n, netns, e);
+    if (r < 0) {
+        network_detach(engine->roots, &n);
+        return r;
+    }
+    const char *const addresses[] = {n.ip, n.ip6};
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(addresses); i++)
+        if (addresses[i] && *addresses[i] && c->record.config.hostname)
+            r = hosts_change(c, addresses[i], c->record.config.hostname, e);
+    return r;
+}
+
+static int connect_locked(struct engine *engine, struct container *c, const struct connect_request *q, struct arena *a,
+                          struct error *e) {
+    struct container_state state;
+    struct network n;
+    int r = container_state(c, &state, e);
+    if (r == 0)
+        r = check_mode(c, e);
+    if (r < 0)
+        return r;
+    if (strcmp(q->network, "host") == 0 || strcmp(q->network, "none") == 0)
+        return error_set(e, -EPERM, "container cannot be connected to network %s while it exists: create it there", q->network);
+    r = network_open(engine->roots, q->network, a, &n, e);
+    if (r < 0)
+        return r;
+    list_first_network(&c->record, a);
+    if (endpoint_find(&c->record.networking, n.name))
+        return error_set(e, -EEXIST, "endpoint with name %s already exists in network %s", c->record.name, n.name);
+    if (mode_is(c->record.host.network_mode, "none"))
+        c->record.host.network_mode = n.name;
+    struct endpoint_settings *s = LIST_ADD(a, struct endpoint_settings, &c->record.networking.endpoints);
+    s->key = n.name;
+    s->aliases = q->aliases;
+    if (q->ip || q->ip6) {
+        s->ipam = arena_new(a, struct endpoint_ipam);
+        *s->ipam = (struct endpoint_ipam){.ipv4 = q->ip, .ipv6 = q->ip6};
+    }
+    if (container_is_alive(&state))
+        r = plug(engine, c, &state, s, a, e);
+    return r < 0 ? r : record_change(c, container_is_alive(&state), e);
+}
+
+int container_connect(struct engine *engine, struct container *c, const struct connect_request *q, struct arena *a,
+                      struct error *e) {
+    int pending = pending_begin(engine, c->id, PENDING_STOP, e);
+    if (pending < 0)
+        return pending;
+    int r = connect_locked(engine, c, q, a, e);
+    pending_end(engine, c->id, pending);
+    return r < 0 ? error_wrap(e, r, "connect container %s to network %s", c->record.name, q->network) : 0;
+}
+
+/* --- disconnect ------------------------------------------------------------------------------------------------------------ */
+
+static int unplug(struct engine *engine, const struct container *c, const struct container_state *state, const char *network,
+                  struct arena *a, struct error *e) {
+    struct list leases = {0};
+    int r = own_leases(engine, c, network, a, &leases, e);
+    if (r < 0 || leases.n == 0)
+        return r;
+    _cleanup_fd_ int netns = open_netns(state, e);
+    if (netns < 0)
+        return netns;
+    r = network_unplug(LIST_AT(struct lease, &leases, 0)->owner.ifname, netns, e);
+    _cleanup_fd_ int dir = r < 0 ? -1 : lease_open_dir(engine->roots, network, e);
+    if (dir < 0)
+        return r < 0 ? r : dir;
+    for (size_t i = 0; r == 0 && i < leases.n; i++) {
+        char text[IP_TEXT_MAX];
+        const struct ip_address *address = &LIST_AT(struct lease, &leases, i)->address;
+        r = hosts_change(c, ip_format(address, text), NULL, e);
+        /* First out of the journal: once it is free it may be another container's, whose lease our end must not remove. */
+        if (r == 0)
+            r = journal_change(c->run_dirfd, "journal", NULL,
+                               arena_printf(a, "%s/leases/%s/%s", engine->roots->run_root, network, text), e);
+        if (r == 0)
+            r = lease_free(dir, address, e);
+    }
+    return r;
+}
+
+static void forget_endpoint(struct container_record *record, const char *network, struct arena *a) {
+    struct list left = {0};
+    for (size_t i = 0; i < record->networking.endpoints.n; i++) {
+        const struct endpoint_settings *s = LIST_AT(struct endpoint_settings, &record->networking.endpoints, i);
+        if (strcmp(s->key, network) != 0)
+            *LIST_ADD(a, struct endpoint_settings, &left) = *s;
+    }
+    record->networking.endpoints = left;
+    if (strcmp(record->host.network_mode, network) == 0)
+        record->host.network_mode = left.n ? LIST_AT(struct endpoint_settings, &left, 0)->key : "none";
+}
+
+static int disconnect_locked(struct engine *engine, struct container *c, const char *network, bool force, struct arena *a,
+                             struct error *e) {
+    struct container_state state;
+    struct network n;
+    int r = container_state(c, &state, e);
+    if (r == 0)
+        r = check_mode(c, e);
+    if (r < 0)
+        return r;
+    r = network_open(engine->roots, network, a, &n, e);
+    if (r < 0 && !force)
+        return r;
+    if (r < 0)
+        error_release(e);
+    const char *name = r < 0 ? network : n.name;
+    list_first_network(&c->record, a);
+    if (!endpoint_find(&c->record.networking, name))
+        return error_set(e, -ENOENT, "container %s is not connected to network %s", c->record.name, name);
+    r = container_is_alive(&state) ? unplug(engine, c, &state, name, a, e) : 0;
+    if (r < 0)
+        return r;
+    forget_endpoint(&c->record, name, a);
+    return record_change(c, container_is_alive(&state), e);
+}
+
+int container_disconnect(struct engine *engine, struct container *c, const char *network, bool force, struct arena *a,
+                         struct error *e) {
+    int pending = pending_begin(engine, c->id, PENDING_STOP, e);
+    if (pending < 0)
+        return pending;
+    int r = disconnect_locked(engine, c, network, force, a, e);
+    pending_end(engine, c->id, pending);
+    return r < 0 ? error_wrap(e, r, "disconnect container %s from network %s", c->record.name, network) : 0;
+}

@@ -1,0 +1,20 @@
+/* Networks that a container joins or leaves after it was created, running or not. */
+#pragma once
+
+#include "engine/container.h"
+
+/* In the run directory: its networks are not those that it was started with. */
+#define NETWORKS_CHANGED "networks-changed"
+
+struct connect_request {
+    const char *network;  /* name, id or prefix */
+    const char *ip, *ip6; /* NULL = chosen */
+    struct strs aliases;  /* further names there */
+};
+/* -EEXIST: it is on that network; -EPERM: it shares somebody's network namespace, or has none. Recorded, so that later starts
+ * attach it as well. A monitor that restarts the container by its policy does so with the networks of the last start. */
+int container_connect(struct engine *engine, struct container *c, const struct connect_request *q, struct arena *a,
+                      struct error *e);
+/* -ENOENT: it is not on that network. `force`: also when the network is gone. */
+int container_disconnect(struct engine *engine, struct container *c, const char *network, bool force, struct arena *a,
+                         struct error *e);
