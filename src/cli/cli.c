@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "engine/engine.h"
 #include "engine/heal.h"
 #include "model/config.h"
@@ -49,6 +50,8 @@ int cli_config(struct cli *cli, const struct config **ret, struct error *e) {
                 r = read_config(cli, user, false, e);
         }
     }
+    if (r == 0 && !cli->global.log_level && !cli->global.debug && log_level_parse(cli->config_value->log_level, &log_level) < 0)
+        r = error_set(e, -EINVAL, "tare.conf: log_level: unknown level %s", cli->config_value->log_level);
     if (r == 0)
         *ret = cli->config_value;
     return r;
@@ -90,10 +93,10 @@ int cli_engine(struct cli *cli, struct engine **ret, struct error *e) {
         int r = cli_roots(cli, &roots, e);
         if (r == 0)
             r = engine_open(roots, &cli->engine_value, e);
-        if (r == 0)
-            cli->engine_value->userns_user = cli->config_value->userns_user;
         if (r < 0)
             return r;
+        cli->engine_value->config = cli->config_value;
+        cli->engine_value->userns_user = cli->config_value->userns_user;
     }
     *ret = cli->engine_value;
     return 0;

@@ -45,5 +45,4 @@ int container_flags_request(const struct container_flags *f, const struct strs *
 int env_file_read(const char *path, struct arena *a, struct strs *ret, struct error *e);
 /* "NAME=value" stays, "NAME" takes the value of tare's own environment or vanishes. -EINVAL. */
 int env_resolve(const struct strs *given, struct arena *a, struct strs *ret, struct error *e);
-int ulimit_parse(const char *text, struct ulimit *ret, struct error *e);
 int restart_rule_parse(const char *text, struct arena *a, struct restart_rule *ret, struct error *e);

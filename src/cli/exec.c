@@ -15,7 +15,8 @@ static const struct option exec_table[] = {
     OPTION_STR(struct exec_flags, detach_keys, 0, "detach-keys", "string", "Override the key sequence for detaching a container"),
     OPTION_LIST(struct exec_flags, env, 'e', "env", "list", "Set environment variables"),
     OPTION_LIST(struct exec_flags, env_file, 0, "env-file", "list", "Read in a file of environment variables"),
-    OPTION_BOOL(struct exec_flags, explain, 0, "explain", "Tell each step as it happens, with its system calls, time, and manual page"),
+    OPTION_BOOL(struct exec_flags, explain, 0, "explain",
+                "Tell each step as it happens, with its system calls, time, and manual page"),
     OPTION_BOOL(struct exec_flags, interactive, 'i', "interactive", "Keep STDIN open even if not attached"),
     OPTION_BOOL(struct exec_flags, privileged, 0, "privileged", "Give extended privileges to the command"),
     OPTION_BOOL(struct exec_flags, tty, 't', "tty", "Allocate a pseudo-TTY"),
@@ -68,8 +69,8 @@ static int exec_run(struct cli *cli, const void *options, const struct strs *arg
     fg.tty = f->tty;
     fg.in = o.attach_stdin;
     fg.sig_proxy = false;
-    fg.detach_keys = f->detach_keys;
-    return foreground_carry(&conn, &fg, e);
+    fg.detach_keys = f->detach_keys ? f->detach_keys : cli_detach_keys(cli);
+    return foreground_carry(&conn, NULL, &fg, e);
 }
 
 const struct command command_exec = {.names = {"exec", "container exec"},

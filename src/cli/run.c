@@ -8,7 +8,6 @@
 #include "cli/pull_view.h"
 #include "engine/create.h"
 #include "engine/start.h"
-#include "model/config.h"
 
 struct run_flags {
     struct container_flags container;
@@ -22,7 +21,8 @@ static const struct option run_table[] = {
     OPTION_BOOL(struct run_flags, detach, 'd', "detach", "Run container in background and print container ID"),
     OPTION_STR(struct run_flags, detach_keys, 0, "detach-keys", "string", "Override the key sequence for detaching a container"),
     OPTION_BOOL(struct run_flags, dry_run, 0, "dry-run", "Print the plan: every step that would be done, why, and its manual page"),
-    OPTION_BOOL(struct run_flags, explain, 0, "explain", "Tell each step as it happens, with its system calls, time, and manual page"),
+    OPTION_BOOL(struct run_flags, explain, 0, "explain",
+                "Tell each step as it happens, with its system calls, time, and manual page"),
     OPTION_FULL(struct run_flags, sig_proxy, 0, "sig-proxy", OPTION_KIND_OPT_BOOL, NULL, 0, "true",
                 "Proxy received signals to the process"),
     OPTION_END,
@@ -73,16 +73,6 @@ static int check_cidfile(const char *path, struct error *e) {
     return 0;
 }
 
-/* The configured default, for who asks for no user namespace and for nothing that excludes one. */
-static void default_userns(const struct cli *cli, struct host_config *h) {
-    bool shares = strncmp(h->pid_mode ? h->pid_mode : "", "container:", 10) == 0 ||
-                  strncmp(h->ipc_mode ? h->ipc_mode : "", "container:", 10) == 0 ||
-                  strncmp(h->network_mode ? h->network_mode : "", "container:", 10) == 0;
-    bool asked = h->userns_mode && *h->userns_mode;
-    if (!asked && !h->privileged && !shares && !cli->roots_value.rootless && h->isolate.n == 0)
-        h->userns_mode = cli->config_value->userns;
-}
-
 static int create_container(struct cli *cli, const struct container_flags *f, const struct strs *args, bool lasting,
                             struct engine **ret_engine, struct container *ret, struct create_request *request, struct error *e) {
     struct pull_view view;
@@ -96,7 +86,6 @@ static int create_container(struct cli *cli, const struct container_flags *f, co
         r = cli_engine(cli, ret_engine, e);
     if (r < 0)
         return r;
-    default_userns(cli, &request->host);
     pull_view_init(&view, stderr, f->quiet);
     o.pull.platform = f->platform;
     o.pull.observer = &view.observer;
@@ -105,15 +94,16 @@ static int create_container(struct cli *cli, const struct container_flags *f, co
     return r < 0 ? r : write_cidfile(f->cidfile, ret->id, e);
 }
 
-static int carry(const struct run_flags *f, const struct start_options *s, struct monitor_conn *conn, struct error *e) {
+static int carry(struct cli *cli, const struct run_flags *f, const struct container *c, const struct start_options *s,
+                 struct monitor_conn *conn, struct error *e) {
     struct foreground_options o = FOREGROUND_INIT;
     o.tty = f->container.tty;
     o.in = s->attach_stdin;
     o.out = s->attach_stdout;
     o.err = s->attach_stderr;
     o.sig_proxy = f->sig_proxy.value && !f->container.tty;
-    o.detach_keys = f->detach_keys;
-    return foreground_carry(conn, &o, e);
+    o.detach_keys = f->detach_keys ? f->detach_keys : cli_detach_keys(cli);
+    return foreground_carry(conn, c, &o, e);
 }
 
 static int start_container(struct cli *cli, const struct run_flags *f, struct engine *engine, struct container *c,
@@ -135,7 +125,7 @@ static int start_container(struct cli *cli, const struct run_flags *f, struct en
         puts(c->id);
         return 0;
     }
-    return carry(f, s, &conn, e);
+    return carry(cli, f, c, s, &conn, e);
 }
 
 static int run_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {

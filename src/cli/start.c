@@ -18,12 +18,12 @@ static const struct option start_table[] = {
     OPTION_END,
 };
 
-static struct foreground_options foreground_of(const struct start_flags *f, const struct container *c, bool in) {
+static struct foreground_options foreground_of(struct cli *cli, const struct start_flags *f, const struct container *c, bool in) {
     struct foreground_options o = FOREGROUND_INIT;
     o.tty = c->record.config.tty;
     o.in = in;
     o.sig_proxy = f->sig_proxy.value && !o.tty;
-    o.detach_keys = f->detach_keys;
+    o.detach_keys = f->detach_keys ? f->detach_keys : cli_detach_keys(cli);
     return o;
 }
 
@@ -56,8 +56,8 @@ static int start_attached(struct cli *cli, struct engine *engine, const struct s
         r = engine_start(engine, &c, &o, &cli->arena, &conn, e);
     if (r < 0)
         return r;
-    const struct foreground_options fg = foreground_of(f, &c, o.attach_stdin);
-    return foreground_carry(&conn, &fg, e);
+    const struct foreground_options fg = foreground_of(cli, f, &c, o.attach_stdin);
+    return foreground_carry(&conn, &c, &fg, e);
 }
 
 static int start_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
@@ -135,8 +135,8 @@ static int attach_run(struct cli *cli, const void *options, const struct strs *a
         r = monitor_attach(&conn, &o, e);
     if (r < 0)
         return r;
-    const struct foreground_options fg = foreground_of(f, &c, o.in);
-    return foreground_carry(&conn, &fg, e);
+    const struct foreground_options fg = foreground_of(cli, f, &c, o.in);
+    return foreground_carry(&conn, &c, &fg, e);
 }
 
 const struct command command_attach = {.names = {"attach", "container attach"},

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "engine/defaults.h"
 #include "engine/mount_points.h"
 #include "engine/pending.h"
 #include "engine/userns.h"
@@ -108,6 +109,8 @@ static int fill_record(struct engine *engine, const struct create_request *q, co
         r = check_health(c, e);
     if (r < 0)
         return r;
+    if (engine->config)
+        defaults_apply_merged(engine->config, &c->config);
     choose_command(a, c);
     c->init = q->host.init.set && q->host.init.value;
     if (!c->config.hostname && !mode_is(c->host.uts_mode, "host") && !mode_container(c->host.uts_mode) &&
@@ -247,14 +250,17 @@ void container_event_attributes(const struct container_record *c, struct buf *ou
     }
 }
 
-int engine_create(struct engine *engine, const struct create_request *request, const struct create_options *o, struct arena *a,
+int engine_create(struct engine *engine, const struct create_request *asked, const struct create_options *o, struct arena *a,
                   struct container *ret, struct error *e) {
     _cleanup_container_ struct container c = CONTAINER_INIT;
+    struct create_request request = *asked;
     int r = o->name ? name_check("container name", o->name, e) : 0;
+    if (r == 0 && engine->config)
+        r = defaults_apply(engine->config, engine->roots->rootless, a, &request, e);
     if (r == 0)
-        r = create_request_check(request, e);
+        r = create_request_check(&request, e);
     if (r == 0)
-        r = fill_record(engine, request, o, a, &c.record, e);
+        r = fill_record(engine, &request, o, a, &c.record, e);
     if (r < 0)
         return r;
     memcpy(c.id, c.record.id, ID_LENGTH + 1);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/roots.h"
 
+struct config;
 struct image_store;
 
 struct engine {
@@ -21,7 +22,8 @@ struct engine {
     int names_fd;
     int run_containers_fd;
     int pending_fd;
-    const char *userns_user; /* whose ranges of ids --userns auto takes; NULL = "tare"; borrowed */
+    const struct config *config; /* defaults of containers; NULL: the built-in ones; borrowed */
+    const char *userns_user;     /* whose ranges of ids --userns auto takes; NULL = "tare"; borrowed */
 };
 
 int engine_open(const struct roots *roots, struct engine **ret, struct error *e);

@@ -17,10 +17,8 @@ struct config {
     const char *userns_user;   /* whose ranges in /etc/subuid and /etc/subgid --userns auto takes */
     const char *cgroup_parent; /* NULL: /tare<tag> */
     const char *log_driver;
-    struct strs log_opts;      /* "max-size=10m" */
-    const char *network;       /* default of --network */
-    struct strs address_pools; /* "172.17.0.0/12 size 16": where subnets of new networks come from */
-    bool ipv6;
+    struct strs log_opts; /* "max-size=10m" */
+    const char *network;  /* default of --network */
     struct strs dns, dns_search, dns_options;
     const char *publish_address; /* for -p without an address */
     struct strs ulimits;         /* "nofile=1024:524288" */
@@ -30,9 +28,6 @@ struct config {
     bool init, no_new_privileges;
     const char *seccomp_profile; /* "builtin", "unconfined" or a file */
     const char *detach_keys;
-    struct strs insecure_registries;
-    int64_t unpack_size_max;    /* bytes that one image may take when unpacked */
-    int64_t unpack_entries_max; /* files that one image may have */
 };
 
 enum config_kind { CONFIG_STR, CONFIG_LIST, CONFIG_BOOL, CONFIG_INT, CONFIG_SIZE };

@@ -93,3 +93,74 @@ teardown() {
     until_true 10 other
     ok tare rm -f ill
 }
+
+@test "tare.conf counts for who says nothing, flags win over it" {
+    cat >"$BATS_TEST_TMPDIR/tare.conf" <<'END'
+ulimits = nofile=321:654, core=0
+shm_size = 12m
+pids_limit = 77
+stop_timeout = 3
+log_driver = local
+log_opts = max-size=1m
+network = none
+init = true
+no_new_privileges = true
+dns = 192.0.2.9
+publish_address = 127.0.0.1
+END
+    conf() { tare --config "$BATS_TEST_TMPDIR/tare.conf" "$@"; }
+    ok conf run --rm --user 0 busybox sh -c 'ulimit -n; ulimit -Hn; ulimit -c; df -k /dev/shm | tail -1; grep NoNewPrivs /proc/self/status
+        cat /etc/resolv.conf; ls /sys/class/net; cat /proc/1/cmdline'
+    has "321"
+    has "654"
+    has "12288"
+    has "NoNewPrivs:	1"
+    has_not "eth0"
+    has_not "cmdline: ulimit"
+    ok conf create --name conf -p 80 busybox true
+    ok tare inspect -f '{{.HostConfig.PidsLimit}} {{.HostConfig.LogConfig.Type}} {{.Config.StopTimeout}} {{.HostConfig.Init}} {{.HostConfig.Dns}}' conf
+    is "77 local 3 true [192.0.2.9]"
+    ok tare inspect -f '{{(index (index .HostConfig.PortBindings "80/tcp") 0).HostIp}}' conf
+    is "127.0.0.1"
+    ok tare rm conf
+    ok conf run --rm --ulimit nofile=99 --shm-size 5m busybox sh -c 'ulimit -n; df -k /dev/shm | tail -1'
+    has "99"
+    has "5120"
+    echo "address_pools = x" >"$BATS_TEST_TMPDIR/tare.conf"
+    fails 125 conf run --rm busybox true
+    has "unknown key"
+}
+
+@test "a memory limit that killed says so" {
+    fails 137 tare run --rm --name eater --network none --memory 16m --memory-swap 16m busybox \
+        sh -c 'tail /dev/zero; exit $?'
+    has "tare: eater: out of memory: a process was killed by the limit of 16MiB (--memory)"
+}
+
+@test "restart of a running container, again and again" {
+    ok tare run -d --name again --network none busybox sleep 1000
+    for ((i = 0; i < 5; i++)); do
+        ok tare restart -t 0 again
+    done
+    ok tare inspect -f '{{.State.Status}}' again
+    is running
+    ok tare rm -f again
+}
+
+@test "--env-file, --add-host, --volumes-from, -P" {
+    printf '# comment\nA=1\n\nB=two words\nPATH_ONLY_HERE\n' >"$BATS_TEST_TMPDIR/env"
+    ok tare run --rm --network none --env-file "$BATS_TEST_TMPDIR/env" -e A=2 --add-host db:192.0.2.7 busybox sh -c 'echo "$A $B"; cat /etc/hosts'
+    has "2 two words"
+    has "192.0.2.7"
+    ok tare create --name giver --network none -v shared:/s busybox true
+    ok tare run --rm --network none --volumes-from giver busybox sh -c 'echo x >/s/x'
+    ok tare run --rm --network none --volumes-from giver:ro busybox cat /s/x
+    is x
+    fails 1 tare run --rm --network none --volumes-from giver:ro busybox touch /s/y
+    ok tare rm giver
+    ok tare volume rm shared
+    ok tare run -d --name ports -P --expose 7777 busybox sleep 1000
+    ok tare port ports
+    has "7777/tcp -> 0.0.0.0:"
+    ok tare rm -f ports
+}

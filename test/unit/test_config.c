@@ -21,7 +21,7 @@ static void defaults(void **state) {
     assert_int_equal(parse("", &a, &c, NULL), 0);
     assert_string_equal(c.userns, "host");
     assert_int_equal(c.shm_size, 64 << 20);
-    assert_int_equal(c.ulimits.n, 1);
+    assert_int_equal(c.ulimits.n, 0);
     assert_null(c.root);
 }
 

@@ -110,7 +110,8 @@ static void record_end(struct monitor *m, int wait_status) {
     m->log = log_close(m->log);
     if (m->is_exec)
         return;
-    if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL && payload_was_oom_killed(m)) {
+    /* A shell whose child was killed ends with 137 itself: whatever did not end well is looked at. */
+    if (wait_status != 0 && payload_was_oom_killed(m)) {
         m->state.oom_killed = true;
         monitor_state_save(m);
         monitor_event(m, "oom", NULL);
