@@ -28,3 +28,10 @@ prelude() {
     [ "$status" = 1 ]
     [[ $output == *"0 of 1"* ]]
 }
+
+@test "README.md lists every key of the configuration file" {
+    local key
+    for key in $(tare info | sed -n '/^Configuration:/,$ s/^ \([a-z_]*\) =.*/\1/p'); do
+        grep -q "^| \`$key\` |" "$here/../../README.md" || { echo "no $key"; return 1; }
+    done
+}
