@@ -434,7 +434,10 @@ static int set_rootfs(const char *text, struct arena *a, struct host_config *h, 
     size_t n = strlen(text);
     h->rootfs_writable = n > 3 && strcmp(text + n - 3, ":rw") == 0;
     const char *path = h->rootfs_writable ? arena_strndup(a, text, n - 3) : text;
-    _cleanup_free_ char *real = realpath(path, NULL);
+    _cleanup_fd_ int fd = fs_open_dir(AT_FDCWD, path, e);
+    if (fd < 0)
+        return error_wrap(e, fd, "--rootfs");
+    _cleanup_free_ char *real = fs_fd_path(fd);
     if (!real)
         return error_errno(e, -errno, "--rootfs %s", path);
     h->rootfs = arena_strdup(a, real);

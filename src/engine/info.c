@@ -212,10 +212,10 @@ static void fill_cgroups(struct arena *a, struct system_info *info) {
 }
 
 static void fill_security(struct arena *a, const struct config *config, struct system_info *info) {
-    if (access("/sys/kernel/security/apparmor", F_OK) == 0)
+    if (faccessat(AT_FDCWD, "/sys/kernel/security/apparmor", F_OK, 0) == 0)
         strs_add(a, &info->security_options, "name=apparmor");
     strs_add(a, &info->security_options, arena_printf(a, "name=seccomp,profile=%s", config->seccomp_profile));
-    if (access("/sys/fs/selinux/enforce", F_OK) == 0)
+    if (faccessat(AT_FDCWD, "/sys/fs/selinux/enforce", F_OK, 0) == 0)
         strs_add(a, &info->security_options, "name=selinux");
     if (info->rootless)
         strs_add(a, &info->security_options, "name=rootless");

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "image/image.h"
 #include "model/reference.h"
+#include "model/units.h"
 
 /* --- words ------------------------------------------------------------------------------------------------------------------- */
 
@@ -201,8 +202,10 @@ static bool labels_fit(const struct strs *wanted, const struct map *labels, stru
 }
 
 static bool exited_fits(const struct strs *wanted, const struct container_summary *s) {
+    int64_t code;
+
     for (size_t i = 0; i < wanted->n; i++)
-        if (s->status == STATUS_EXITED && atoi(wanted->v[i]) == s->exit_code)
+        if (s->status == STATUS_EXITED && int_parse(wanted->v[i], 0, INT32_MAX, &code) == 0 && code == s->exit_code)
             return true;
     return wanted->n == 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "model/units.h"
 
 /* --- words ------------------------------------------------------------------------------------------------------------------- */
 
@@ -153,8 +154,9 @@ static int change_expose(struct image_defaults *c, const char *text, struct aren
 
     for (size_t i = 0; r == 0 && i < words.n; i++) {
         const char *port = words.v[i], *end = port + strspn(port, "0123456789");
+        int64_t number;
 
-        if (end == port || atol(port) < 1 || atol(port) > 65535 ||
+        if (int_parse(arena_strndup(a, port, (size_t)(end - port)), 1, 65535, &number) < 0 ||
             (*end && strcmp(end, "/tcp") != 0 && strcmp(end, "/udp") != 0 && strcmp(end, "/sctp") != 0))
             return error_set(e, -EINVAL, "invalid port: %s", port);
         if (!*end)
@@ -212,6 +214,7 @@ static int health_option(struct image_healthcheck *h, const char *word, struct e
                      {"--timeout=", &h->timeout},
                      {"--start-period=", &h->start_period},
                      {"--start-interval=", &h->start_interval}};
+    int64_t retries;
 
     for (size_t i = 0; i < ARRAY_SIZE(durations); i++)
         if (strncmp(word, durations[i].name, strlen(durations[i].name)) == 0) {
@@ -219,8 +222,8 @@ static int health_option(struct image_healthcheck *h, const char *word, struct e
                 return error_set(e, -EINVAL, "%s: not a duration", word);
             return 0;
         }
-    if (strncmp(word, "--retries=", 10) == 0 && strspn(word + 10, "0123456789") == strlen(word + 10) && strlen(word) < 18) {
-        h->retries = atoi(word + 10);
+    if (strncmp(word, "--retries=", 10) == 0 && int_parse(word + 10, 0, INT32_MAX, &retries) == 0) {
+        h->retries = (int32_t)retries;
         return 0;
     }
     return error_set(e, -EINVAL, "unknown option %s", word);

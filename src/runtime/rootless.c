@@ -133,7 +133,7 @@ static uint32_t command_build(struct map_command *c, const char *name, pid_t pid
         char path[64];
 
         snprintf(path, sizeof(path), "%s/%s", directories[i], name);
-        if (access(path, X_OK) == 0)
+        if (faccessat(AT_FDCWD, path, X_OK, 0) == 0)
             c->program = strdup(path);
     }
     c->argv[c->n++] = c->program;
