@@ -31,7 +31,8 @@ struct cli {
 };
 
 /* Each opens at the first call and gives the same handle afterwards; owned by cli. */
-/* The configuration files that count: --config alone, else the system's and the user's; absent ones are skipped, unless asked for. */
+/* The configuration files that count: --config alone, else the system's and the user's; absent ones are skipped, unless asked for.
+ */
 int cli_config(struct cli *cli, const struct config **ret, struct error *e);
 int cli_roots(struct cli *cli, const struct roots **ret, struct error *e);
 int cli_store(struct cli *cli, struct image_store **ret, struct error *e);

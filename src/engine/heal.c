@@ -145,7 +145,8 @@ int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, str
 void engine_heal_later(struct engine *engine) {
     struct heal_report report = {0};
     struct heal h = {.engine = engine, .repair = true, .report = &report};
-    int pending = engine_pending_dir(engine, NULL);
+    /* Without the folder nothing is pending; `system reset` wants no new one. */
+    int pending = faccessat(engine->roots->run_fd, "pending", F_OK, 0) == 0 ? engine_pending_dir(engine, NULL) : -ENOENT;
     if (pending >= 0)
         (void)fs_each(pending, ".", heal_pending, &h, NULL);
     if (report.undone)

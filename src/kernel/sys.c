@@ -40,7 +40,8 @@ static __attribute__((noinline, cold)) long make_watched(enum sys_call call, lon
     start = clock_monotonic_ns();
     event.result = make(call, a, b, c, d, e, f);
     event.ns = clock_monotonic_ns() - start;
-    if ((call != SYS_CALL_clone3 && call != SYS_CALL_clone) || event.result != 0) /* the child made no call: it is the result of one */
+    if ((call != SYS_CALL_clone3 && call != SYS_CALL_clone) ||
+        event.result != 0) /* the child made no call: it is the result of one */
         watcher.fn(&event, watcher.arg);
     return event.result;
 }

@@ -15,8 +15,8 @@ struct executor_io {
     bool terminal;       /* make a pty in the container's devpts; the master comes back as console_fd */
     unsigned short rows; /* of the window, set before the program starts; 0 = unknown */
     unsigned short columns;
-    int preserve_fds;  /* descriptors from 3 on that the program inherits (--preserve-fds) */
-    int explain_fd;    /* each step is told there as it happens; -1 = quiet */
+    int preserve_fds; /* descriptors from 3 on that the program inherits (--preserve-fds) */
+    int explain_fd;   /* each step is told there as it happens; -1 = quiet */
     /* With a plan that has an init: runs as PID 1, in the child, with the program as its child `program`; ends by _exit(). */
     void (*init_run)(pid_t program);
     bool hold; /* return when everything but the execve is done; executor_release() lets it happen */

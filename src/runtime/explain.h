@@ -1,5 +1,5 @@
-/* --explain: each step told as it happens, with the system calls that were really made, what they took, why the step is there, and its
- * manual page. */
+/* --explain: each step told as it happens, with the system calls that were really made, what they took, why the step is there, and
+ * its manual page. */
 #pragma once
 
 #include "base/buf.h"

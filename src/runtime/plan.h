@@ -64,7 +64,7 @@ struct plan_rootfs {
     const char *path; /* of the bind */
     bool id_map;      /* in a new user namespace: the files' owners are shifted into it by idmapped mounts */
     bool is_volatile; /* overlay `volatile`: no syncs on the upper layer's behalf; for containers that go with their end */
-    bool in_one; /* before Linux 6.8: overlay takes its layers as one option of mount(2) */
+    bool in_one;      /* before Linux 6.8: overlay takes its layers as one option of mount(2) */
 };
 
 /* What a mount of type "cgroup" shows inside: one directory of the container's own per hierarchy. */

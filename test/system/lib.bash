@@ -34,48 +34,42 @@ image_load() { # NAME: busybox or multi, from the archive that was made once
     tare load -q -i "$FIXTURES/$1.docker.tar" >/dev/null
 }
 
+# The end of the roots: `tare system reset` takes everything away, and then nothing at all may be left on the host.
 roots_remove() {
-    local ids left
-    ids=$(tare ps -aq 2>/dev/null) || true
-    # shellcheck disable=SC2086
-    [ -z "$ids" ] || tare rm -f $ids >/dev/null 2>&1 || true
-    # The image and what comes with the bridge go with the roots.
-    left=$(leaks_wait "" | grep -vE '^file root/images/|/\.cursor$|^nft set (bridges|hairpin|neighbours|outgoing):' || true)
+    local left='' said
+    [ -n "${ROOTS:-}" ] || return 0 # setup_file skipped
+    said=$(tare system reset -f 2>&1) || left="tare system reset -f: $said"$'\n'
+    left+=$(leaks_wait "" --all)
     tare_host_clean
     rm -rf "$ROOTS" 2>/dev/null || true
-    if [ -n "$left" ]; then
-        echo "left behind by $BATS_TEST_FILENAME:" >&2
-        echo "$left" >&2
-        return 1
-    fi
-    if [ -e "$ROOTS" ]; then
-        echo "cannot remove $ROOTS" >&2
-        return 1
-    fi
+    [ ! -e "$ROOTS" ] || left+=$'\n'"cannot remove $ROOTS"
+    [ -n "$left" ] || return 0
+    printf 'left behind by %s:\n%s\n' "$BATS_TEST_FILENAME" "$left" >&2
+    return 1
 }
 
-# What stays on purpose while the roots exist, and goes with them: the bridge, the empty parent cgroups, the nftables table.
+# What a reset that failed left on the host, so that it does not spoil the next tests.
 tare_host_clean() {
     local dir link
-    [ "$(id -u)" = 0 ] && [ -n "$TAG" ] || return 0
+    [ "$(id -u)" = 0 ] && [ -n "${TAG:-}" ] || return 0
     for link in $(ip -o link show type bridge 2>/dev/null | awk -F': ' '{print $2}'); do
         case $link in "tare$TAG"*) ip link del "$link" ;; esac
     done
     nft delete table inet "tare$TAG" 2>/dev/null || true
     for dir in /sys/fs/cgroup/*/"tare$TAG" /sys/fs/cgroup/"tare$TAG"; do
-        [ ! -d "$dir" ] || find "$dir" -depth -type d -exec rmdir {} + || true
+        [ ! -d "$dir" ] || find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
     done
 }
 
-leaks() {
-    "$here/leaks" "$ROOT" "$RUN"
+leaks() { # [--all]
+    "$here/leaks" "$@" "$ROOT" "$RUN"
 }
 
-# Waits until the oracle's answer is $1, up to 5 s (reaping and unlinking come after the command's answer); prints what is more.
+# leaks_wait BEFORE [--all]: waits until the oracle's answer is as before, up to 5 s (reaping and unlinking come after the command's answer); prints what is more.
 leaks_wait() {
     local now more i
     for ((i = 0; i < 50; i++)); do
-        now=$(leaks)
+        now=$(leaks "${@:2}")
         more=$(comm -13 <(sort <<<"$1") <(sort <<<"$now") | sed '/^$/d')
         [ -n "$more" ] || return 0
         sleep 0.1

@@ -67,7 +67,7 @@ gone() { # and afterwards everything is as before
         "$BATS_TEST_TMPDIR/sleep" 60 7>"$RUN/open" 3>&- &
         pid=$!
         until_true 5 test -e "$RUN/open"
-        sleep 0.1
+        until_true 5 bash -c "readlink /proc/$pid/exe | grep -q tare-leak"
     }
     sees "tare-leak with" leak
     kill "$pid"

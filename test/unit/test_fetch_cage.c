@@ -24,6 +24,12 @@
 #include "image/fetch_wire.h"
 #include "image/worker/fetch_cage.h"
 
+#ifdef __SANITIZE_ADDRESS__ /* its runtime makes system calls that the cage does not know */
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 static int listener_port; /* of a TCP listener of the parent */
 static pid_t parent;
 
@@ -196,6 +202,10 @@ static void work(void **state) {
     socklen_t size = sizeof in;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    if (SANITIZED) {
+        (void)close(fd);
+        skip();
+    }
     assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &size), 0);

@@ -117,7 +117,7 @@ static void user_namespace(void **state) {
 
     f->context.rootfs.id_map = true;
     assert_int_equal(build(f, "{" BASE "\"mounts\":[{\"destination\":\"/v\",\"source\":\"/host/"
-                                       "v\",\"options\":[\"rbind\"]},{\"destination\":\"/dev\",\"type\":\"tmpfs\"}],"
+                              "v\",\"options\":[\"rbind\"]},{\"destination\":\"/dev\",\"type\":\"tmpfs\"}],"
                               "\"linux\":{\"uidMappings\":[{\"containerID\":0,\"hostID\":70000,\"size\":1000}],"
                               "\"gidMappings\":[{\"containerID\":0,\"hostID\":80000,\"size\":1000}],\"namespaces\":[" ALL_NEW
                               ",{\"type\":\"user\"}]}}"),

@@ -21,6 +21,12 @@
 
 #include "image/worker/worker.h"
 
+#ifdef __SANITIZE_ADDRESS__ /* its runtime makes system calls that the cage does not know */
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 static char base[] = "/tmp/tare-cage-XXXXXX"; /* layer/ is the worker's; secret and other/ are not */
 static pid_t parent;
 
@@ -208,7 +214,7 @@ static void test_unpack_works(void **state) {
     int layer, status;
     pid_t pid;
 
-    if (geteuid() != 0)
+    if (geteuid() != 0 || SANITIZED)
         skip();
     (void)snprintf(path, sizeof(path), "%s/layer", base);
     layer = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
