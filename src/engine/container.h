@@ -42,7 +42,8 @@ int container_record_write(const struct container *c, bool lasting, struct error
 int name_take(struct engine *engine, const char *name, const char *id, struct error *e);
 /* The id that has the name. -ENOENT without text. */
 int name_owner(struct engine *engine, const char *name, char ret_id[ID_LENGTH + 1]);
-/* A random name ("brave_hopper"), in the arena; not looked at whether it is free. The more often it was not (`tries`), the longer. */
+/* A random name ("brave_hopper"), in the arena; not looked at whether it is free. The more often it was not (`tries`), the longer.
+ */
 #define NAME_TRIES_MAX 20
 int name_random(unsigned tries, struct arena *a, const char **ret, struct error *e);
 /* Gives a name up if it is id's. */
