@@ -130,6 +130,9 @@ static int check_exclusions(const struct create_request *r, struct error *e) {
                          h->dns.n ? "dns" : "custom host-to-IP mapping");
     if (shared && (h->port_bindings.n || h->publish_all_ports))
         return error_set(e, -EINVAL, "conflicting options: port publishing and the container type network mode");
+    /* It becomes a line of /etc/hosts and /etc/hostname. */
+    if (r->config.hostname && strpbrk(r->config.hostname, " \t\r\n\v\f"))
+        return error_set(e, -EINVAL, "invalid hostname: it has white space in it");
     if (mode_is(h->uts_mode, "host") && (r->config.hostname || r->config.domainname))
         return error_set(e, -EINVAL, "conflicting options: hostname and the UTS mode");
     if (h->rootfs && h->rootfs[0] != '/')
