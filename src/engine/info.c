@@ -257,7 +257,7 @@ static const char *root_id(const struct roots *roots, struct arena *a) {
 }
 
 int system_info(struct engine *engine, const struct config *config, struct arena *a, struct system_info *ret, struct error *e) {
-    struct system_info info = {.driver = "overlay",
+    struct system_info info = {.driver = "overlay2",
                                .server_version = TARE_VERSION,
                                .default_runtime = "tare",
                                .init_binary = "tare-init",

@@ -194,7 +194,7 @@ static void fill_paths(const struct engine *engine, const struct container *c, s
     (void)log_options_parse(&c->record.host.log, &log, NULL);
     const char *file = log_file_name(log.driver, c->id, room, sizeof(room));
     ret->log = file ? container_path(engine, c->id, file, a) : "";
-    ret->graph.name = "overlay";
+    ret->graph.name = "overlay2";
     ret->graph.data = arena_new(a, struct graph_data);
     *ret->graph.data = (struct graph_data){.lower_dir = join_paths(&c->record.layers, a),
                                            .merged_dir = "",
@@ -236,7 +236,7 @@ int container_inspect(struct engine *engine, const struct container *c, bool siz
     x->image = r->image ? r->image : "";
     x->name = arena_printf(a, "/%s", r->name);
     x->restart_count = state.restart_count;
-    x->driver = "overlay";
+    x->driver = "overlay2";
     x->platform = r->platform ? r->platform : "linux";
     x->host = r->host;
     x->mounts = r->mounts;

@@ -79,6 +79,8 @@ static int add_of_image(const struct container_config *c, struct arena *a, struc
 
 /* What the grammar knows and the engine does not do is refused here, by name. */
 static int check_supported(const struct mount_point *m, struct error *e) {
+    if (strcmp(m->type, "bind") != 0 && strcmp(m->type, "volume") != 0 && strcmp(m->type, "tmpfs") != 0)
+        return error_set(e, -EOPNOTSUPP, "mount at %s: type %s is not supported (bind, volume, tmpfs)", m->destination, m->type);
     const char *what = m->overlay                  ? "O (changes that the source does not see)"
                        : m->chown                  ? "U (change of the owner)"
                        : m->subpath && *m->subpath ? "a subpath of a volume"

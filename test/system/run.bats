@@ -41,7 +41,7 @@ teardown() {
     local refused=(
         "--network|name=bridge,gw-priority=5" "--network|name=bridge,driver-opt=a=b" "--network|name=bridge,link-local-ip=169.254.1.1"
         "-v|/etc:/x:O" "-v|vol:/x:U" "--mount|type=volume,source=v1,target=/x,volume-subpath=a" "--restart|on-unhealthy"
-        "--health-on-failure|restart" "--blkio-weight-device|/dev/null:100" "--device-read-bps|/dev/null:1mb"
+        "--mount|type=nosuch,target=/x" "--health-on-failure|restart" "--blkio-weight-device|/dev/null:100" "--device-read-bps|/dev/null:1mb"
         "--volume-driver|nosuch|-v|v:/x")
     local words
     for each in "${refused[@]}"; do
