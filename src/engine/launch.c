@@ -86,7 +86,7 @@ int log_options_parse(const struct log_config *c, struct monitor_log_options *re
 
 /* --- the rest -------------------------------------------------------------------------------------------------------------- */
 
-static uint32_t restart_of(const struct restart_rule *r) {
+uint32_t restart_policy_of(const struct restart_rule *r) {
     static const char *const names[] = {[RESTART_NO] = "no",
                                         [RESTART_ALWAYS] = "always",
                                         [RESTART_UNLESS_STOPPED] = "unless-stopped",
@@ -172,7 +172,7 @@ static void set_behaviour(const struct container *c, const struct start_options 
     l->rows = o->rows;
     l->cols = o->columns;
     l->auto_remove = record->host.auto_remove;
-    l->restart = restart_of(&record->host.restart);
+    l->restart = restart_policy_of(&record->host.restart);
     l->restart_max = (uint32_t)record->host.restart.maximum_retry_count;
     l->restart_count = o->restart_count;
     l->stop_signal = record->config.stop_signal ? (uint32_t)signal_parse(record->config.stop_signal) : 0;

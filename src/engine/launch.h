@@ -9,3 +9,5 @@ int launch_monitor(struct engine *engine, struct container *c, struct start_cont
 int signal_parse(const char *text);
 /* HostConfig.LogConfig checked: driver and options. -EINVAL with Docker's words. */
 int log_options_parse(const struct log_config *c, struct monitor_log_options *ret, struct error *e);
+/* enum restart_policy of a rule that was checked. */
+uint32_t restart_policy_of(const struct restart_rule *r);

@@ -1,0 +1,275 @@
+#include "engine/usage.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "engine/launch.h"
+#include "engine/spec.h"
+
+#define PROC_FILE_MAX ((size_t)1 << 20)
+
+static int running(const struct container *c, struct container_state *ret, struct error *e) {
+    int r = container_state(c, ret, e);
+
+    if (r < 0)
+        return r;
+    return container_is_alive(ret) ? 0 : error_set(e, -EINVAL, "container %s is not running", c->id);
+}
+
+static int group_of(struct engine *engine, const struct container *c, struct arena *a, const char **ret, struct error *e) {
+    const char *parent = c->record.host.cgroup_parent;
+
+    return cgroup_path(engine->roots->tag, parent && *parent ? parent : NULL, c->id, a, ret, e);
+}
+
+/* --- samples -------------------------------------------------------------------------------------------------------------------
+ */
+
+/* proc(5), net/dev: "  eth0: bytes packets errs drop fifo frame compressed multicast | bytes …" */
+static void add_network(pid_t pid, struct usage_sample *s) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/net/dev", (int)pid);
+    if (fs_read_at(AT_FDCWD, path, PROC_FILE_MAX, &text, NULL) < 0)
+        return;
+    for (const char *line = buf_text(&text); *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        const char *name = line + strspn(line, " "), *colon = strchr(name, ':');
+        uint64_t in, out;
+
+        if (!colon || colon > line + strcspn(line, "\n") || strncmp(name, "lo:", 3) == 0)
+            continue;
+        if (sscanf(colon + 1, "%" SCNu64 " %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &in, &out) == 2) {
+            s->network_in += in;
+            s->network_out += out;
+        }
+    }
+}
+
+int usage_sample(struct engine *engine, const struct container *c, const struct cgroup_layout *layout, struct usage_sample *ret,
+                 struct error *e) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct container_state state;
+    struct usage_sample s = {0};
+    const char *group;
+    int r = running(c, &state, e);
+
+    if (r == 0)
+        r = group_of(engine, c, &a, &group, e);
+    if (r == 0)
+        r = cgroup_stats(layout, group, &s.group, e);
+    if (r < 0)
+        return r;
+    s.monotonic_ns = clock_monotonic_ns();
+    if (!c->record.host.network_mode || strcmp(c->record.host.network_mode, "host") != 0)
+        add_network(state.pid, &s);
+    *ret = s;
+    return 0;
+}
+
+double usage_cpu_percent(const struct usage_sample *before, const struct usage_sample *after) {
+    double used = (double)(after->group.cpu_ns - before->group.cpu_ns),
+           passed = (double)(after->monotonic_ns - before->monotonic_ns);
+
+    return passed > 0 && after->group.cpu_ns > before->group.cpu_ns ? used / passed * 100 : 0;
+}
+
+/* --- processes -----------------------------------------------------------------------------------------------------------------
+ */
+
+struct passwd_names {
+    struct buf text;
+};
+
+static const char *user_name(const struct passwd_names *names, uint32_t uid, struct arena *a) {
+    for (const char *line = buf_text(&names->text); *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        char name[64];
+        unsigned number;
+
+        if (sscanf(line, "%63[^:\n]:%*[^:\n]:%u:", name, &number) == 2 && number == uid)
+            return arena_strdup(a, name);
+    }
+    return arena_printf(a, "%u", uid);
+}
+
+static const char *terminal_name(unsigned device, struct arena *a) {
+    if (major(device) == 136)
+        return arena_printf(a, "pts/%u", minor(device));
+    return "?";
+}
+
+/* proc(5), stat: what follows the last ')', since a process' name may hold anything. */
+static int read_stat(pid_t pid, struct process_info *p, unsigned long long *ret_start, struct arena *a) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    unsigned long long user, system, vsize;
+    const char *open, *close;
+    char path[64];
+    long rss;
+    int tty;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (fs_read_at(AT_FDCWD, path, 4096, &text, NULL) < 0)
+        return -ESRCH;
+    open = strchr(buf_text(&text), '(');
+    close = strrchr(buf_text(&text), ')');
+    if (!open || !close ||
+        sscanf(close + 1, " %c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %llu %ld", &p->state,
+               &p->parent, &tty, &user, &system, ret_start, &vsize, &rss) != 8)
+        return -ESRCH;
+    p->command = arena_strndup(a, open + 1, (size_t)(close - open - 1));
+    p->terminal = terminal_name((unsigned)tty, a);
+    p->cpu_s = (user + system) / (unsigned long long)sysconf(_SC_CLK_TCK);
+    p->vsz_kib = vsize / 1024;
+    p->rss_kib = (uint64_t)rss * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+    return 0;
+}
+
+static void read_arguments(pid_t pid, struct process_info *p, struct arena *a) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    if (fs_read_at(AT_FDCWD, path, PROC_FILE_MAX, &text, NULL) < 0 || text.size == 0) {
+        p->arguments = arena_printf(a, "[%s]", p->command);
+        return;
+    }
+    for (size_t i = 0; i + 1 < text.size; i++) /* a line of a table: no control characters */
+        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f)
+            text.data[i] = ' ';
+    p->arguments = arena_strdup(a, text.data);
+}
+
+static int read_process(pid_t pid, const struct passwd_names *names, struct arena *a, struct process_info *ret) {
+    unsigned long long start = 0;
+    struct process_info p = {.pid = pid};
+    char path[64];
+    struct stat st;
+    int64_t age;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    if (stat(path, &st) < 0 || read_stat(pid, &p, &start, a) < 0)
+        return -ESRCH;
+    p.uid = st.st_uid;
+    p.user = user_name(names, p.uid, a);
+    age = clock_boottime_ns() / NS_PER_SEC - (int64_t)(start / (unsigned long long)sysconf(_SC_CLK_TCK));
+    p.started = clock_wall().tv_sec - age;
+    p.cpu_percent = age > 0 ? (unsigned)(p.cpu_s * 100 / (uint64_t)age) : 0;
+    read_arguments(pid, &p, a);
+    *ret = p;
+    return 0;
+}
+
+static int by_pid(const void *a, const void *b) {
+    return ((const struct process_info *)a)->pid - ((const struct process_info *)b)->pid;
+}
+
+int usage_processes(struct engine *engine, const struct container *c, struct arena *a, struct list *ret, struct error *e) {
+    struct passwd_names names = {.text = BUF_INIT};
+    struct container_state state;
+    struct cgroup_layout layout;
+    struct list pids = {0};
+    const char *group;
+    int r = running(c, &state, e);
+
+    if (r == 0)
+        r = group_of(engine, c, a, &group, e);
+    if (r == 0)
+        r = cgroup_layout_load(engine->roots->run_fd, &layout, e);
+    if (r == 0 && engine->roots->rootless)
+        cgroup_layout_keep_writable(&layout);
+    if (r == 0 && (layout.count == 0 || cgroup_pids(&layout, group, a, &pids, NULL) < 0))
+        *LIST_ADD(a, pid_t, &pids) = state.pid; /* without a group of its own only the first process is known for sure */
+    if (r < 0)
+        return r;
+    (void)fs_read_at(AT_FDCWD, "/etc/passwd", PROC_FILE_MAX, &names.text, NULL);
+    *ret = (struct list){0};
+    for (size_t i = 0; i < pids.n; i++) {
+        struct process_info p;
+
+        if (read_process(*LIST_AT(pid_t, &pids, i), &names, a, &p) == 0)
+            *LIST_ADD(a, struct process_info, ret) = p;
+    }
+    buf_release(&names.text);
+    if (ret->n > 1)
+        qsort(ret->v, ret->n, sizeof(struct process_info), by_pid);
+    return 0;
+}
+
+/* --- update --------------------------------------------------------------------------------------------------------------------
+ */
+
+/* Takes over what is set. Zero means "not given" in Docker's request. */
+static void merge_limits(struct host_config *to, const struct host_config *from) {
+#define TAKE(member)                                                                                                               \
+    if (from->member)                                                                                                              \
+    to->member = from->member
+    TAKE(memory);
+    TAKE(memory_swap);
+    TAKE(memory_reservation);
+    TAKE(cpu_shares);
+    TAKE(cpu_period);
+    TAKE(cpu_quota);
+    TAKE(nano_cpus);
+    TAKE(blkio_weight);
+#undef TAKE
+    if (from->cpuset_cpus && *from->cpuset_cpus)
+        to->cpuset_cpus = from->cpuset_cpus;
+    if (from->cpuset_mems && *from->cpuset_mems)
+        to->cpuset_mems = from->cpuset_mems;
+    if (from->pids_limit.set)
+        to->pids_limit = from->pids_limit;
+    if (from->restart.name && *from->restart.name)
+        to->restart = from->restart;
+}
+
+static int apply_limits(struct engine *engine, const struct container *c, const struct host_config *limits, struct arena *a,
+                        struct error *e) {
+    struct oci_resources resources = {0};
+    struct cgroup_layout layout;
+    struct list ops = {0};
+    const char *group;
+    int r = group_of(engine, c, a, &group, e);
+
+    spec_limits(limits, a, &resources);
+    if (r == 0)
+        r = cgroup_layout_load(engine->roots->run_fd, &layout, e);
+    if (r == 0)
+        r = cgroup_plan_update(&layout, group, &resources, a, &ops, e);
+    return r < 0 ? r : cgroup_ops_run(&ops, 0, e);
+}
+
+/* The monitor decides at the end of the container, so it has to know. */
+static int tell_monitor(const struct container *c, const struct restart_rule *rule, struct error *e) {
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+    int r = monitor_connect(c->run_dirfd, &conn, e);
+
+    return r < 0 ? r : monitor_update_restart(&conn, restart_policy_of(rule), (uint32_t)rule->maximum_retry_count, e);
+}
+
+int container_update(struct engine *engine, struct container *c, const struct host_config *changes, struct arena *a,
+                     struct error *e) {
+    struct host_config merged = c->record.host;
+    struct container_state state;
+    int r = container_state(c, &state, e);
+
+    if (r < 0)
+        return r;
+    merge_limits(&merged, changes);
+    if (merged.memory > 0 && merged.memory_swap > 0 && merged.memory_swap < merged.memory)
+        return error_set(
+            e, -EINVAL, "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time");
+    if (container_is_alive(&state)) {
+        r = apply_limits(engine, c, &merged, a, e);
+        if (r == 0 && changes->restart.name && *changes->restart.name)
+            r = tell_monitor(c, &changes->restart, e);
+        if (r < 0)
+            return error_wrap(e, r, "Cannot update container %s", c->id);
+    }
+    c->record.host = merged;
+    return container_record_write(c, true, e);
+}
