@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/oci.h"
 #include "cli/suggest.h"
 
 #define G struct global_options
@@ -150,6 +151,8 @@ int cli_main(int argc, char *const argv[]) {
     bool help = false;
     int status;
 
+    if (oci_is_meant(argc, argv))
+        return oci_main(argc, argv);
     int used = options_parse_front(global_options, words, n, &cli.arena, &cli.global, &help, &e);
     if (used >= 0 && set_log_level(&cli.global, &e) < 0)
         used = -EINVAL;

@@ -20,9 +20,12 @@ struct executor_io {
     /* With a plan that has an init: runs as PID 1, in the child, with the program as its child `program`; ends by _exit(). */
     void (*init_run)(pid_t program);
     bool hold; /* return when everything but the execve is done; executor_release() lets it happen */
+    /* With `hold`: a listening SOCK_SEQPACKET socket; -1 = none. After executor_release() the child depends on nobody and waits
+     * there, until another process calls executor_start(). */
+    int start_fd;
 };
 #define EXECUTOR_IO_INIT                                                                                                           \
-    { .in = -1, .out = -1, .err = -1, .explain_fd = -1 }
+    { .in = -1, .out = -1, .err = -1, .explain_fd = -1, .start_fd = -1 }
 
 struct execution {
     pid_t pid;      /* of the container's first process, a child of the caller */
@@ -43,3 +46,6 @@ int executor_run(const struct plan *plan, const struct executor_io *io, struct e
 int executor_exec(const struct plan *plan, int pidfd, const struct executor_io *io, struct execution *ret, struct error *e);
 /* After executor_run() with `hold`: lets the program start, and returns once it runs. */
 int executor_release(struct execution *x, struct error *e);
+/* Lets a child start that waits on a start_fd; connected_fd is a connection to that socket. Returns once the program runs; the
+ * child's errors are as of executor_run(). */
+int executor_start(int connected_fd, struct error *e);

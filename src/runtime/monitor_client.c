@@ -54,7 +54,7 @@ static int sealed_copy(int program_fd, struct error *e) {
 
 /* What runs between clone and the container's own exec shares its /proc/PID/exe with the monitor: it must not be writable from
  * inside (CVE-2019-5736). A read-only clone of its mount, attached nowhere, costs 0.01 ms. */
-static int open_program(struct error *e) {
+int monitor_open_program(struct error *e) {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
     _cleanup_fd_ int program = self_open_program(PROGRAM, e);
     _cleanup_fd_ int clone = -1;
@@ -109,7 +109,7 @@ failed:
 /* Starts tare-monitor in the given role; the id is for ps only. *ret_fd is our end of its connection. */
 static int spawn(const char *role, const char *id, int *ret_fd, struct error *e) {
     static char stack[CHILD_STACK_SIZE] __attribute__((aligned(16))); /* the child has exec'ed or ended before clone returns */
-    _cleanup_fd_ int program = open_program(e), ours = -1, theirs = -1;
+    _cleanup_fd_ int program = monitor_open_program(e), ours = -1, theirs = -1;
     struct spawn s = {.program_fd = program, .role = role, .id = id};
     sigset_t all, saved;
     int pair[2];

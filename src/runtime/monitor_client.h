@@ -69,6 +69,8 @@ struct monitor_launch {
 /* Is fd a pipe or socket, whose reader may go away? Then the container must see that (EPIPE), as in any pipeline: `run … | head`.
  */
 bool monitor_stream_breaks(int fd);
+/* tare-monitor, for execveat(2), by a descriptor through which what runs it cannot write to it. */
+int monitor_open_program(struct error *e);
 
 /* A connection to a monitor or to an exec worker. */
 struct monitor_conn {

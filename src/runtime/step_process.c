@@ -317,6 +317,24 @@ int step_user(struct executor *x, const struct plan_step *s, struct error *e) {
     return uid != 0 ? raise_again(e) : 0;
 }
 
+/* First whoever made us lets go: until then, its death is ours. Then, with a start_fd, whoever comes there to start us; one that
+ * only looked whether we still wait is no reason to end. The connection takes the place of the socket: errors go there, and its end
+ * tells that the program runs. */
+static int await_start(struct executor *x, struct error *e) {
+    int r = sync_await(x, SYNC_RELEASE, e);
+
+    if (r < 0 || x->io->start_fd < 0)
+        return r;
+    for (;;) {
+        (void)sys_close(x->sync_fd);
+        x->sync_fd = accept4(x->io->start_fd, NULL, NULL, SOCK_CLOEXEC);
+        if (x->sync_fd < 0 && errno != EINTR && errno != ECONNABORTED)
+            return error_errno(e, -errno, "wait for the start");
+        if (x->sync_fd >= 0 && sync_await(x, SYNC_RELEASE, NULL) == 0)
+            return 0;
+    }
+}
+
 /* From here on the child depends on nobody. Descriptors are all close-on-exec from birth; those that the monitor inherited from
  * elsewhere are made so here, by one call. */
 int step_ready(struct executor *x, const struct plan_step *s, struct error *e) {
@@ -330,7 +348,7 @@ int step_ready(struct executor *x, const struct plan_step *s, struct error *e) {
         r = sync_send(x, SYNC_READY, -1);
     if (r < 0)
         return error_errno(e, r, "tell the monitor");
-    return x->io->hold ? sync_await(x, SYNC_RELEASE, e) : 0;
+    return x->io->hold ? await_start(x, e) : 0;
 }
 
 int step_seccomp(struct executor *x, const struct plan_step *s, struct error *e) {

@@ -1,0 +1,49 @@
+/* The front door of `tare oci` and tare-oci: output, errors and the log of a call. */
+#include "cli/oci.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "oci/oci.h"
+
+bool oci_is_meant(int argc, char *const argv[]) {
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+
+    if (argc > 0 && strcmp(slash ? slash + 1 : argv[0], "tare-oci") == 0)
+        return true;
+    return argc > 1 && strcmp(argv[1], "oci") == 0;
+}
+
+static void write_log(const struct oci_options *o, const char *level, const char *text) {
+    _cleanup_buf_ struct buf line = BUF_INIT;
+    _cleanup_fd_ int fd = o->log ? open(o->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644) : -1;
+
+    oci_log_line(o, level, text, &line);
+    if (fd >= 0)
+        (void)fs_write_all(fd, line.data, line.size);
+    if (strcmp(level, "error") == 0) /* callers without a log look there */
+        (void)fs_write_all(STDERR_FILENO, line.data, line.size);
+}
+
+int oci_main(int argc, char *const argv[]) {
+    int skip = argc > 1 && strcmp(argv[1], "oci") == 0 ? 2 : 1;
+    _cleanup_error_ struct error e = ERROR_INIT;
+    struct oci_call call = {0};
+    int r = oci_call(argc - skip, (const char *const *)argv + skip, &call, &e);
+
+    if (r < 0) {
+        _cleanup_free_ char *text = error_sentence(&e);
+
+        write_log(&call.o, "error", text);
+        r = e.status ? e.status : 1;
+    } else {
+        if (call.o.debug)
+            write_log(&call.o, "debug", call.o.verb ? call.o.verb : "");
+        if (call.out.size > 0 && fs_write_all(STDOUT_FILENO, call.out.data, call.out.size) < 0)
+            r = 1;
+    }
+    buf_release(&call.out);
+    arena_release(&call.arena);
+    return r;
+}

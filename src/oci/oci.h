@@ -1,0 +1,130 @@
+/* The interface of OCI runtimes on the command line, a drop-in for runc: `tare oci …`, or the program under the name tare-oci.
+ * Callers (containerd's shim, conmon) make a bundle, call `create`, set the network up, call `start`, and look after the process
+ * themselves, as its parent or its subreaper. So nothing of ours lives on: all there is of a container is its directory
+ * <root>/<id>/:
+ *
+ *   state.json   the runtime specification's state, and ours beside it; whether the process lives is looked up, never believed
+ *   config.json  the bundle's, as it was at `create`
+ *   start        the socket on which the process waits for `start` (runtime/executor.h); refuses once its program runs
+ *   journal      what `delete` undoes (runtime/journal.h)
+ *
+ * Sources: OCI runtime.md, the command line of runc(8). */
+#pragma once
+
+#include "base/buf.h"
+#include "kernel/cgroup.h"
+#include "model/oci_spec.h"
+
+struct oci_options {
+    const char *root, *log, *log_format, *rootless; /* global */
+    bool debug, systemd_cgroup, version, help;
+    const char *bundle, *pid_file, *console_socket, *preserve_fds; /* create, run */
+    bool no_pivot, no_new_keyring, detach;
+    const char *process, *cwd, *user; /* exec */
+    struct strs env, caps;
+    bool tty, no_new_privileges;
+    bool force, all, quiet; /* delete, kill, list */
+    const char *format, *resources;
+    const char *verb;
+    struct strs args; /* behind the verb */
+};
+
+struct oci_call {
+    struct oci_options o;
+    struct arena arena;
+    struct buf out; /* for standard output */
+};
+
+/* Parses and carries out. Returns the exit status; on failure e says why, and nothing is in out. */
+int oci_call(int argc, const char *const *argv, struct oci_call *call, struct error *e);
+/* -EINVAL names the word. */
+int oci_options_parse(int argc, const char *const *argv, struct arena *a, struct oci_options *ret, struct error *e);
+/* The line for --log. */
+void oci_log_line(const struct oci_options *o, const char *level, const char *message, struct buf *out);
+
+/* ---- A container's directory ---- */
+
+#define OCI_STATE_FILE   "state.json"
+#define OCI_CONFIG_FILE  "config.json"
+#define OCI_SOCKET_FILE  "start"
+#define OCI_JOURNAL_FILE "journal"
+
+struct oci_own_state {
+    uint64_t start_ticks; /* of the process: field 22 of /proc/PID/stat */
+    const char *boot_id;
+    const char *cgroup;
+    const char *created;
+    bool own_parent; /* the group's parent was made by us, for want of a cgroupsPath */
+};
+
+/* As state.json has it; encoded by one table. */
+struct oci_state {
+    const char *oci_version;
+    const char *id;
+    const char *status;
+    int32_t pid;
+    const char *bundle;
+    struct map annotations;
+    struct oci_own_state own;
+};
+extern const struct json_table oci_state_table;
+
+struct oci_container {
+    int root_fd; /* owned */
+    int dir_fd;  /* owned; -1 = there is none */
+    const char *id;
+    struct oci_state state; /* status as looked up: creating created running paused stopped */
+};
+#define OCI_CONTAINER_INIT                                                                                                         \
+    { .root_fd = -1, .dir_fd = -1 }
+#define _cleanup_oci_container_ _cleanup_(oci_container_release)
+void oci_container_release(struct oci_container *c);
+
+const char *oci_root(const struct oci_options *o);
+/* "container does not exist" is -ENOENT. A directory without a state is one, whose status is "creating". */
+int oci_container_open(struct oci_call *call, const char *id, struct oci_container *ret, struct error *e);
+/* Makes the directory; -EEXIST. */
+int oci_container_make(struct oci_call *call, const char *id, struct oci_container *ret, struct error *e);
+int oci_container_save(struct oci_container *c, struct error *e);
+/* Undoes the journal and removes the directory. */
+int oci_container_remove(struct oci_container *c, struct error *e);
+/* -ESRCH with "container not running". */
+int oci_container_pidfd(const struct oci_container *c, struct error *e);
+int oci_container_config(struct oci_call *call, const struct oci_container *c, struct oci_spec *ret, struct error *e);
+bool oci_is(const struct oci_container *c, const char *status);
+
+/* ---- Verbs ---- */
+
+int oci_create(struct oci_call *call, struct error *e);
+int oci_start(struct oci_call *call, struct error *e);
+int oci_run(struct oci_call *call, struct error *e);
+int oci_exec(struct oci_call *call, struct error *e);
+int oci_state_show(struct oci_call *call, struct error *e);
+int oci_kill(struct oci_call *call, struct error *e);
+int oci_delete(struct oci_call *call, struct error *e);
+int oci_list(struct oci_call *call, struct error *e);
+int oci_ps(struct oci_call *call, struct error *e);
+int oci_pause(struct oci_call *call, struct error *e);
+int oci_resume(struct oci_call *call, struct error *e);
+int oci_update(struct oci_call *call, struct error *e);
+int oci_spec_make(struct oci_call *call, struct error *e);
+int oci_features(struct oci_call *call, struct error *e);
+
+/* What the makers share. */
+struct plan;
+struct execution;
+struct oci_worker {
+    int fd; /* owned: the socket of the worker (tare-monitor oci), which waits until it is told to let go, or gives up at its end */
+    int pid;
+};
+/* Carries the plan out in a worker, whose child the process is. listen_fd, pidfd: -1 = none. */
+int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, int listen_fd, int pidfd, bool terminal,
+                   struct oci_worker *ret, struct execution *out, struct error *e);
+/* The process is on its own; the worker ends. */
+int oci_worker_release(struct oci_worker *w, struct error *e);
+/* Without it, the process dies. */
+void oci_worker_drop(struct oci_worker *w);
+int oci_console_send(const char *socket, int console_fd, struct error *e);
+int oci_pid_file(const char *path, int pid, struct error *e);
+/* Waits for the process, which is or becomes ours; its status as of a shell. */
+int oci_wait(int pid);

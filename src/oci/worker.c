@@ -1,0 +1,189 @@
+/* The worker: tare-monitor in the role `oci`, our child, on our streams. */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "base/fs.h"
+#include "oci/oci.h"
+#include "runtime/executor.h"
+#include "runtime/monitor_client.h"
+#include "runtime/oci_role.h"
+
+#define PRESERVE_MAX 512
+
+static int preserve_count(const struct oci_options *o, int *ret, struct error *e) {
+    char *end;
+    long n = o->preserve_fds ? strtol(o->preserve_fds, &end, 10) : 0;
+
+    if (o->preserve_fds && (*end || end == o->preserve_fds || n < 0 || n > PRESERVE_MAX))
+        return error_set(e, -EINVAL, "--preserve-fds: %s is not a number up to %d", o->preserve_fds, PRESERVE_MAX);
+    for (int fd = 3; fd < 3 + n; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            return error_set(e, -EBADF, "--preserve-fds: descriptor %d is not open", fd);
+    *ret = (int)n;
+    return 0;
+}
+
+static int plan_file(const struct plan *plan, struct error *e) {
+    _cleanup_buf_ struct buf blob = BUF_INIT;
+    _cleanup_fd_ int fd = memfd_create("plan", MFD_CLOEXEC);
+
+    plan_encode(plan, &blob);
+    if (fd < 0 || blob.failed || fs_write_all(fd, blob.data, blob.size) < 0)
+        return error_set(e, -ENOMEM, "pass the plan on");
+    return TAKE_FD(fd);
+}
+
+/* In the child: descriptors go above those that are handed on, and through the exec. */
+static _Noreturn void become_worker(int program, const char *id, const int v[OCI_ROLE_ARGS]) {
+    char numbers[OCI_ROLE_ARGS][12];
+    char *argv[3 + OCI_ROLE_ARGS + 1] = {(char *)(uintptr_t) "tare-monitor", (char *)(uintptr_t) "oci", (char *)(uintptr_t)id};
+    char *envp[] = {NULL};
+
+    for (int i = 0; i < OCI_ROLE_ARGS; i++) {
+        int n = v[i];
+
+        if (i <= OCI_ROLE_PIDFD && n >= 0)
+            n = fcntl(n, F_DUPFD, 10 + v[OCI_ROLE_PRESERVE]);
+        (void)snprintf(numbers[i], sizeof(numbers[i]), "%d", n);
+        argv[3 + i] = numbers[i];
+    }
+    if (chdir("/") == 0)
+        (void)syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
+    _exit(EXIT_ENGINE);
+}
+
+static int receive_reply(int fd, struct execution *out, struct error *e) {
+    struct oci_role_reply m;
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec part = {.iov_base = &m, .iov_len = sizeof(m)};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    ssize_t n;
+
+    do
+        n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)sizeof(m))
+        return error_set(e, -EPROTO, "the worker died");
+    if (header.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS)
+        memcpy(&out->console_fd, CMSG_DATA(&control.head), sizeof(int));
+    m.text[sizeof(m.text) - 1] = '\0';
+    if (m.code < 0) {
+        error_set(e, m.code, "%s", m.text);
+        if (m.status)
+            error_status(e, m.status);
+        return m.code;
+    }
+    out->pid = m.pid;
+    return 0;
+}
+
+static void reap(struct oci_worker *w) {
+    w->fd = fd_close(w->fd);
+    while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, int listen_fd, int pidfd, bool terminal,
+                   struct oci_worker *ret, struct execution *out, struct error *e) {
+    int v[OCI_ROLE_ARGS] = {[OCI_ROLE_LISTEN] = listen_fd, [OCI_ROLE_PIDFD] = pidfd, [OCI_ROLE_TERMINAL] = terminal};
+    _cleanup_fd_ int program = -1, file = -1, ours = -1, theirs = -1;
+    struct oci_worker w;
+    int pair[2];
+    int r = preserve_count(&call->o, &v[OCI_ROLE_PRESERVE], e);
+
+    if (r < 0)
+        return r;
+    program = monitor_open_program(e);
+    if (program < 0)
+        return program;
+    file = plan_file(plan, e);
+    if (file < 0)
+        return file;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_errno(e, -errno, "make a socket pair");
+    ours = pair[0];
+    theirs = pair[1];
+    v[OCI_ROLE_SOCKET] = theirs;
+    v[OCI_ROLE_PLAN] = file;
+    w.pid = fork();
+    if (w.pid < 0)
+        return error_errno(e, -errno, "start the worker");
+    if (w.pid == 0)
+        become_worker(program, id, v);
+    theirs = fd_close(theirs);
+    w.fd = TAKE_FD(ours);
+    r = receive_reply(w.fd, out, e);
+    if (r < 0) {
+        reap(&w);
+        return r;
+    }
+    *ret = w;
+    return 0;
+}
+
+int oci_worker_release(struct oci_worker *w, struct error *e) {
+    struct execution ignored = EXECUTION_INIT;
+    int r = send(w->fd, "", 1, MSG_NOSIGNAL) == 1 ? receive_reply(w->fd, &ignored, e) : error_set(e, -EPIPE, "the worker died");
+
+    reap(w);
+    return r;
+}
+
+void oci_worker_drop(struct oci_worker *w) {
+    reap(w);
+}
+
+int oci_console_send(const char *path, int console_fd, struct error *e) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    char name[] = "/dev/ptmx";
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec part = {.iov_base = name, .iov_len = sizeof(name) - 1};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    _cleanup_fd_ int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (strlen(path) >= sizeof(to.sun_path))
+        return error_set(e, -ENAMETOOLONG, "--console-socket: %s is too long", path);
+    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+    memcpy(CMSG_DATA(&control.head), &console_fd, sizeof(int));
+    if (s < 0 || connect(s, (const struct sockaddr *)&to, sizeof(to)) < 0 || sendmsg(s, &header, MSG_NOSIGNAL) < 0)
+        return error_errno(e, -errno, "send the terminal to %s", path);
+    return 0;
+}
+
+int oci_pid_file(const char *path, int pid, struct error *e) {
+    char text[16], *directory = strdup(path), *slash = directory ? strrchr(directory, '/') : NULL;
+    const char *name = slash ? slash + 1 : path;
+    _cleanup_fd_ int dir = -1;
+    int r;
+
+    if (slash)
+        *slash = '\0';
+    dir = open(!slash ? "." : slash == directory ? "/" : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    r = dir < 0 ? -errno : 0;
+    if (r == 0)
+        r = fs_replace_at(dir, name, text, (size_t)snprintf(text, sizeof(text), "%d", pid), 0644, FS_NO_SYNC, NULL);
+    free(directory);
+    return r < 0 ? error_errno(e, r, "write the pid file %s", path) : 0;
+}
+
+int oci_wait(int pid) {
+    int status = 0;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return EXIT_ENGINE;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}

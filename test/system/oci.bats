@@ -1,0 +1,205 @@
+#!/usr/bin/env bats
+# The OCI runtime: `tare oci` with runc's command line.
+
+load lib
+
+setup_file() {
+    OCI=$(mktemp -d /tmp/to.XXXXXX)
+    export OCI
+    mkdir -p "$OCI/b/rootfs/bin" "$OCI/b/rootfs"/{proc,dev,sys,tmp,etc}
+    cp "$(command -v busybox)" "$OCI/b/rootfs/bin/busybox"
+    for name in sh sleep cat echo id tty true mount; do ln -s busybox "$OCI/b/rootfs/bin/$name"; done
+}
+teardown_file() { rm -rf "$OCI"; }
+
+setup() {
+    GROUP=/tare-test-oci-$$-$BATS_TEST_NUMBER
+}
+teardown() {
+    oci delete --force c || true
+    [ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*$GROUP*" 2>/dev/null)" ]
+    [ ! -e "$OCI/run/c" ]
+}
+
+oci() { "$TARE" oci --root "$OCI/run" --log "$OCI/log" --log-format json "$@"; }
+
+# bundle [KEY=VALUE in Python] COMMAND…
+bundle() {
+    local change=$1
+    shift
+    rm -f "$OCI/b/config.json"
+    oci spec -b "$OCI/b"
+    python3 - "$OCI/b/config.json" "$GROUP" "$change" "$@" <<'PY'
+import json, sys
+path, group, change, *args = sys.argv[1:]
+c = json.load(open(path))
+c["process"]["args"] = args
+c["root"]["readonly"] = False
+c["linux"]["cgroupsPath"] = group
+exec(change)
+json.dump(c, open(path, "w"))
+PY
+}
+
+status() { oci state c | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])'; }
+
+eventually() { for _ in $(seq 50); do "$@" && return; sleep 0.1; done; return 1; }
+is() { [ "$(status)" = "$1" ]; }
+
+@test "create, state, start, kill, delete: each in its own process" {
+    bundle "" sh -c 'echo ran > /tmp/ran; exec sleep 1000'
+    rm -f "$OCI/b/rootfs/tmp/ran"
+    oci create --bundle "$OCI/b" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
+    is created
+    sleep 0.2
+    [ ! -e "$OCI/b/rootfs/tmp/ran" ]
+    is created # asking does not start it
+    kill -0 "$(cat "$OCI/pid")"
+    oci start c
+    is running
+    eventually [ -e "$OCI/b/rootfs/tmp/ran" ]
+    run oci start c
+    [ "$status" -ne 0 ]
+    [[ $output == *"cannot start a container that is running"* ]]
+    run oci delete c
+    [[ $status -ne 0 && $output == *"is not stopped"* ]]
+    oci kill c KILL
+    eventually is stopped
+    run oci kill c TERM
+    [[ $status -ne 0 && $output == *"container not running"* ]]
+    oci delete c
+    run oci state c
+    [[ $status -ne 0 && $output == *"container does not exist"* ]]
+    grep -q '"level":"error","msg":"container does not exist","time":"' "$OCI/log"
+}
+
+@test "the state is the specification's, with the bundle's annotations" {
+    bundle 'c["annotations"] = {"a": "\"tare\":"}' sleep 1000
+    oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    oci state c | python3 -c '
+import json, sys
+s = json.load(sys.stdin)
+assert s["id"] == "c" and s["bundle"].endswith("/b") and s["pid"] > 0, s
+assert s["annotations"] == {"a": "\"tare\":"}, s
+assert "tare" not in s, s'
+    oci list --format json | python3 -c 'import json, sys; assert [c["id"] for c in json.load(sys.stdin)] == ["c"]'
+    [ "$(oci list -q)" = c ]
+}
+
+@test "run ends with the program's status, and leaves nothing" {
+    bundle "" sh -c 'echo out; exit 7'
+    run oci run --bundle "$OCI/b" c
+    [ "$status" -eq 7 ]
+    [ "$output" = out ]
+    [ ! -e "$OCI/run/c" ]
+    bundle "" /nothing
+    run oci run --bundle "$OCI/b" c
+    [ "$status" -eq 127 ]
+    [ ! -e "$OCI/run/c" ]
+}
+
+@test "exec: streams, status, process.json, detached with a pid file" {
+    bundle "" sleep 1000
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    [ "$(echo hello | oci exec c cat)" = hello ]
+    run oci exec c sh -c 'exit 5'
+    [ "$status" -eq 5 ]
+    run oci exec --user 7:8 --env A=b --cwd /tmp c sh -c 'id -u; id -g; echo $A; pwd'
+    [ "$output" = $'7\n8\nb\n/tmp' ]
+    echo '{"user":{"uid":0,"gid":0},"args":["sleep","1001"],"cwd":"/","env":["PATH=/bin"]}' >"$OCI/process.json"
+    oci exec -d --process "$OCI/process.json" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
+    [ "$(tr '\0' ' ' <"/proc/$(cat "$OCI/pid")/cmdline")" = "sleep 1001 " ]
+    oci ps --format json c | grep -q "\b$(cat "$OCI/pid")\b"
+    run oci exec c /nothing
+    [ "$status" -eq 127 ]
+}
+
+@test "the terminal goes through the console socket" {
+    bundle 'c["process"]["terminal"] = True' sh -c 'tty; sleep 1000'
+    run oci create -b "$OCI/b" c
+    [[ $status -ne 0 && $output == *"console socket"* ]]
+    python3 - "$OCI/console" >"$OCI/seen" <<'PY' 3>&- &
+import array, os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); s.settimeout(20)
+c, _ = s.accept()
+data, control, _, _ = c.recvmsg(100, 100)
+fd = array.array("i", control[0][2])[0]
+print(data.decode(), os.read(fd, 100).decode())
+PY
+    eventually [ -S "$OCI/console" ]
+    oci create -b "$OCI/b" --console-socket "$OCI/console" c </dev/null >/dev/null 2>&1
+    oci start c
+    wait $!
+    grep -q /dev/pts/0 "$OCI/seen"
+}
+
+@test "pause and resume; delete --force of a paused one, and of none" {
+    bundle "" sleep 1000
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    oci pause c
+    is paused
+    run oci exec c true
+    [ "$status" -ne 0 ]
+    oci resume c
+    is running
+    oci pause c
+    oci delete --force c
+    oci delete --force c
+    run oci delete c
+    [[ $status -ne 0 && $output == *"container does not exist"* ]]
+}
+
+@test "update, and kill --all" {
+    bundle "" sh -c 'sleep 1000 & sleep 1000'
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    echo '{"pids":{"limit":33}}' | oci update --resources - c
+    grep -q 33 /sys/fs/cgroup/pids"$GROUP"/pids.max /sys/fs/cgroup"$GROUP"/pids.max 2>/dev/null
+    oci kill --all c KILL
+    eventually is stopped
+}
+
+@test "preserved descriptors; the program sees no other" {
+    bundle "" sh -c 'cat <&3; ls /proc/self/fd 2>/dev/null; [ ! -e /proc/self/fd/4 ]'
+    echo preserved >"$OCI/file"
+    run bash -c 'exec "$0" oci --root "$1/run" run -b "$1/b" --preserve-fds 1 c 3<"$1/file" 4<"$1/file"' "$TARE" "$OCI"
+    [ "$status" -eq 0 ]
+    [[ $output == preserved* ]]
+}
+
+@test "without a cgroupsPath: a group of tare's own, which goes with the container" {
+    bundle 'del c["linux"]["cgroupsPath"]' cat /proc/self/cgroup
+    python3 - "$OCI/b/config.json" <<'PY'
+import json, sys
+c = json.load(open(sys.argv[1])); c["linux"]["namespaces"] = [n for n in c["linux"]["namespaces"] if n["type"] != "cgroup"]
+json.dump(c, open(sys.argv[1], "w"))
+PY
+    run oci run -b "$OCI/b" c
+    [ "$status" -eq 0 ]
+    group=$(grep -o '/tare-[0-9a-f]*/c$' <<<"$output" | head -1)
+    [ -n "$group" ]
+    [ -z "$(find /sys/fs/cgroup -maxdepth 2 -type d -name "$(basename "$(dirname "$group")")")" ]
+}
+
+@test "a create that fails at its last step leaves nothing" {
+    bundle "" sleep 1000
+    run oci create -b "$OCI/b" --pid-file "$OCI/no/such/pid" c
+    [ "$status" -ne 0 ]
+    [ ! -e "$OCI/run/c" ]
+}
+
+@test "what is not done is refused by name" {
+    run "$TARE" oci --systemd-cgroup list
+    [[ $status -ne 0 && $output == *"--systemd-cgroup is not supported"* ]]
+    bundle 'c["hooks"] = {"poststop": [{"path": "/bin/true"}]}' sleep 1
+    run oci create -b "$OCI/b" c
+    [[ $status -ne 0 && $output == *"hooks: are not supported"* ]]
+    run oci create --nonsense c
+    [[ $status -ne 0 && $output == *"--nonsense is not known"* ]]
+}
+
+@test "the same by the name tare-oci" {
+    ln -sf "$TARE" "$OCI/tare-oci"
+    run "$OCI/tare-oci" --version
+    [ "$status" -eq 0 ]
+    [[ $output == "tare-oci version "* ]]
+}
