@@ -2,6 +2,7 @@
 # The OCI runtime: `tare oci` with runc's command line.
 
 load lib
+bats_require_minimum_version 1.5.0
 
 setup_file() {
     OCI=$(mktemp -d /tmp/to.XXXXXX)
@@ -93,8 +94,7 @@ assert "tare" not in s, s'
     [ "$output" = out ]
     [ ! -e "$OCI/run/c" ]
     bundle "" /nothing
-    run oci run --bundle "$OCI/b" c
-    [ "$status" -eq 127 ]
+    run -127 oci run --bundle "$OCI/b" c
     [ ! -e "$OCI/run/c" ]
 }
 
@@ -110,8 +110,7 @@ assert "tare" not in s, s'
     oci exec -d --process "$OCI/process.json" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
     [ "$(tr '\0' ' ' <"/proc/$(cat "$OCI/pid")/cmdline")" = "sleep 1001 " ]
     oci ps --format json c | grep -q "\b$(cat "$OCI/pid")\b"
-    run oci exec c /nothing
-    [ "$status" -eq 127 ]
+    run -127 oci exec c /nothing
 }
 
 @test "the terminal goes through the console socket" {
@@ -185,6 +184,35 @@ PY
     run oci create -b "$OCI/b" --pid-file "$OCI/no/such/pid" c
     [ "$status" -ne 0 ]
     [ ! -e "$OCI/run/c" ]
+}
+
+@test "the creator is killed before it is done: its process dies, delete --force clears up" {
+    bundle 'c["process"]["terminal"] = True' sleep 1000
+    # A console socket whose queue is full holds the creator where the process stands and nobody knows of it.
+    python3 - "$OCI/full" <<'PY' 3>&- &
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(0)
+first = socket.socket(socket.AF_UNIX); first.connect(sys.argv[1])
+time.sleep(60)
+PY
+    local holder=$! creator
+    eventually [ -S "$OCI/full" ]
+    sleep 0.3
+    "$TARE" oci --root "$OCI/run" create -b "$OCI/b" --console-socket "$OCI/full" c </dev/null >/dev/null 2>&1 3>&- &
+    creator=$!
+    held() { [ -n "$(cat /sys/fs/cgroup{/pids,}"$GROUP"/cgroup.procs 2>/dev/null)" ]; }
+    eventually held
+    sleep 0.3
+    held
+    is creating
+    kill -9 "$creator"
+    wait "$creator" || true
+    gone() { ! held; }
+    eventually gone
+    kill "$holder"
+    run oci create -b "$OCI/b" c
+    [[ $status -ne 0 && $output == *"already exists"* ]]
+    oci delete --force c
 }
 
 @test "what is not done is refused by name" {
