@@ -55,6 +55,10 @@ static int attach_all(struct engine *engine, const struct container *c, struct a
     const char *first = network_name(&c->record.host);
     if (!first)
         return 0;
+    if (engine->roots->rootless)
+        return error_set(e, -EPERM,
+                         "network %s: only root can make a bridge; an ordinary user can take --network none or --network host",
+                         first);
     int r = attach_one(engine, c, first, a, to, e);
     for (size_t i = 0; r == 0 && i < c->record.networking.endpoints.n; i++) {
         const char *name = LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i)->key;

@@ -97,3 +97,11 @@ run_none() {
     is "all is well"
     until_true 5 sh -c "[ -z \"\$(ls '$ROOT/trash')\" ]"
 }
+
+@test "a bridge needs root, and the sentence says what works" {
+    fails 125 tare run --rm --network bridge busybox true
+    has "--network none or --network host"
+    ok tare run --rm busybox ip -o link
+    has "lo:"
+    has_not "eth0"
+}
