@@ -51,6 +51,7 @@ static int exec_run(struct cli *cli, const void *options, const struct strs *arg
     _cleanup_container_ struct container c = CONTAINER_INIT;
     _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
     struct exec_options o = {0};
+    char exec_id[ID_LENGTH + 1];
     struct engine *engine;
     int r = fill(f, args, &cli->arena, &o, e);
     if (r == 0)
@@ -61,6 +62,7 @@ static int exec_run(struct cli *cli, const void *options, const struct strs *arg
         r = container_open(engine, args->v[0], &cli->arena, &c, e);
     if (f->tty)
         foreground_size(&o.rows, &o.columns);
+    o.exec_id = exec_id;
     if (r == 0)
         r = engine_exec(engine, &c, &o, &cli->arena, &conn, e);
     if (r < 0 || f->detach)
@@ -70,7 +72,10 @@ static int exec_run(struct cli *cli, const void *options, const struct strs *arg
     fg.in = o.attach_stdin;
     fg.sig_proxy = false;
     fg.detach_keys = f->detach_keys ? f->detach_keys : cli_detach_keys(cli);
-    return foreground_carry(&conn, NULL, &fg, e);
+    r = foreground_carry(&conn, NULL, &fg, e);
+    if (r >= 0)
+        exec_event(engine, &c, "exec_die", NULL, exec_id, r);
+    return r;
 }
 
 const struct command command_exec = {.names = {"exec", "container exec"},

@@ -2,6 +2,7 @@
 #include "engine/start.h"
 #include "cli/command.h"
 #include "cli/foreground.h"
+#include "engine/operate.h"
 
 struct start_flags {
     bool attach, interactive, no_stdin;
@@ -135,6 +136,7 @@ static int attach_run(struct cli *cli, const void *options, const struct strs *a
         r = monitor_attach(&conn, &o, e);
     if (r < 0)
         return r;
+    container_event(engine, &c.record, "attach", NULL);
     const struct foreground_options fg = foreground_of(cli, f, &c, o.in);
     return foreground_carry(&conn, &c, &fg, e);
 }

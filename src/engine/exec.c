@@ -34,6 +34,25 @@ static int check_running(const struct container *c, struct container_state *ret,
     return container_is_alive(ret) ? 0 : error_set(e, -EINVAL, "container %s is not running", c->id);
 }
 
+/* "exec_start: sh -c …", as Docker writes it; the command's own characters are escaped for the log. */
+void exec_event(struct engine *engine, const struct container *c, const char *action, const struct strs *cmd, const char *exec_id,
+                int exit_code) {
+    _cleanup_buf_ struct buf text = BUF_WITH_MAX((size_t)64 << 10), quoted = BUF_WITH_MAX((size_t)128 << 10);
+    _cleanup_buf_ struct buf more = BUF_INIT;
+
+    buf_add_str(&text, action);
+    for (size_t i = 0; cmd && i < cmd->n; i++)
+        buf_printf(&text, "%s%s", i ? " " : ": ", cmd->v[i]);
+    json_write_string(&quoted, text.failed ? action : buf_text(&text));
+    if (quoted.failed || quoted.size < 2)
+        return;
+    quoted.data[quoted.size - 1] = '\0';
+    buf_printf(&more, "\"execID\":\"%s\"", exec_id);
+    if (exit_code >= 0)
+        buf_printf(&more, ",\"exitCode\":\"%d\"", exit_code);
+    container_event(engine, &c->record, quoted.data + 1, buf_text(&more));
+}
+
 int engine_exec(struct engine *engine, struct container *c, const struct exec_options *o, struct arena *a, struct monitor_conn *ret,
                 struct error *e) {
     _cleanup_plan_ struct plan plan = PLAN_INIT;
@@ -66,5 +85,12 @@ int engine_exec(struct engine *engine, struct container *c, const struct exec_op
     m.cgroup = x->cgroup;
     m.run_dirfd = c->run_dirfd;
     m.explain_fd = o->explain_fd;
-    return monitor_exec(&m, ret, e);
+    exec_event(engine, c, "exec_create", &o->request.cmd, exec_id, -1);
+    r = monitor_exec(&m, ret, e);
+    if (r >= 0) {
+        exec_event(engine, c, "exec_start", &o->request.cmd, exec_id, -1);
+        if (o->exec_id)
+            memcpy(o->exec_id, exec_id, sizeof(exec_id));
+    }
+    return r;
 }

@@ -234,3 +234,35 @@ PY
     fails 1 tare commit -c 'NONSENSE x' c made:4
     tare rmi made:3
 }
+
+@test "events: every change of state once, in order; filters and formats" {
+    since=$(date +%s.%N)
+    tare run -d --name c --network none -l k=v busybox sleep 60 >/dev/null
+    tare exec c true
+    tare pause c
+    tare unpause c
+    tare stop -t 0 c
+    tare rm c
+    ok tare events --since "$since" --until 0s --format '{{.Action}}'
+    echo "$output" | sed 's/:.*//' | grep -v '^kill$' >seen
+    printf '%s\n' create start exec_create exec_start exec_die pause unpause die stop destroy | sort >wanted
+    diff wanted <(sort seen)
+    ok tare events --since "$since" --until 0s -f event=die -f label=k=v --format '{{.Type}} {{.Actor.Attributes.name}}'
+    is "container c"
+    ok tare events --since "$since" --until 0s -f container=other
+    is ""
+    ok tare events --since "$since" --until 0s -f event=create --format json
+    has '"Action":"create"'
+    fails 1 tare events --filter nonsense=x --until 0s
+    has "invalid filter 'nonsense'"
+}
+
+@test "events: followed while they happen" {
+    timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" events -f event=start --format '{{.Action}}' >followed 3>&- &
+    pid=$!
+    sleep 0.3
+    tare run --rm --network none busybox true
+    until_true 5 grep -q start followed
+    kill $pid
+    wait $pid || true
+}
