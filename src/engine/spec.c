@@ -58,10 +58,14 @@ static void set_env(const struct spec_input *in, bool tty, const struct strs *mo
         strs_add(a, ret, arena_printf(a, "HOME=%s", in->user.home));
 }
 
-static void set_user(const struct identity *id, struct oci_process *p) {
+/* The primary group is among the supplementary ones, too, as login(1) has it: a set-group-id program must not be able to drop it
+ * (CVE-2022-36109). */
+static void set_user(const struct identity *id, struct arena *a, struct oci_process *p) {
     p->user.uid = id->uid;
     p->user.gid = id->gid;
-    p->user.additional_gids = id->groups;
+    *LIST_ADD(a, uint32_t, &p->user.additional_gids) = id->gid;
+    for (size_t i = 0; i < id->groups.n; i++)
+        *LIST_ADD(a, uint32_t, &p->user.additional_gids) = *LIST_AT(uint32_t, &id->groups, i);
     p->user.umask = (struct opt_i64){true, SECURITY_UMASK};
 }
 
@@ -211,7 +215,7 @@ static int set_process(const struct spec_input *in, struct arena *a, struct oci_
     if (r < 0)
         return r;
     p->terminal = c->config.tty;
-    set_user(&in->user, p);
+    set_user(&in->user, a, p);
     strs_add(a, &p->args, c->path);
     for (size_t i = 0; i < c->args.n; i++)
         strs_add(a, &p->args, c->args.v[i]);
