@@ -9,6 +9,7 @@
 #include "engine/container.h"
 #include "engine/create.h"
 #include "engine/pending.h"
+#include "kernel/cgroup_own.h"
 #include "runtime/journal.h"
 
 struct heal {
@@ -28,6 +29,16 @@ static void failed(struct heal *h, int r, struct error *why) {
     error_release(why);
 }
 
+int undo_run_journal(struct engine *engine, int run_dirfd, struct error *e) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    if (faccessat(run_dirfd, "journal", F_OK, 0) < 0)
+        return 0; /* its monitor did it */
+    int r = journal_undo(run_dirfd, "journal", e);
+    if (r == 0)
+        own_cgroup_remove(arena_printf(&a, "/tare%s/x", engine->roots->tag));
+    return r;
+}
+
 /* Undoes what stands in the run directory, when nobody lives who would do it. 1: something was there. */
 static int heal_run_dir(struct heal *h, const char *id, struct error *e) {
     int runs = engine_run_dir(h->engine, e);
@@ -45,7 +56,7 @@ static int heal_run_dir(struct heal *h, const char *id, struct error *e) {
         return 0; /* ended in order */
     if (!h->repair)
         return 1;
-    int r = journal_undo(dir, "journal", e);
+    int r = undo_run_journal(h->engine, dir, e);
     if (r == 0 && own >= 0)
         (void)state_write(own, &state, NULL);
     if (r == 0 && own < 0)

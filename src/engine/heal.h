@@ -15,3 +15,5 @@ struct heal_report {
 int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, struct error *e);
 /* The same for a command that has given its answer: only the pending entries (usually none: one look at an empty directory). */
 void engine_heal_later(struct engine *engine);
+/* Undoes a run journal in place of a monitor that was killed, and takes away the monitors' group if that one was the last. */
+int undo_run_journal(struct engine *engine, int run_dirfd, struct error *e);

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "engine/connect.h"
 #include "engine/create.h"
+#include "engine/heal.h"
 #include "engine/launch.h"
 #include "engine/pending.h"
 #include "engine/start.h"
@@ -58,7 +59,7 @@ static int end_orphan(struct engine *engine, struct container *c, struct error *
     struct container_state state;
     int r = container_state(c, &state, e);
     if (r == 0)
-        r = journal_undo(c->run_dirfd, "journal", e);
+        r = undo_run_journal(engine, c->run_dirfd, e);
     if (r < 0)
         return r;
     state.stopped_by_user = true;
@@ -215,7 +216,7 @@ static int await_monitor(const struct container *c, struct error *e) {
 static int remove_now(struct engine *engine, struct container *c, bool volumes, struct error *e) {
     int r = await_monitor(c, e);
     if (r == 0 && c->run_dirfd >= 0)
-        r = journal_undo(c->run_dirfd, "journal", e);
+        r = undo_run_journal(engine, c->run_dirfd, e);
     for (size_t i = 0; i < c->record.mounts.n; i++) {
         const struct mount_point *m = LIST_AT(struct mount_point, &c->record.mounts, i);
         if (strcmp(m->type, "volume") == 0 && m->name)

@@ -74,3 +74,13 @@ void own_cgroup_leave(const char *cgroup) {
         (void)rmdir(dir); /* EBUSY: the others are still in it */
     }
 }
+
+void own_cgroup_remove(const char *cgroup) {
+    struct cgroup_layout layout;
+    char dir[DIR_ROOM];
+
+    if (cgroup_layout_read(&layout, NULL) < 0)
+        return;
+    for (int i = 0; i < layout.count && group_dir(&layout.hierarchies[i], cgroup, dir); i++)
+        (void)rmdir(dir); /* EBUSY: others are in it */
+}

@@ -6,3 +6,5 @@
 int own_cgroup_enter(const char *cgroup);
 /* Back to the root; the group goes when nobody else is in it. */
 void own_cgroup_leave(const char *cgroup);
+/* For whoever cleans up after a monitor that was killed: the group goes when nobody is in it. */
+void own_cgroup_remove(const char *cgroup);

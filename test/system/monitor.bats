@@ -181,7 +181,6 @@ terminal() {
 }
 
 @test "SIGKILL of monitor and PID 1: the next command sees the end, and removal leaves nothing" {
-    skip "known: the group of a killed monitor stays until the next monitor starts"
     tare run -d --name both busybox sleep 60 >/dev/null
     local pid
     pid=$(state both pid)
