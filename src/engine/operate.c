@@ -38,6 +38,11 @@ static int connect_monitor(const struct container *c, struct monitor_conn *ret, 
         return 0;
     struct error why = ERROR_INIT;
     int r = monitor_connect(c->run_dirfd, ret, &why);
+    /* Its last moment: the socket was still there. Soon it either answers or is gone. */
+    for (int tries = 0; r == -ECONNRESET && tries < 50; tries++) {
+        (void)poll(NULL, 0, 10);
+        r = monitor_connect(c->run_dirfd, ret, &why);
+    }
     if (r == -ENOENT || r == -ECONNREFUSED) {
         error_release(&why);
         return 0;

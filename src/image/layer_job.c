@@ -228,6 +228,23 @@ static int accept_blob(struct layer_job *j, struct arena *a, struct error *e) {
     return 0;
 }
 
+/* The very layer is here already, and containers may run on it: what was unpacked again goes. (An import learns only now which
+ * layer it is; the key's lock is held.) 1: so it was. */
+static int adopt_layer(struct layer_job *j, struct arena *a, struct error *e) {
+    struct layer_task *t = j->task;
+    struct layer_info there;
+    char staging[STORE_PATH_MAX];
+    int r;
+
+    if (layer_read_info(j->store, t->key, t->chain_id, a, &there, NULL) < 0)
+        return 0;
+    t->size = there.size;
+    t->opaque_root = there.opaque_root;
+    staging_path(j, staging);
+    r = store_trash(j->store, staging, e);
+    return r < 0 ? r : 1;
+}
+
 static int accept_layer(struct layer_job *j, struct error *e) {
     struct layer_task *t = j->task;
     struct layer_info info = {.version = 1, .chain_id = t->chain_id, .diff_id = t->diff_id, .opaque_root = t->opaque_root};
@@ -289,7 +306,10 @@ static int accept(struct layer_job *j, struct arena *a, struct error *e) {
     r = learn_digests(j, a);
     if (r < 0)
         return error_errno(e, r, "store the layer");
-    return j->need_layer ? accept_layer(j, e) : 0;
+    if (!j->need_layer)
+        return 0;
+    r = adopt_layer(j, a, e);
+    return r != 0 ? MIN_OF(r, 0) : accept_layer(j, e);
 }
 
 int layer_job_finish(struct layer_job *j, const struct blob_source *source, struct arena *a, struct error *e) {

@@ -27,7 +27,7 @@ void arguments_replace(const char *text) {
 }
 
 int main(int argc, char **argv) {
-    (void)prctl(PR_SET_DUMPABLE, 0);             /* before a namespace is joined or shared: nobody inside may trace us */
+    (void)prctl(PR_SET_DUMPABLE, 0); /* before a namespace is joined or shared: nobody inside may trace us */
     if (argc >= 3 && strcmp(argv[1], "oci") == 0)
         return role_oci(argc - 3, argv + 3);
     (void)fcntl(SOCKET_FD, F_SETFD, FD_CLOEXEC); /* nothing of ours reaches the container */
