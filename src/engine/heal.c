@@ -160,6 +160,8 @@ void engine_heal_later(struct engine *engine) {
     int pending = faccessat(engine->roots->run_fd, "pending", F_OK, 0) == 0 ? engine_pending_dir(engine, NULL) : -ENOENT;
     if (pending >= 0)
         (void)fs_each(pending, ".", heal_pending, &h, NULL);
+    /* What a killed command had put there: usually nothing. Others may be at the same entry; whoever comes second finds it gone. */
+    (void)fs_each(engine->roots->root_fd, "trash", empty_trash, NULL, NULL);
     if (report.undone)
         log_info("healed %u unfinished operations", report.undone);
 }
