@@ -64,7 +64,7 @@ static int enter_roots(struct cli *cli, const struct config *config, struct erro
     int r = roots_name(cli->global.root ? cli->global.root : config->root,
                        cli->global.run_root ? cli->global.run_root : config->run_root, geteuid(), roots, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = rootless_enter(roots->run_root, cli->starts, &rootless, e);
     if (r < 0)
         return r;
@@ -78,7 +78,7 @@ int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {
         const struct config *config;
         int r = cli_config(cli, &config, e);
 
-        if (r == 0)
+        if (r >= 0)
             r = enter_roots(cli, config, e);
         if (r < 0)
             return r;
@@ -91,7 +91,7 @@ int cli_engine(struct cli *cli, struct engine **ret, struct error *e) {
     if (!cli->engine_value) {
         const struct roots *roots;
         int r = cli_roots(cli, &roots, e);
-        if (r == 0)
+        if (r >= 0)
             r = engine_open(roots, &cli->engine_value, e);
         if (r < 0)
             return r;

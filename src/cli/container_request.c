@@ -14,7 +14,6 @@
 
 /* --- environment, labels --------------------------------------------------------------------------------------------------- */
 
-extern char **environ;
 
 static const char *own_variable(const char *name) {
     size_t n = strlen(name);

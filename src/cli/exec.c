@@ -54,11 +54,11 @@ static int exec_run(struct cli *cli, const void *options, const struct strs *arg
     char exec_id[ID_LENGTH + 1];
     struct engine *engine;
     int r = fill(f, args, &cli->arena, &o, e);
-    if (r == 0)
+    if (r >= 0)
         r = foreground_check_tty(f->tty, o.attach_stdin, e);
-    if (r == 0)
+    if (r >= 0)
         r = cli_engine(cli, &engine, e);
-    if (r == 0)
+    if (r >= 0)
         r = container_open(engine, args->v[0], &cli->arena, &c, e);
     if (f->tty)
         foreground_size(&o.rows, &o.columns);

@@ -70,13 +70,13 @@ static int network_create_run(struct cli *cli, const void *options, const struct
     if (strcmp(o->scope, "local") != 0)
         return error_set(e, -EINVAL, "scope %s needs a cluster; networks here are local", o->scope);
     r = read_pairs(&o->aux_addresses, true, "--aux-address", &cli->arena, &q.auxiliary, e);
-    if (r == 0)
+    if (r >= 0)
         r = read_pairs(&o->labels, false, "--label", &cli->arena, &q.labels, e);
-    if (r == 0)
+    if (r >= 0)
         r = read_pairs(&o->options, false, "-o, --opt", &cli->arena, &q.options, e);
-    if (r == 0)
+    if (r >= 0)
         r = cli_roots(cli, &roots, e);
-    if (r == 0)
+    if (r >= 0)
         r = network_create(roots, &q, &cli->arena, &n, e);
     if (r < 0)
         return r;

@@ -80,9 +80,9 @@ static int create_container(struct cli *cli, const struct container_flags *f, co
     int r = container_flags_request(f, args, &cli->arena, request, e);
     if (r == 0)
         r = pull_policy_parse(f->pull, &o.pull.policy, e);
-    if (r == 0)
+    if (r >= 0)
         r = check_cidfile(f->cidfile, e);
-    if (r == 0)
+    if (r >= 0)
         r = cli_engine(cli, ret_engine, e);
     if (r < 0)
         return r;
@@ -137,9 +137,9 @@ static int run_run(struct cli *cli, const void *options, const struct strs *args
     struct run_flags flags = *f;
     flags.container.rm = f->container.rm || f->dry_run;
     int r = choose_streams(f, &s, e);
-    if (r == 0)
+    if (r >= 0)
         r = foreground_check_tty(f->container.tty, s.attach_stdin, e);
-    if (r == 0)
+    if (r >= 0)
         r = create_container(cli, &flags.container, args, f->detach || !f->container.rm, &engine, &c, &request, e);
     if (r < 0)
         return r;

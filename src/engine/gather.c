@@ -45,7 +45,7 @@ static int shared_pid(struct engine *engine, const char *mode, struct arena *a, 
     if (!target)
         return 0;
     int r = container_open(engine, target, a, &c, e);
-    if (r == 0)
+    if (r >= 0)
         r = container_state(&c, &state, e);
     if (r < 0)
         return r;

@@ -238,7 +238,7 @@ int spec_exec_process(const struct spec_input *in, const struct exec_request *x,
     uint64_t caps;
     int r = set_process(in, a, &p, &ignored, e);
     host.privileged = host.privileged || x->privileged;
-    if (r == 0)
+    if (r >= 0)
         r = spec_capabilities(&host, &caps, e);
     if (r < 0)
         return r;

@@ -192,7 +192,7 @@ int volume_open(const struct roots *roots, const char *name, struct arena *a, st
     if (dir < 0)
         return dir;
     r = fs_read_at(dir, "volume.json", VOLUME_JSON_MAX, &text, e);
-    if (r == 0)
+    if (r >= 0)
         r = json_decode(&volume_table, text.data ? text.data : "", text.size, a, ret, e);
     if (r < 0)
         return error_wrap(e, r, "read the volume %s", name);

@@ -42,9 +42,9 @@ static int read_base(struct image_store *s, const char *id, struct image_manifes
     struct image image;
     int r = image_resolve(s, id, NULL, a, &image, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = blob_read(s, image.manifest_digest, IMAGE_MANIFEST_MAX, &text, e);
-    if (r == 0)
+    if (r >= 0)
         r = image_manifest_decode(buf_text(&text), text.size, a, &base, e);
     if (r < 0)
         return r;

@@ -71,7 +71,7 @@ int image_list(struct image_store *s, struct arena *a, struct list *ret, struct 
     struct list refs, records;
     int r = record_read_all(s, DIR_REFS, a, &refs, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = record_read_all(s, DIR_IMAGES, a, &records, e);
     if (r < 0)
         return r;
@@ -108,9 +108,9 @@ int image_inspect(struct image_store *s, const char *name_or_id, const char *pla
     struct list refs;
     int r = image_resolve(s, name_or_id, platform, a, &image, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = record_find(s, name_or_id, a, &record, e);
-    if (r == 0)
+    if (r >= 0)
         r = record_read_all(s, DIR_REFS, a, &refs, e);
     if (r < 0)
         return r;

@@ -116,9 +116,9 @@ static int load_manifest(struct loader *l, const struct descriptor *d, const cha
     struct image image;
     int r = image_manifest_decode(text, n, l->arena, &m, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = take_document(l, m.config.digest, IMAGE_CONFIG_MAX, &config_text, e);
-    if (r == 0)
+    if (r >= 0)
         r = image_config_decode(buf_text(&config_text), config_text.size, l->arena, &config, e);
     if (r < 0 || !is_wanted(l, &config))
         return r;
@@ -251,7 +251,7 @@ static int load_item(struct loader *l, const struct archive_item *item, struct e
     for (size_t i = 0; i < item->repo_tags.n; i++)
         add_name(l, item->repo_tags.v[i], &c.names);
     r = read_staged(l, item->config, IMAGE_CONFIG_MAX, &text, e);
-    if (r == 0)
+    if (r >= 0)
         r = image_config_decode(buf_text(&text), text.size, l->arena, &config, e);
     if (r < 0)
         return error_wrap(e, r, "%.200s", item->config);

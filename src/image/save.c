@@ -63,7 +63,7 @@ static int add_image(struct list *images, struct saver *v, const char *text, con
     struct image image;
     int r = image_resolve(v->store, text, platform, v->arena, &image, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = record_find(v->store, text, v->arena, &record, e);
     if (r < 0)
         return r;

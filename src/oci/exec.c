@@ -35,7 +35,7 @@ static int make_process(struct oci_call *call, const struct oci_spec *spec, stru
         _cleanup_fd_ int fd = open(o->process, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
         r = fd < 0 ? error_errno(e, -errno, "read %s", o->process) : fs_read_fd(fd, OCI_CONFIG_MAX, &text, e);
-        if (r == 0)
+        if (r >= 0)
             r = json_decode(&oci_process_table, buf_text(&text), text.size, &call->arena, p, e);
         if (r < 0)
             return r;
