@@ -1,10 +1,12 @@
 #include "engine/engine.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
 #include "image/store.h"
+#include "model/config.h"
 
 int engine_open(const struct roots *roots, struct engine **ret, struct error *e) {
     struct engine *engine = calloc(1, sizeof(*engine));
@@ -27,11 +29,24 @@ void engine_close(struct engine *engine) {
     free(engine);
 }
 
+static void set_limits(struct image_store *store, const struct config *c) {
+    const struct image_limits limits = {.layer_size_max = (uint64_t)c->layer_size_max,
+                                        .image_size_max = (uint64_t)c->image_size_max,
+                                        .layer_inodes_max = (uint64_t)c->layer_entries_max,
+                                        .ratio_max = (uint64_t)c->layer_ratio_max,
+                                        .path_length_max = (uint32_t)MIN_OF(c->path_length_max, (int64_t)PATH_MAX),
+                                        .path_depth_max = (uint32_t)MIN_OF(c->path_depth_max, (int64_t)PATH_MAX)};
+
+    image_store_limits(store, &limits);
+}
+
 int engine_store(struct engine *engine, struct image_store **ret, struct error *e) {
     if (!engine->store) {
         int r = image_store_open(engine->roots, &engine->store, e);
         if (r < 0)
             return r;
+        if (engine->config)
+            set_limits(engine->store, engine->config);
     }
     *ret = engine->store;
     return 0;

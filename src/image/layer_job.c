@@ -97,8 +97,13 @@ static int make_pipe(int ret[2], struct error *e) {
 static struct worker_request new_request(const struct layer_job *j) {
     const struct image_limits *l = &j->store->limits;
 
-    return (struct worker_request){
-        .size = UINT64_MAX, .unpacked_max = l->layer_size_max, .ratio_max = l->ratio_max, .inodes_max = l->layer_inodes_max};
+    return (struct worker_request){.size = UINT64_MAX,
+                                   .unpacked_max = l->layer_size_max,
+                                   .image_room = j->room,
+                                   .ratio_max = l->ratio_max,
+                                   .inodes_max = l->layer_inodes_max,
+                                   .path_length_max = l->path_length_max,
+                                   .path_depth_max = l->path_depth_max};
 }
 
 static int start_unpack(struct layer_job *j, int in, struct error *e) {

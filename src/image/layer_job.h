@@ -11,6 +11,7 @@ struct layer_job {
     struct layer_task *task;
     const struct layer_job *below; /* the job of the layer below; NULL for the lowest */
     size_t index;
+    uint64_t room; /* unpacked bytes that the finished layers of the image leave of image_size_max */
     enum job_state state;
 
     bool need_blob, need_layer;

@@ -71,6 +71,20 @@ static size_t running(const struct loop *l) {
     return n;
 }
 
+/* Layers at work side by side do not know of each other: together they may pass the limit, by no more than one layer's each, before
+ * the first of them to finish is refused. */
+static int measure_room(const struct loop *l, uint64_t *ret_room, struct error *e) {
+    uint64_t used = 0, max = l->store->limits.image_size_max;
+
+    for (size_t i = 0; i < l->n; i++)
+        used += l->jobs[i].state == JOB_DONE ? l->jobs[i].task->size : 0;
+    if (used > max)
+        return error_set(e, -EFBIG, "the image's layers are larger than %llu bytes when unpacked (image_size_max in tare.conf)",
+                         (unsigned long long)max);
+    *ret_room = MAX_OF(max - used, (uint64_t)1);
+    return 0;
+}
+
 /* In order, so that what a layer rests on was always started before it, and no two processes can wait for each other. */
 static int start_jobs(struct loop *l, bool *ret_blocked, struct error *e) {
     size_t max = l->store->limits.jobs_max ? l->store->limits.jobs_max : cpu_count() + 1;
@@ -84,6 +98,9 @@ static int start_jobs(struct loop *l, bool *ret_blocked, struct error *e) {
             continue;
         if (running(l) >= max)
             return 0;
+        r = measure_room(l, &j->room, e);
+        if (r < 0)
+            return r;
         r = layer_job_start(j, l->source, l->arena, e);
         if (r == -EAGAIN) {
             report(l, j, IMAGE_PHASE_WAITING);
@@ -164,6 +181,8 @@ static bool all_done(const struct loop *l) {
 }
 
 static int run_loop(struct loop *l, struct error *e) {
+    uint64_t room;
+
     while (!all_done(l)) {
         bool blocked;
         int r = start_jobs(l, &blocked, e);
@@ -176,7 +195,7 @@ static int run_loop(struct loop *l, struct error *e) {
         if (r < 0)
             return r;
     }
-    return 0;
+    return measure_room(l, &room, e);
 }
 
 /* --- setting up -------------------------------------------------------------------------------------------------------------- */

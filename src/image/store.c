@@ -15,7 +15,10 @@
 static const struct image_limits default_limits = {
     .layer_size_max = (uint64_t)64 << 30,
     .layer_inodes_max = 4 << 20,
+    .image_size_max = (uint64_t)256 << 30,
     .ratio_max = 400,
+    .path_length_max = 4095,
+    .path_depth_max = 1000,
 };
 
 /* --- opening ---------------------------------------------------------------------------------------------------------------- */
@@ -91,6 +94,9 @@ void image_store_limits(struct image_store *s, const struct image_limits *limits
 
     l.layer_size_max = l.layer_size_max ? l.layer_size_max : default_limits.layer_size_max;
     l.layer_inodes_max = l.layer_inodes_max ? l.layer_inodes_max : default_limits.layer_inodes_max;
+    l.image_size_max = l.image_size_max ? l.image_size_max : default_limits.image_size_max;
+    l.path_length_max = l.path_length_max ? l.path_length_max : default_limits.path_length_max;
+    l.path_depth_max = l.path_depth_max ? l.path_depth_max : default_limits.path_depth_max;
     l.ratio_max = l.ratio_max ? l.ratio_max : default_limits.ratio_max;
     s->limits = l;
 }

@@ -23,7 +23,10 @@ struct image_store;
 struct image_limits {
     uint64_t layer_size_max;   /* unpacked bytes of one layer (default 64 GiB) */
     uint64_t layer_inodes_max; /* entries of one layer (default 4 million) */
+    uint64_t image_size_max;   /* unpacked bytes of all layers of an image that comes in (default 256 GiB) */
     uint64_t ratio_max;        /* unpacked / compressed bytes, looked at beyond 64 MiB (default 400) */
+    uint32_t path_length_max;  /* bytes of an entry's name (default 4095) */
+    uint32_t path_depth_max;   /* directories above an entry (default 1000) */
     unsigned jobs_max;         /* layers at work at the same time (default: CPUs + 1) */
     bool devices;              /* make the device nodes that an archive holds (default: leave them out) */
     bool no_sync;              /* do not sync at the end of a load or pull */

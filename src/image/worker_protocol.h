@@ -34,8 +34,10 @@ struct worker_request {
     uint64_t kept;         /* inflate: bytes of the blob that descriptor 4 holds already; they are read from there first */
     uint64_t size;         /* inflate: bytes of the whole blob; UINT64_MAX = unknown */
     uint64_t unpacked_max; /* bytes */
-    uint64_t ratio_max;
+    uint64_t image_room;   /* bytes that the other layers leave to this one; 0: no such limit */
+    uint64_t ratio_max;    /* 0: none */
     uint64_t inodes_max;
+    uint32_t path_length_max, path_depth_max; /* 0: PATH_MAX, TREE_DEPTH_MAX */
 };
 
 enum worker_message_kind {

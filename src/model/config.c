@@ -30,6 +30,12 @@ const struct config_key config_keys[] = {
     KEY("no_new_privileges", CONFIG_BOOL, no_new_privileges, "false", "set-uid programs gain nothing inside"),
     KEY("seccomp_profile", CONFIG_STR, seccomp_profile, "builtin", "builtin, unconfined, or a file with a profile"),
     KEY("detach_keys", CONFIG_STR, detach_keys, "ctrl-p,ctrl-q", "key sequence that detaches from a container"),
+    KEY("layer_size_max", CONFIG_SIZE, layer_size_max, "64g", "unpacked size of a layer that may come in"),
+    KEY("image_size_max", CONFIG_SIZE, image_size_max, "256g", "unpacked size of all layers of an image that may come in"),
+    KEY("layer_entries_max", CONFIG_COUNT, layer_entries_max, "4194304", "entries of a layer that may come in"),
+    KEY("layer_ratio_max", CONFIG_COUNT, layer_ratio_max, "400", "how much a layer beyond 64 MiB may grow when decompressed"),
+    KEY("path_length_max", CONFIG_COUNT, path_length_max, "4095", "bytes of a file's name with its directories in a layer"),
+    KEY("path_depth_max", CONFIG_COUNT, path_depth_max, "1000", "directories above a file in a layer"),
     {.name = NULL},
 };
 
@@ -67,6 +73,10 @@ static int set_value(struct config *c, const struct config_key *key, const char 
     case CONFIG_INT:
         if (int_parse(text, INT64_MIN, INT64_MAX, at) < 0)
             return error_set(e, -EINVAL, "\"%s\" is not a whole number", text);
+        return 0;
+    case CONFIG_COUNT:
+        if (int_parse(text, 1, INT64_MAX, at) < 0)
+            return error_set(e, -EINVAL, "\"%s\" is not a whole number above zero", text);
         return 0;
     case CONFIG_SIZE: return size_parse(text, at, e);
     }
@@ -161,6 +171,7 @@ void config_value(const struct config *c, const struct config_key *key, struct b
         break;
     case CONFIG_BOOL: buf_add_str(out, *(const bool *)at ? "true" : "false"); break;
     case CONFIG_INT:
+    case CONFIG_COUNT:
     case CONFIG_SIZE: buf_printf(out, "%lld", (long long)*(const int64_t *)at); break;
     }
 }

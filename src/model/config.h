@@ -28,9 +28,12 @@ struct config {
     bool init, no_new_privileges;
     const char *seccomp_profile; /* "builtin", "unconfined" or a file */
     const char *detach_keys;
+    int64_t layer_size_max, image_size_max; /* bytes; of images that come in, as all below */
+    int64_t layer_entries_max, layer_ratio_max;
+    int64_t path_length_max, path_depth_max;
 };
 
-enum config_kind { CONFIG_STR, CONFIG_LIST, CONFIG_BOOL, CONFIG_INT, CONFIG_SIZE };
+enum config_kind { CONFIG_STR, CONFIG_LIST, CONFIG_BOOL, CONFIG_INT, CONFIG_COUNT, CONFIG_SIZE }; /* COUNT: an INT above zero */
 
 struct config_key {
     const char *name;

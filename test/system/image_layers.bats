@@ -16,3 +16,4 @@ cases() {
 @test "whiteouts become what overlay understands, whatever the order" { cases Whiteouts; }
 @test "hard links and parents of lower layers" { cases Lowers; }
 @test "names, links and kinds cannot lead out of the layer; bombs are refused" { cases Hostile; }
+@test "limits of tare.conf: sizes, entries, ratio, paths" { cases Limits; }

@@ -3,7 +3,7 @@
 Run by image_layers.bats. Needs root (owners, file capabilities) and TARE, the program (`tare`, or any with `load -i FILE`).
 Every case makes a docker-archive of hand-made layers, loads it into a store of its own, and looks at the directories.
 """
-import gzip, hashlib, io, json, os, shutil, stat, struct, subprocess, tarfile, tempfile, time, unittest
+import gzip, hashlib, io, json, os, shutil, stat, struct, subprocess, tarfile, tempfile, time, unittest, zlib
 
 TARE = os.environ["TARE"].split()
 
@@ -22,10 +22,15 @@ def link(name, target, kind=tarfile.LNKTYPE):
 
 
 def layer(*entries, fmt=tarfile.PAX_FORMAT):
+    """An archive of entry()s and link()s; bytes among them are blocks put in as they are."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=fmt) as tar:
-        for info, data in entries:
-            tar.addfile(info, io.BytesIO(data))
+        for item in entries:
+            if isinstance(item, bytes):
+                out.write(item + bytes(-len(item) % 512))
+                tar.offset += len(item) + -len(item) % 512
+            else:
+                tar.addfile(item[0], io.BytesIO(item[1]))
     return out.getvalue()
 
 
@@ -47,6 +52,35 @@ def archive(path, layers, diff_ids=None, names=("case:latest",), config=None):
     return "sha256:" + hashlib.sha256(text).hexdigest()
 
 
+NO_DIGEST = ["sha256:" + "0" * 64]  # for what is refused before its digest counts: nobody unpacks gigabytes to know it
+
+
+def gzip_repeated(head, block, times):
+    """gzip data of head and many times block, packed once: the checksum at the end is missing."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    first = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
+    again = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\3" + first + again * times
+
+
+def zstd_zeros(head, blocks, window_log=17):
+    """A zstd frame: head as it is, then blocks of 128 KiB of zeros, each four bytes of the frame."""
+    block = lambda kind, size, last=0: struct.pack("<I", last | kind << 1 | size << 3)[:3]
+    return (b"\x28\xb5\x2f\xfd\0" + bytes([(window_log - 10) << 3]) + block(0, len(head)) + head + (block(1, 1 << 17) + b"\0") * blocks
+            + block(0, 0, 1))
+
+
+def retyped(head, kind):
+    head = head[:148] + b" " * 8 + kind + head[157:]
+    return head[:148] + b"%06o\0 " % sum(head) + head[156:]
+
+
+def sized_head(name, size):
+    info, _ = entry(name)
+    info.size = size
+    return info.tobuf()
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="tt.", dir=os.environ.get("TT_DIR", "/tmp"))
@@ -63,13 +97,16 @@ class Case(unittest.TestCase):
         return subprocess.run(TARE + ["--root", self.root, "--run-root", self.dir + "/run", *words], capture_output=True, text=True,
                               timeout=120)
 
-    def load(self, *layers, ok=True, **more):
+    def load(self, *layers, ok=True, conf="", **more):
         archive(self.dir + "/a.tar", layers, **more)
-        done = self.tare("load", "-i", self.dir + "/a.tar")
+        with open(self.dir + "/tare.conf", "w") as f:
+            f.write(conf)
+        done = self.tare("--config", self.dir + "/tare.conf", "load", "-i", self.dir + "/a.tar")
         if ok:
             self.assertEqual(done.returncode, 0, done.stderr)
             return self.layers()
         self.assertNotEqual(done.returncode, 0, "it was accepted")
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
         self.assertEqual(os.listdir(self.root + "/refs"), [])
         self.assertEqual([n for n in os.listdir(self.root + "/trash")], [])
         self.assertEqual([n for n in os.listdir(self.root + "/layers") if n.startswith(".new")], [])
@@ -340,18 +377,51 @@ class Hostile(Case):
         text = self.load(layer(entry("f")), ok=False, diff_ids=["sha256:" + "0" * 64])
         self.assertIn("0000", text)
 
-    def test_bombs(self):
-        zeros = io.BytesIO()
-        with gzip.GzipFile(fileobj=zeros, mode="wb", compresslevel=9) as z:
-            info, _ = entry("f")
-            info.size = 1 << 32
-            z.write(info.tobuf())
-            for _ in range(256):
-                z.write(b"\0" * (1 << 20))
+    def refused(self, blob, text, **more):
         begin = time.monotonic()
-        text = self.load(zeros.getvalue(), ok=False, diff_ids=["sha256:" + "0" * 64])
+        self.assertIn(text, self.load(blob, ok=False, diff_ids=NO_DIGEST, **more))
         self.assertLess(time.monotonic() - begin, 30)
-        self.assertIn("bomb", text)
+
+    def test_bombs(self):
+        """Gigabytes of zeros, as one file and as one name."""
+        for kind in (tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+            head = sized_head("f", 7 << 30)
+            head = retyped(head, kind)
+            with self.subTest(kind):
+                self.refused(gzip_repeated(head, bytes(1 << 20), 7 << 10), "" if kind != tarfile.REGTYPE else "bomb")
+                self.refused(zstd_zeros(head, 56 << 10), "" if kind != tarfile.REGTYPE else "bomb")
+
+    def test_a_window_of_two_gigabytes(self):
+        self.refused(zstd_zeros(sized_head("f", 1 << 20), 8, 31), "too much memory")
+
+    def test_bombs_in_bombs(self):
+        """Members behind each other count together; what is packed twice is no archive; the whole archive packed is measured, too."""
+        member = gzip.compress(bytes(1 << 20), 9)
+        self.refused(gzip.compress(sized_head("f", 7 << 30)) + member * 2000, "bomb")
+        self.refused(gzip.compress(gzip.compress(layer(entry("f")))), "Unrecognized archive format")
+        with open(self.dir + "/a.tar.gz", "wb") as f:
+            f.write(gzip_repeated(sized_head("l0.tar", 7 << 30), bytes(1 << 20), 7 << 10))
+        done = self.tare("load", "-i", self.dir + "/a.tar.gz")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("bomb", done.stderr)
+        self.assertEqual(os.listdir(self.root + "/trash"), [])
+
+    def test_attributes(self):
+        for count, text in ((129, "more than 128"), (25000, "more than 128"), (100000, "too large")):
+            records = b"".join(b"34 SCHILY.xattr.user.nnnn%06d=v\n" % i for i in range(count))
+            head = sized_head("pax", len(records))
+            self.assertIn(text, self.load(layer(retyped(head, tarfile.XHDTYPE), records, entry("f")), ok=False))
+        [top] = self.load(layer(entry("f", pax_headers={"SCHILY.xattr.user." + "n" * 251: "v", "SCHILY.xattr.": "v", "SCHILY.xattr.user.": "v",
+                                                        "SCHILY.xattr.user.ok": "v"})))
+        self.assertEqual(os.listxattr(top + "/f"), ["user.ok"])
+
+    def test_names_that_the_engine_uses(self):
+        """Payload and what the engine writes never share a directory, so no name in a layer means anything."""
+        names = ["config.json", "state", "link", "lower", "diff", "index.json", "oci-layout", "metadata.yaml", "journal", "upper/x", "work/x"]
+        low, top = self.load(layer(*[entry(n) for n in names]), layer(*[link(n, "/etc/passwd", tarfile.SYMTYPE) for n in names[:9]]))
+        self.assertEqual(sorted(os.listdir(low)), sorted(n.split("/")[0] for n in names))
+        with open(self.root + "/index.json") as f:
+            self.assertEqual(len(json.load(f)["manifests"]), 1)
 
     def test_garbage(self):
         for blob in (b"x", b"garbage" * 1000, b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd" + b"\xff" * 100, layer(entry("f", data=b"x" * 5000))[:1500]):
@@ -368,6 +438,48 @@ class Hostile(Case):
                 f.write(layer(*bad))
             self.assertNotEqual(self.tare("load", "-i", self.dir + "/a.tar").returncode, 0)
             self.assert_outside_untouched()
+
+
+class Limits(Case):
+    """The keys of tare.conf: what is below passes, what is above is refused, and the line names the key."""
+
+    def around(self, key, good, bad, *layers, **more):
+        self.load(*layers, conf="%s = %s\n" % (key, good), **more)
+        shutil.rmtree(self.root)
+        self.assertIn(key, self.load(*layers, ok=False, conf="%s = %s\n" % (key, bad), **more))
+        self.load(*layers, **more)
+        shutil.rmtree(self.root)
+
+    def test_size(self):
+        self.around("layer_size_max", "1200k", "900k", layer(entry("f", data=os.urandom(1 << 20))))
+        self.around("image_size_max", "3300k", "2500k", *[layer(entry("f%d" % i, data=os.urandom(1 << 20))) for i in range(3)])
+
+    def test_ratio(self):
+        blob = gzip.compress(layer(entry("f", data=bytes(80 << 20))), 1)
+        self.around("layer_ratio_max", 400, 50, blob)
+
+    def test_entries(self):
+        self.around("layer_entries_max", 100, 99, layer(*[entry("f%d" % i) for i in range(100)]))
+        million = gzip_repeated(b"", layer(*[entry("d%03d/f" % i) for i in range(1000)])[:512000], 1000)
+        self.assertIn("layer_entries_max", self.load(million, ok=False, conf="layer_entries_max = 2000\n", diff_ids=NO_DIGEST))
+
+    def test_paths(self):
+        self.around("path_length_max", 300, 299, layer(entry("a" * 99 + "/" + "b" * 200)))
+        self.around("path_depth_max", 20, 19, layer(entry("d/" * 20 + "f")))
+        self.load(layer(entry("d/" * 1001 + "f")), ok=False)
+
+    def test_values(self):
+        for bad in ("layer_entries_max = 0", "layer_ratio_max = -1", "path_depth_max = x", "layer_size_max = much"):
+            with open(self.dir + "/tare.conf", "w") as f:
+                f.write(bad)
+            done = self.tare("--config", self.dir + "/tare.conf", "images")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(bad.split()[0], done.stderr)
+
+    def test_info_shows_them(self):
+        with open(self.dir + "/tare.conf", "w") as f:
+            f.write("layer_entries_max = 12345\n")
+        self.assertIn("layer_entries_max = 12345\n", self.tare("--config", self.dir + "/tare.conf", "info").stdout)
 
 
 if __name__ == "__main__":

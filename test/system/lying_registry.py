@@ -16,6 +16,7 @@ import sys
 import tarfile
 import threading
 import time
+import zlib
 
 DIR = sys.argv[1]
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -39,11 +40,20 @@ def make_layer(seed, size):
     return raw.getvalue(), gzip.compress(raw.getvalue(), 1, mtime=0)
 
 
+def bomb(megabytes):
+    """Zeros packed by gzip, made at once: one packed block of a megabyte, many times. A server that had to pack them while the client
+    waits would only look as if it stalled. (The checksum at the end is wrong: nobody may come so far.)"""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\3" + block * megabytes + b"\3\0" + bytes(8)
+
+
 PLAIN, LAYER = make_layer(1, 3 << 20)
 CONFIG = json.dumps({"architecture": "amd64", "os": "linux", "created": "2020-01-01T00:00:00Z", "config": {"Cmd": ["/hello"]},
                      "rootfs": {"type": "layers", "diff_ids": [digest(PLAIN)]}}).encode()
+LIAR = CONFIG.replace(digest(PLAIN).encode(), ("sha256:" + "1" * 64).encode())
 ARM = CONFIG.replace(b"amd64", b"riscv64")
-BLOBS = {digest(b): b for b in (LAYER, CONFIG, ARM)}
+BLOBS = {digest(b): b for b in (LAYER, CONFIG, ARM, LIAR)}
 
 
 def manifest(**changes):
@@ -60,6 +70,12 @@ GOOD = manifest()
 FOREIGN = manifest(config=ARM)
 INDEX_FOREIGN = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
     {"mediaType": MANIFEST, "digest": digest(FOREIGN), "size": len(FOREIGN), "platform": {"os": "linux", "architecture": "riscv64"}}]}).encode()
+
+
+NESTED = [INDEX_FOREIGN]
+for _ in range(5):
+    NESTED.append(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
+        {"mediaType": INDEX, "digest": digest(NESTED[-1]), "size": len(NESTED[-1])}]}).encode())
 
 
 def count(key):
@@ -146,7 +162,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mode == "packed":
             body, headers = gzip.compress(body), {"Content_Encoding": "gzip"}
         if mode == "bomb":
-            body, headers = gzip.compress(bytes(200 << 20), 9), {"Content_Encoding": "gzip"}
+            body, headers = bomb(10 << 10), {"Content_Encoding": "gzip"}
         if mode == "large":
             body = body + b" " * (5 << 20)
         if mode == "otherdigest":
@@ -155,6 +171,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = manifest(manifests=[])
         if mode == "wrongtype":
             kind = INDEX
+        if mode == "wrongdiff":
+            body = manifest(config=LIAR)
+        if mode == "urls":
+            body = manifest(layer={"urls": [f"{self.base(OTHER)}/elsewhere/{digest(LAYER)}"]})
+        if mode == "manylayers":
+            body = manifest(layers=[{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest(LAYER),
+                                     "size": len(LAYER)}] * 128)
+        if mode == "nested":
+            kind, body = INDEX, NESTED[-1]
+            if what.startswith("sha256:"):
+                body = next(d for d in NESTED if digest(d) == what)
+        if mode == "inside":
+            return self.answer(307, Location="http://169.254.169.254/latest/meta-data")
         if mode == "traversal":
             body = manifest(layer={"digest": "sha256:../../../../../../tmp/evil"})
         if mode == "short":

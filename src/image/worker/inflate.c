@@ -58,15 +58,20 @@ int inflate_confine(const struct worker_request *request, struct error *e) {
 
 static int take_plain(void *arg, const void *p, size_t n, struct error *e) {
     struct inflater *f = arg;
+    const struct worker_request *q = f->request;
     uint64_t out = f->result->out_bytes += n;
     int r;
 
-    if (out > f->request->unpacked_max)
-        return error_set(e, -EFBIG, "the layer is larger than %llu bytes when unpacked",
-                         (unsigned long long)f->request->unpacked_max);
-    if (out > RATIO_FLOOR && out / f->request->ratio_max > f->result->in_bytes)
-        return error_set(e, -EFBIG, "the layer grows to more than %llu times its size: refused as a decompression bomb",
-                         (unsigned long long)f->request->ratio_max);
+    if (out > q->unpacked_max)
+        return error_set(e, -EFBIG, "the layer is larger than %llu bytes when unpacked (layer_size_max in tare.conf)",
+                         (unsigned long long)q->unpacked_max);
+    if (q->image_room && out > q->image_room)
+        return error_set(e, -EFBIG, "the image is larger than image_size_max in tare.conf allows");
+    if (q->ratio_max && out > RATIO_FLOOR && out / q->ratio_max > f->result->in_bytes)
+        return error_set(e, -EFBIG,
+                         "the layer grows to more than %llu times its size (layer_ratio_max in tare.conf): refused as a "
+                         "decompression bomb",
+                         (unsigned long long)q->ratio_max);
     sha256_add(&f->out_hash, p, n);
     r = fs_write_all(STDOUT_FILENO, p, n);
     return r < 0 ? error_errno(e, r, "pass the unpacked bytes on") : 0;

@@ -9,6 +9,7 @@
 void tree_init(struct tree *t, int root) {
     t->root = root;
     t->depth = 0;
+    t->depth_max = TREE_DEPTH_MAX;
     t->root_opaque = false;
     t->keep_kinds = false;
     t->path[0] = '\0';
@@ -119,8 +120,8 @@ static int enter(struct tree *t, const char *path, size_t end, struct error *e) 
     bool made;
     int fd, r;
 
-    if (t->depth == TREE_DEPTH_MAX)
-        return error_set(e, -ENAMETOOLONG, "directories are nested deeper than %d", TREE_DEPTH_MAX);
+    if (t->depth == t->depth_max)
+        return error_set(e, -ENAMETOOLONG, "directories are nested deeper than %zu (path_depth_max in tare.conf)", t->depth_max);
     start += path[start] == '/';
     memcpy(name, path + start, end - start);
     name[end - start] = '\0';

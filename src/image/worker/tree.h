@@ -20,7 +20,7 @@ struct tree_level {
 struct tree {
     int root; /* borrowed */
     struct tree_level level[TREE_DEPTH_MAX];
-    size_t depth;
+    size_t depth, depth_max;
     bool root_opaque;
     bool keep_kinds;     /* a directory does not take the place of something else */
     char path[PATH_MAX]; /* of the deepest level: "usr/lib" */

@@ -20,7 +20,8 @@
 #define READ_SIZE       ((size_t)1 << 20)
 #define MEMORY_MAX      ((rlim_t)2 << 30)
 #define CPU_SECONDS_MAX 7200
-#define XATTRS_MAX      128 /* of one entry */
+#define XATTRS_MAX      128                 /* of one entry */
+#define PUT_OFF_MAX     ((uint64_t)1 << 30) /* bytes of memory for what waits for the last entry */
 #define WHITEOUT        ".wh."
 #define WHITEOUT_META   ".wh..wh." /* AUFS's own; only .opq means something here */
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
@@ -46,6 +47,7 @@ struct unpacker {
     struct list directories; /* of struct directory */
     struct list hard_links;  /* of struct hard_link */
     struct strs implicit;    /* directories that no entry named: a layer below knows their owner and mode */
+    uint64_t put_off;        /* bytes that these lists take */
     unsigned char *buffer;
     char path[PATH_MAX]; /* the entry at work, normalised */
 };
@@ -201,7 +203,8 @@ static int count_bytes(struct unpacker *u, size_t n, struct error *e) {
     u->result->out_bytes += n;
     if (u->result->out_bytes <= u->request->unpacked_max)
         return 0;
-    return error_set(e, -EFBIG, "the files are larger than %llu bytes together", (unsigned long long)u->request->unpacked_max);
+    return error_set(e, -EFBIG, "the files are larger than %llu bytes together (layer_size_max in tare.conf)",
+                     (unsigned long long)u->request->unpacked_max);
 }
 
 static int write_content(struct unpacker *u, int fd, int64_t size, struct error *e) {
@@ -252,9 +255,22 @@ static int make_file(struct unpacker *u, struct archive_entry *entry, int dirfd,
     return r < 0 ? r : set_file_metadata(u, entry, fd, made_with, e);
 }
 
-static int note_directory(struct unpacker *u, struct archive_entry *entry) {
-    struct directory *d = LIST_ADD(&u->arena, struct directory, &u->directories);
+/* Memory is bounded by what it holds, not by the number of entries: names can be long. Lists grow by doubling, in an arena. */
+static int put_off(struct unpacker *u, size_t item_size, const char *text, struct error *e) {
+    u->put_off += 3 * item_size + strlen(text) + 1;
+    if (u->put_off > PUT_OFF_MAX)
+        return error_set(e, -EFBIG, "the names of its directories and links need more than %llu bytes of memory",
+                         (unsigned long long)PUT_OFF_MAX);
+    return 0;
+}
 
+static int note_directory(struct unpacker *u, struct archive_entry *entry, struct error *e) {
+    int r = put_off(u, sizeof(struct directory), u->path, e);
+    struct directory *d;
+
+    if (r < 0)
+        return r;
+    d = LIST_ADD(&u->arena, struct directory, &u->directories);
     d->path = arena_strdup(&u->arena, u->path);
     d->mode = entry_mode(u, entry);
     d->uid = wants_owner(u, entry) ? (uid_t)archive_entry_uid(entry) : 0;
@@ -272,7 +288,7 @@ static int make_directory(struct unpacker *u, struct archive_entry *entry, int d
     if (fd < 0)
         return name[0] ? fd : error_errno(e, -errno, "open the root directory");
     r = set_xattrs(u, entry, fd, e);
-    return r < 0 ? r : note_directory(u, entry);
+    return r < 0 ? r : note_directory(u, entry, e);
 }
 
 static int make_symlink(struct unpacker *u, struct archive_entry *entry, int dirfd, const char *name, struct error *e) {
@@ -349,10 +365,16 @@ static int make_hard_link(struct unpacker *u, const char *text, int dirfd, const
     if (!(u->request->flags & WORKER_LOWERS))
         return error_set(e, -ENOENT, "hard link to %.200s, which does not exist", text);
     r = clear(u, dirfd, name, e);
+    if (r == 0)
+        r = put_off(u, sizeof(*l), u->path, e);
+    if (r == 0)
+        r = put_off(u, 0, target, e);
+    if (r < 0)
+        return r;
     l = LIST_ADD(&u->arena, struct hard_link, &u->hard_links);
     l->path = arena_strdup(&u->arena, u->path);
     l->target = arena_strdup(&u->arena, target);
-    return r;
+    return 0;
 }
 
 /* The lower layers' thing of that name is hidden. What this layer itself has under the name stays (specification: whiteouts apply
@@ -497,8 +519,10 @@ static int finish(struct unpacker *u, struct error *e) {
 
 static int note_implicit(void *arg, const char *path, struct error *e) {
     struct unpacker *u = arg;
+    int r = put_off(u, sizeof(char *), path, e);
 
-    (void)e;
+    if (r < 0)
+        return r;
     strs_add(&u->arena, &u->implicit, arena_strdup(&u->arena, path));
     return 0;
 }
@@ -526,13 +550,17 @@ static int next_entry(struct unpacker *u, struct archive_entry **ret, struct err
     if (code < ARCHIVE_WARN)
         return error_set(e, -EBADMSG, "damaged archive: %s", archive_error_string(u->archive));
     if (++u->result->inodes > u->request->inodes_max)
-        return error_set(e, -EFBIG, "the archive has more than %llu entries", (unsigned long long)u->request->inodes_max);
+        return error_set(e, -EFBIG, "the archive has more than %llu entries (layer_entries_max in tare.conf)",
+                         (unsigned long long)u->request->inodes_max);
     name = archive_entry_pathname(*ret);
     if (!name)
         name = archive_entry_pathname_utf8(*ret);
     if (!name)
         return error_set(e, -EINVAL, "an entry has a name that cannot be read");
     r = tree_normalise(name, u->path, e);
+    if (r == 0 && u->request->path_length_max && strlen(u->path) > u->request->path_length_max)
+        r = error_set(e, -ENAMETOOLONG, "the name \"%.100s…\" is longer than %u bytes (path_length_max in tare.conf)", u->path,
+                      u->request->path_length_max);
     return r < 0 ? r : 1;
 }
 
@@ -572,6 +600,8 @@ int unpack_run(const struct worker_request *request, struct worker_message *resu
     u.tree.implicit = note_implicit;
     u.tree.keep_kinds = request->flags & WORKER_COPY;
     u.tree.arg = &u;
+    if (request->path_depth_max && request->path_depth_max < TREE_DEPTH_MAX)
+        u.tree.depth_max = request->path_depth_max;
     (void)archive_read_support_format_tar(u.archive);
     (void)archive_read_support_format_empty(u.archive);
     if (archive_read_open2(u.archive, &u, NULL, read_archive, NULL, NULL) != ARCHIVE_OK)
