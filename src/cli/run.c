@@ -74,9 +74,10 @@ static int check_cidfile(const char *path, struct error *e) {
 }
 
 static int create_container(struct cli *cli, const struct container_flags *f, const struct strs *args, bool lasting,
-                            struct engine **ret_engine, struct container *ret, struct create_request *request, struct error *e) {
+                            bool then_start, struct engine **ret_engine, struct container *ret, struct create_request *request,
+                            struct error *e) {
     struct pull_view view;
-    struct create_options o = {.name = f->name, .platform = f->platform, .lasting = lasting};
+    struct create_options o = {.name = f->name, .platform = f->platform, .then_start = then_start, .lasting = lasting};
     int r = container_flags_request(f, args, &cli->arena, request, e);
     if (r == 0)
         r = pull_policy_parse(f->pull, &o.pull.policy, e);
@@ -140,7 +141,7 @@ static int run_run(struct cli *cli, const void *options, const struct strs *args
     if (r >= 0)
         r = foreground_check_tty(f->container.tty, s.attach_stdin, e);
     if (r >= 0)
-        r = create_container(cli, &flags.container, args, f->detach || !f->container.rm, &engine, &c, &request, e);
+        r = create_container(cli, &flags.container, args, f->detach || !f->container.rm, true, &engine, &c, &request, e);
     if (r < 0)
         return r;
     if (f->container.tty)
@@ -176,7 +177,7 @@ static int create_run(struct cli *cli, const void *options, const struct strs *a
     _cleanup_container_ struct container c = CONTAINER_INIT;
     struct create_request request;
     struct engine *engine;
-    int r = create_container(cli, &f->container, args, true, &engine, &c, &request, e);
+    int r = create_container(cli, &f->container, args, true, false, &engine, &c, &request, e);
     if (r == 0)
         puts(c.id);
     return r;

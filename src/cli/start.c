@@ -38,7 +38,11 @@ static int start_detached(struct cli *cli, struct engine *engine, const char *na
         r = container_state(&c, &state, e);
     if (r < 0 || container_is_alive(&state))
         return r;
-    return engine_start(engine, &c, &o, &cli->arena, &conn, e);
+    r = engine_start(engine, &c, &o, &cli->arena, &conn, e);
+    if (r != -EALREADY)
+        return r;
+    error_release(e); /* another command was faster */
+    return 0;
 }
 
 static int start_attached(struct cli *cli, struct engine *engine, const struct start_flags *f, const char *name, struct error *e) {

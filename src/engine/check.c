@@ -92,6 +92,8 @@ static int check_volume(int dirfd, const char *name, void *arg, struct error *e 
     bool gone = false;
     struct volume v;
 
+    if (strcmp(name, strrchr(VOLUMES_UNFINISHED, '/') + 1) == 0)
+        return 0; /* healed with the rest */
     if (name[0] == '.') {
         if (c->options->repair)
             gone = fs_remove_tree_at(dirfd, name, NULL) == 0;

@@ -5,7 +5,7 @@
 
 #include "base/fs.h"
 #include "engine/create.h"
-#include "engine/pending.h"
+#include "engine/hold.h"
 #include "network/lease.h"
 #include "network/manage.h"
 #include "runtime/journal.h"
@@ -120,7 +120,7 @@ static int record_change(const struct container *c, bool alive, struct error *e)
 static int extend_journal(const struct container *c, const struct network_attachment *n, struct error *e) {
     _cleanup_journal_ struct journal j = JOURNAL_INIT;
     for (size_t i = 0; i < n->leases.n; i++)
-        journal_add(&j, JOURNAL_UNLINK, n->leases.v[i]);
+        journal_add(&j, JOURNAL_LEASE, n->leases.v[i], c->id);
     return journal_change(c->run_dirfd, "journal", &j, NULL, e);
 }
 
@@ -190,7 +190,8 @@ static int connect_locked(struct engine *engine, struct container *c, const stru
 
 int container_connect(struct engine *engine, struct container *c, const struct connect_request *q, struct arena *a,
                       struct error *e) {
-    int pending = pending_begin(engine, c->id, PENDING_STOP, e);
+    struct container_state state;
+    int pending = container_hold(engine, c, PENDING_CHANGE, a, &state, e);
     if (pending < 0)
         return pending;
     int r = connect_locked(engine, c, q, a, e);
@@ -266,7 +267,8 @@ static int disconnect_locked(struct engine *engine, struct container *c, const c
 
 int container_disconnect(struct engine *engine, struct container *c, const char *network, bool force, struct arena *a,
                          struct error *e) {
-    int pending = pending_begin(engine, c->id, PENDING_STOP, e);
+    struct container_state state;
+    int pending = container_hold(engine, c, PENDING_CHANGE, a, &state, e);
     if (pending < 0)
         return pending;
     int r = disconnect_locked(engine, c, network, force, a, e);

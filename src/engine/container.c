@@ -1,6 +1,7 @@
 #include "engine/container.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -11,6 +12,7 @@
 void container_release(struct container *c) {
     c->dirfd = fd_close(c->dirfd);
     c->run_dirfd = fd_close(c->run_dirfd);
+    c->pending_fd = fd_close(c->pending_fd);
 }
 
 struct prefix_search {
@@ -93,8 +95,35 @@ int container_open(struct engine *engine, const char *text, struct arena *a, str
     return r == -ENOENT ? error_set(e, -ENOENT, "No such container: %s", text) : r;
 }
 
+int container_refresh(struct engine *engine, struct container *c, struct arena *a, struct error *e) {
+    struct container now = CONTAINER_INIT;
+    int r = container_open_id(engine, c->id, a, &now, e);
+    if (r < 0)
+        return r == -ENOENT ? error_set(e, r, "No such container: %s", c->record.name ? c->record.name : c->id) : r;
+    now.pending_fd = TAKE_FD(c->pending_fd);
+    container_release(c);
+    *c = now;
+    return 0;
+}
+
 int container_state(const struct container *c, struct container_state *ret, struct error *e) {
     return state_read(c->dirfd, c->run_dirfd, ret, e);
+}
+
+#define SETTLE_WAIT_MS  10000
+#define SETTLE_PAUSE_MS 2
+
+int container_settled(const struct container *c, struct container_state *ret, struct error *e) {
+    for (int waited = 0;; waited += SETTLE_PAUSE_MS) {
+        pid_t monitor = state_monitor(c->run_dirfd);
+        int r = container_state(c, ret, e);
+        if (r < 0 || monitor == 0 || container_is_alive(ret) || ret->status == STATUS_RESTARTING)
+            return r;
+        if (waited >= SETTLE_WAIT_MS)
+            return error_set(e, -EBUSY, "container %.12s is not running, but its monitor (process %d) has not ended", c->id,
+                             monitor);
+        (void)poll(NULL, 0, SETTLE_PAUSE_MS);
+    }
 }
 
 bool container_is_alive(const struct container_state *s) {

@@ -10,10 +10,11 @@ struct container {
     char id[ID_LENGTH + 1];
     int dirfd;                      /* ROOT/containers/ID; owned */
     int run_dirfd;                  /* RUN_ROOT/containers/ID; owned; -1 = none, it does not run */
+    int pending_fd;                 /* holds RUN_ROOT/pending/ID (engine/pending.h); owned; -1 = not held */
     struct container_record record; /* in the arena given to container_open() */
 };
 #define CONTAINER_INIT                                                                                                             \
-    { .dirfd = -1, .run_dirfd = -1 }
+    { .dirfd = -1, .run_dirfd = -1, .pending_fd = -1 }
 #define _cleanup_container_ _cleanup_(container_release)
 void container_release(struct container *c);
 
@@ -24,8 +25,12 @@ int container_lookup(struct engine *engine, const char *text, char ret_id[ID_LEN
 int container_open(struct engine *engine, const char *text, struct arena *a, struct container *ret, struct error *e);
 /* The same by full id; -ENOENT without text when it does not exist (listing: it may go at any moment). */
 int container_open_id(struct engine *engine, const char *id, struct arena *a, struct container *ret, struct error *e);
+/* Opens it again: what was read before another command worked on it is old. -ENOENT "No such container". */
+int container_refresh(struct engine *engine, struct container *c, struct arena *a, struct error *e);
 /* What is true now (runtime/state.h). */
 int container_state(const struct container *c, struct container_state *ret, struct error *e);
+/* The same, once it is running or not: waits for a monitor that is starting it, or that clears up behind it. -EBUSY: too long. */
+int container_settled(const struct container *c, struct container_state *ret, struct error *e);
 /* Is it running or paused? */
 bool container_is_alive(const struct container_state *s);
 

@@ -264,15 +264,19 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
     if (r < 0)
         return r;
     memcpy(c.id, c.record.id, ID_LENGTH + 1);
-    int pending = pending_begin(engine, c.id, PENDING_CREATE, e);
+    bool removed = o->then_start && c.record.host.auto_remove;
+    int pending = pending_begin(engine, c.id, removed ? PENDING_RUN : PENDING_CREATE, e);
     if (pending < 0)
         return pending;
     r = write_container(engine, o, a, &c, e);
-    pending_end(engine, c.id, pending);
+    if (r < 0 || !o->then_start)
+        pending_end(engine, c.id, pending);
+    else
+        c.pending_fd = pending;
     if (r < 0)
         return r;
     tell_created(engine, &c.record);
     *ret = c;
-    c.dirfd = c.run_dirfd = -1;
+    c.dirfd = c.run_dirfd = c.pending_fd = -1;
     return 0;
 }

@@ -9,7 +9,8 @@ struct create_options {
     const char *name;     /* NULL = a random one */
     const char *platform; /* NULL = the host's */
     struct pull_options pull;
-    bool lasting; /* on the disk before it answers (create, run -d); false: run --rm in the foreground */
+    bool then_start; /* it is held for engine_start(): one that is killed in between leaves no container of `run --rm` */
+    bool lasting;    /* on the disk before it answers (create, run -d); false: run --rm in the foreground */
 };
 
 /* ret: owned by the caller, record in the arena. -ENOENT: no such image; -EEXIST: the name is taken; -EINVAL. */

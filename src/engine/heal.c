@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/fs.h"
 #include "base/id.h"
@@ -9,8 +10,14 @@
 #include "engine/container.h"
 #include "engine/create.h"
 #include "engine/pending.h"
+#include "engine/volume.h"
 #include "kernel/cgroup_own.h"
+#include "network/lease.h"
+#include "network/port.h"
 #include "runtime/journal.h"
+
+#define HEAL_ALIVE       2
+#define JOURNAL_SIZE_MAX ((size_t)4 << 20)
 
 struct heal {
     struct engine *engine;
@@ -29,18 +36,35 @@ static void failed(struct heal *h, int r, struct error *why) {
     error_release(why);
 }
 
-int undo_run_journal(struct engine *engine, int run_dirfd, struct error *e) {
+/* Of monitors that were killed while they left it. */
+static void remove_monitor_group(struct engine *engine) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct cgroup_layout layout;
+    /* No container has been started where there is no cache; `system reset` wants no new one. */
+    if (faccessat(engine->roots->run_fd, "cache", F_OK, 0) == 0 && cgroup_layout_load(engine->roots->run_fd, &layout, NULL) == 0)
+        own_cgroup_remove(&layout, arena_printf(&a, "/tare%s/x", engine->roots->tag));
+}
+
+int undo_run_journal(struct engine *engine, int run_dirfd, struct error *e) {
     if (faccessat(run_dirfd, "journal", F_OK, 0) < 0)
         return 0; /* its monitor did it */
     int r = journal_undo(run_dirfd, "journal", e);
     if (r == 0)
-        own_cgroup_remove(arena_printf(&a, "/tare%s/x", engine->roots->tag));
+        remove_monitor_group(engine);
     return r;
 }
 
-/* Undoes what stands in the run directory, when nobody lives who would do it. 1: something was there. */
-static int heal_run_dir(struct heal *h, const char *id, struct error *e) {
+/* Taken by a command that was killed before it stood in the journal: it holds the pending entry no more, so nobody takes one now.
+ */
+static void give_back_leases(struct heal *h, const char *id, int run_dirfd) {
+    _cleanup_buf_ struct buf journal = BUF_INIT;
+    (void)fs_read_at(run_dirfd, "journal", JOURNAL_SIZE_MAX, &journal, NULL);
+    lease_forget(h->engine->roots, id, buf_text(&journal));
+    port_forget(h->engine->roots, id, buf_text(&journal));
+}
+
+/* Undoes what stands in the run directory, when nobody lives who would do it. 1: something was there; HEAL_ALIVE. */
+static int heal_run_dir(struct heal *h, const char *id, bool pending, struct error *e) {
     int runs = engine_run_dir(h->engine, e);
     _cleanup_fd_ int dir = runs < 0 ? -1 : openat(runs, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     _cleanup_fd_ int containers = openat(h->engine->roots->root_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -50,8 +74,10 @@ static int heal_run_dir(struct heal *h, const char *id, struct error *e) {
         return runs;
     if (dir < 0)
         return 0;
-    if (state_read(own, dir, &state, NULL) == 0 && (container_is_alive(&state) || state.monitor_pid > 0))
-        return 0;
+    if (pending && h->repair)
+        give_back_leases(h, id, dir);
+    if (state_monitor(dir) != 0 || (state_read(own, dir, &state, NULL) == 0 && container_is_alive(&state)))
+        return HEAL_ALIVE;
     if (faccessat(dir, "journal", F_OK, 0) < 0)
         return 0; /* ended in order */
     if (!h->repair)
@@ -64,16 +90,44 @@ static int heal_run_dir(struct heal *h, const char *id, struct error *e) {
     return r < 0 ? r : 1;
 }
 
+struct names {
+    struct engine *engine;
+    const char *id, *kept;
+};
+
+static int release_other(int dirfd _unused_, const char *name, void *arg, struct error *e _unused_) {
+    struct names *n = arg;
+    if (strcmp(name, n->kept) != 0)
+        name_release(n->engine, name, n->id);
+    return 0;
+}
+
+/* The record says which name it is to have. */
+static int finish_rename(struct engine *engine, const char *id, struct error *e) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    int names = engine_names_dir(engine, e);
+    int r = names < 0 ? names : container_open_id(engine, id, &a, &c, e);
+    if (r < 0)
+        return r;
+    struct names n = {engine, id, c.record.name};
+    (void)fs_each(names, ".", release_other, &n, NULL);
+    return container_journal_write(engine, &c, NULL, true, &a, e);
+}
+
 /* Of a command that was killed while it made or removed the container. */
 static int heal_own_dir(struct heal *h, const char *id, enum pending_kind kind, struct error *e) {
     int containers = engine_containers_dir(h->engine, e);
     _cleanup_fd_ int dir = containers < 0 ? -1 : openat(containers, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (containers < 0 || !h->repair)
         return containers < 0 ? containers : 0;
+    bool removed = kind == PENDING_REMOVE || kind == PENDING_RUN;
     bool complete = dir >= 0 && faccessat(dir, "config.json", F_OK, 0) == 0;
-    int r = dir >= 0 && (kind == PENDING_REMOVE || !complete) ? container_undo_creation(h->engine, id, dir, e) : 0;
+    int r = dir >= 0 && (removed || !complete) ? container_undo_creation(h->engine, id, dir, e) : 0;
+    if (r == 0 && kind == PENDING_CHANGE && complete)
+        r = finish_rename(h->engine, id, e);
     int runs = engine_run_dir(h->engine, e);
-    if (r == 0 && runs >= 0 && (kind == PENDING_REMOVE || dir < 0))
+    if (r == 0 && runs >= 0 && (removed || dir < 0))
         r = fs_remove_tree_at(runs, id, e);
     if (r < 0)
         return r;
@@ -90,8 +144,8 @@ static int heal_pending(int dirfd _unused_, const char *name, void *arg, struct 
     _cleanup_fd_ int fd = pending_seize(h->engine, name, &kind);
     if (fd < 0)
         return 0; /* its owner lives */
-    int r = heal_run_dir(h, name, &why);
-    if (r >= 0)
+    int r = heal_run_dir(h, name, true, &why);
+    if (r >= 0 && (r != HEAL_ALIVE || kind == PENDING_CHANGE))
         r = heal_own_dir(h, name, kind, &why);
     if (r < 0) {
         failed(h, r, &why);
@@ -106,10 +160,10 @@ static int heal_pending(int dirfd _unused_, const char *name, void *arg, struct 
 static int heal_run(int dirfd _unused_, const char *name, void *arg, struct error *e _unused_) {
     struct heal *h = arg;
     struct error why = ERROR_INIT;
-    int r = id_is_full(name) ? heal_run_dir(h, name, &why) : 0;
+    int r = id_is_full(name) ? heal_run_dir(h, name, false, &why) : 0;
     if (r < 0)
         failed(h, r, &why);
-    h->report->run_dirs += r > 0;
+    h->report->run_dirs += r == 1;
     return 0;
 }
 
@@ -137,6 +191,14 @@ static int empty_trash(int dirfd, const char *name, void *arg _unused_, struct e
     return 0;
 }
 
+/* Its maker holds the directory's lock. */
+static int reap_volume(int dirfd, const char *name, void *arg _unused_, struct error *e _unused_) {
+    _cleanup_fd_ int dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) == 0)
+        (void)fs_remove_tree_at(dirfd, name, NULL);
+    return 0;
+}
+
 int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, struct error *e) {
     struct heal_report report = {0};
     struct heal h = {.engine = engine, .repair = repair, .report = &report, .e = e};
@@ -146,8 +208,11 @@ int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, str
     (void)fs_each(pending, ".", heal_pending, &h, NULL);
     (void)fs_each(runs, ".", heal_run, &h, NULL);
     (void)fs_each(containers, ".", heal_container, &h, NULL);
-    if (repair)
+    if (repair) {
         (void)fs_each(engine->roots->root_fd, "trash", empty_trash, NULL, NULL);
+        (void)fs_each(engine->roots->root_fd, VOLUMES_UNFINISHED, reap_volume, NULL, NULL);
+        remove_monitor_group(engine);
+    }
     if (ret)
         *ret = report;
     return h.first;
@@ -162,6 +227,8 @@ void engine_heal_later(struct engine *engine) {
         (void)fs_each(pending, ".", heal_pending, &h, NULL);
     /* What a killed command had put there: usually nothing. Others may be at the same entry; whoever comes second finds it gone. */
     (void)fs_each(engine->roots->root_fd, "trash", empty_trash, NULL, NULL);
+    remove_monitor_group(engine);
+    (void)fs_each(engine->roots->root_fd, VOLUMES_UNFINISHED, reap_volume, NULL, NULL);
     if (report.undone)
         log_info("healed %u unfinished operations", report.undone);
 }

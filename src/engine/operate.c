@@ -11,6 +11,7 @@
 #include "engine/connect.h"
 #include "engine/create.h"
 #include "engine/heal.h"
+#include "engine/hold.h"
 #include "engine/launch.h"
 #include "engine/pending.h"
 #include "engine/start.h"
@@ -201,27 +202,18 @@ int container_restart(struct engine *engine, struct container *c, int signo, int
     if (r < 0)
         return r;
     const struct start_options o = START_OPTIONS_INIT;
-    return engine_start(engine, c, &o, a, &started, e);
+    r = engine_start(engine, c, &o, a, &started, e);
+    if (r == -EALREADY) { /* somebody else did it meanwhile */
+        error_release(e);
+        return 0;
+    }
+    return r;
 }
 
 /* --- rm, rename ------------------------------------------------------------------------------------------------------------ */
 
-/* The monitor of a container that has ended is still clearing up: until it has gone, the run journal is its own. */
-static int await_monitor(const struct container *c, struct error *e) {
-    struct container_state state;
-    int r = container_state(c, &state, e);
-    if (r < 0 || state.monitor_pid <= 0)
-        return r;
-    _cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, state.monitor_pid, 0);
-    if (pidfd >= 0 && wait_pidfd(pidfd, KILL_WAIT_MS) == -ETIMEDOUT)
-        return error_set(e, -EBUSY, "container %.12s has ended, but its monitor (process %d) has not", c->id, state.monitor_pid);
-    return 0;
-}
-
 static int remove_now(struct engine *engine, struct container *c, bool volumes, struct error *e) {
-    int r = await_monitor(c, e);
-    if (r == 0 && c->run_dirfd >= 0)
-        r = undo_run_journal(engine, c->run_dirfd, e);
+    int r = c->run_dirfd >= 0 ? undo_run_journal(engine, c->run_dirfd, e) : 0;
     for (size_t i = 0; i < c->record.mounts.n; i++) {
         const struct mount_point *m = LIST_AT(struct mount_point, &c->record.mounts, i);
         if (strcmp(m->type, "volume") == 0 && m->name)
@@ -248,16 +240,17 @@ static int remove_now(struct engine *engine, struct container *c, bool volumes, 
 }
 
 static int stop_and_remove(struct engine *engine, struct container *c, const char *name_or_id, bool force, bool volumes,
-                           int pending, struct error *e) {
-    struct container_state state;
-    int r = container_state(c, &state, e);
-    if (r == 0 && (container_is_alive(&state) || state.status == STATUS_RESTARTING)) {
+                           int pending, struct container_state state, struct error *e) {
+    int r = 0;
+    if (container_is_alive(&state) || state.status == STATUS_RESTARTING) {
         if (!force)
             r = error_set(e, -EBUSY,
                           "cannot remove container \"%s\": container is %s: stop the container before removing or force remove",
                           name_or_id, status_text(state.status));
         else
             r = container_stop(engine, c, SIGKILL, 0, e);
+        if (r == 0)
+            r = container_settled(c, &state, e);
     }
     if (r == 0)
         r = pending_become(pending, PENDING_REMOVE, e);
@@ -267,26 +260,24 @@ static int stop_and_remove(struct engine *engine, struct container *c, const cha
 int container_remove(struct engine *engine, const char *name_or_id, bool force, bool volumes, struct error *e) {
     _cleanup_container_ struct container c = CONTAINER_INIT;
     struct arena a = ARENA_INIT;
+    struct container_state state;
     int pending, r = container_open(engine, name_or_id, &a, &c, e);
     if (r == 0) {
-        r = pending = pending_begin(engine, c.id, PENDING_STOP, e);
+        r = pending = container_hold(engine, &c, PENDING_STOP, &a, &state, e);
         if (pending >= 0)
-            r = stop_and_remove(engine, &c, name_or_id, force, volumes, pending, e);
+            r = stop_and_remove(engine, &c, name_or_id, force, volumes, pending, state, e);
         pending_end(engine, c.id, pending);
     }
     arena_release(&a);
     return r;
 }
 
-int container_rename(struct engine *engine, struct container *c, const char *name, struct arena *a, struct error *e) {
+static int rename_held(struct engine *engine, struct container *c, const char *name, struct arena *a, struct error *e) {
     const char *old = c->record.name;
-    int r = name_check("container name", name, e);
-    if (r < 0)
-        return r;
     if (strcmp(old, name) == 0)
         return error_set(e, -EINVAL, "Renaming a container with the same name as its current name");
     /* Both names stand in the journal while both may be taken. */
-    r = container_journal_write(engine, c, name, true, a, e);
+    int r = container_journal_write(engine, c, name, true, a, e);
     if (r == 0)
         r = name_take(engine, name, c->id, e);
     if (r < 0)
@@ -301,4 +292,17 @@ int container_rename(struct engine *engine, struct container *c, const char *nam
     (void)container_journal_write(engine, c, NULL, true, a, NULL);
     container_event(engine, &c->record, "rename", NULL);
     return 0;
+}
+
+int container_rename(struct engine *engine, struct container *c, const char *name, struct arena *a, struct error *e) {
+    struct container_state state;
+    int r = name_check("container name", name, e);
+    if (r < 0)
+        return r;
+    int pending = container_hold(engine, c, PENDING_CHANGE, a, &state, e);
+    if (pending < 0)
+        return pending;
+    r = rename_held(engine, c, name, a, e);
+    pending_end(engine, c->id, pending);
+    return r;
 }

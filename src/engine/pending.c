@@ -1,14 +1,14 @@
 #include "engine/pending.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/lock.h"
 
-#define TRIES   50 /* a healer holds a dead entry for as long as its undoing takes; a new one, for an instant */
-#define WAIT_NS 2000000
+#define WAIT_MAX_MS 10000 /* for a start or a removal; a healer holds a dead entry for as long as its undoing takes */
+#define PAUSE_MS    2
 
 static bool still_named(int dir, const char *id, int fd) {
     struct stat named, held;
@@ -38,19 +38,20 @@ int pending_become(int fd, enum pending_kind kind, struct error *e) {
 }
 
 int pending_begin(struct engine *engine, const char *id, enum pending_kind kind, struct error *e) {
-    const struct timespec pause = {.tv_nsec = WAIT_NS};
     int dir = engine_pending_dir(engine, e);
     if (dir < 0)
         return dir;
     _cleanup_fd_ int fd = -1;
-    for (int i = 0; i < TRIES && (fd = open_locked(dir, id, O_CREAT)) == -EAGAIN; i++)
-        nanosleep(&pause, NULL);
+    for (int waited = 0; (fd = open_locked(dir, id, O_CREAT)) == -EAGAIN && waited < WAIT_MAX_MS; waited += PAUSE_MS)
+        (void)poll(NULL, 0, PAUSE_MS);
     if (fd == -EAGAIN)
         return error_set(e, -EBUSY, "another command is working on container %.12s", id);
     if (fd < 0)
         return error_errno(e, fd, "begin work on container %.12s", id);
     if (kind == PENDING_START && kind_of(fd) == PENDING_REMOVE)
         return error_set(e, -EBUSY, "removal of container %.12s was cut short: it cannot be started any more", id);
+    if (kind == PENDING_CHANGE && kind_of(fd) && kind_of(fd) != PENDING_CHANGE)
+        return -ESTALE;
     int r = pending_become(fd, kind, e);
     return r < 0 ? r : TAKE_FD(fd);
 }

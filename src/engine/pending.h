@@ -10,13 +10,16 @@
 
 /* What to do when the maker is dead. The letter stands in the file; none yet: nothing had been done. */
 enum pending_kind {
+    PENDING_RUN = 'u',    /* `run --rm` that has not started yet: undone, and removed */
     PENDING_CREATE = 'c', /* without config.json the container is undone */
     PENDING_START = 's',  /* the run directory is undone */
     PENDING_STOP = 'e',   /* the same: it is stopped, to be removed then */
     PENDING_REMOVE = 'r', /* the removal is carried on */
+    PENDING_CHANGE = 'm', /* its record is changed: names that the record does not have are given back */
 };
 
-/* Returns the descriptor that holds it. -EBUSY: another command works on the container. One that is dead is taken over. */
+/* Returns the descriptor that holds it; waits for another command, up to 10 s (then -EBUSY). One that is dead is taken over; for
+ * PENDING_CHANGE it must have been healed before: -ESTALE. */
 int pending_begin(struct engine *engine, const char *id, enum pending_kind kind, struct error *e);
 /* The operation goes on to something else. */
 int pending_become(int fd, enum pending_kind kind, struct error *e);

@@ -8,6 +8,8 @@
 #include "base/fs.h"
 #include "base/kernel.h"
 #include "engine/create.h"
+#include "engine/heal.h"
+#include "engine/hold.h"
 #include "engine/launch.h"
 #include "engine/pending.h"
 #include "engine/start_network.h"
@@ -26,7 +28,7 @@ static int make_run_dir(struct engine *engine, struct container *c, struct error
         return dir;
     if (c->run_dirfd >= 0) {
         /* Left by an earlier run: what its monitor could not undo is undone now. */
-        int r = journal_undo(c->run_dirfd, "journal", e);
+        int r = undo_run_journal(engine, c->run_dirfd, e);
         if (r < 0)
             return r;
         c->run_dirfd = fd_close(c->run_dirfd);
@@ -115,9 +117,9 @@ static int write_run_journal(const struct engine *engine, const struct container
     for (size_t i = 0; i < x->attachments.n; i++) {
         const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
         for (size_t k = 0; k < n->leases.n; k++)
-            journal_add(&j, JOURNAL_UNLINK, n->leases.v[k]);
+            journal_add(&j, JOURNAL_LEASE, n->leases.v[k], c->id);
     }
-    ports_journal(engine, x, a, &j);
+    ports_journal(engine, c, x, &j);
     cgroup_plan_dirs(&x->layout, x->cgroup, a, &groups);
     for (size_t i = 0; i < groups.n; i++)
         journal_add(&j, JOURNAL_CGROUP, groups.v[i]);
@@ -199,7 +201,8 @@ static void reap(const struct engine *engine, const char *id) {
 
 int engine_start(struct engine *engine, struct container *c, const struct start_options *o, struct arena *a,
                  struct monitor_conn *ret, struct error *e) {
-    int fd = pending_begin(engine, c->id, PENDING_START, e);
+    struct container_state state;
+    int fd = c->pending_fd >= 0 ? TAKE_FD(c->pending_fd) : container_hold(engine, c, PENDING_START, a, &state, e);
     if (fd < 0)
         return fd;
     int r = start_locked(engine, c, o, a, ret, e);

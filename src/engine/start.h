@@ -20,7 +20,7 @@ struct start_options {
     { .explain_fd = -1 }
 
 /* Starts it. On failure nothing of the start is left; the container itself stays (or goes, with --rm). error.status is 125, 126 or
- * 127. */
+ * 127. -EALREADY: it runs. */
 int engine_start(struct engine *engine, struct container *c, const struct start_options *o, struct arena *a,
                  struct monitor_conn *ret, struct error *e);
 

@@ -66,16 +66,17 @@ int ports_take(struct engine *engine, const struct container *c, struct arena *a
     return port_publish(engine->roots, c->id, c->record.name, &mappings, n, a, &x->ports, e);
 }
 
-void ports_journal(const struct engine *engine, const struct start_context *x, struct arena *a, struct journal *j) {
+/* Undone from the last line to the first: the elements, while the record says whose port it is, then the record. */
+void ports_journal(const struct engine *engine, const struct container *c, const struct start_context *x, struct journal *j) {
     char table[FIREWALL_TABLE_MAX], text[NFT_ELEMENT_TEXT_MAX];
-    struct list elements = {0};
     firewall_table_name(engine->roots, table);
-    for (size_t i = 0; i < x->ports.n; i++)
-        journal_add(j, JOURNAL_UNLINK, LIST_AT(struct published_port, &x->ports, i)->record);
-    port_elements(&x->ports, a, &elements);
-    for (size_t i = 0; i < elements.n; i++) {
-        nft_element_format(LIST_AT(struct nft_element, &elements, i), text);
-        journal_add(j, JOURNAL_NFT, table, text);
+    for (size_t i = 0; i < x->ports.n; i++) {
+        const struct published_port *p = LIST_AT(struct published_port, &x->ports, i);
+        journal_add(j, JOURNAL_LEASE, p->record, c->id);
+        for (size_t k = 0; k < p->n_elements; k++) {
+            nft_element_format(&p->elements[k], text);
+            journal_add(j, JOURNAL_PORT, p->record, c->id, table, text);
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "engine/hold.h"
 #include "engine/launch.h"
 #include "engine/spec.h"
 
@@ -251,25 +252,33 @@ static int tell_monitor(const struct container *c, const struct restart_rule *ru
     return r < 0 ? r : monitor_update_restart(&conn, restart_policy_of(rule), (uint32_t)rule->maximum_retry_count, e);
 }
 
-int container_update(struct engine *engine, struct container *c, const struct host_config *changes, struct arena *a,
-                     struct error *e) {
+static int update_held(struct engine *engine, struct container *c, const struct host_config *changes, bool alive, struct arena *a,
+                       struct error *e) {
     struct host_config merged = c->record.host;
-    struct container_state state;
-    int r = container_state(c, &state, e);
+    int r = 0;
 
-    if (r < 0)
-        return r;
     merge_limits(&merged, changes);
     if (merged.memory > 0 && merged.memory_swap > 0 && merged.memory_swap < merged.memory)
         return error_set(
             e, -EINVAL, "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time");
-    if (container_is_alive(&state)) {
+    if (alive)
         r = apply_limits(engine, c, &merged, a, e);
-        if (r == 0 && changes->restart.name && *changes->restart.name)
-            r = tell_monitor(c, &changes->restart, e);
-        if (r < 0)
-            return error_wrap(e, r, "Cannot update container %s", c->id);
-    }
+    if (r == 0 && alive && changes->restart.name && *changes->restart.name)
+        r = tell_monitor(c, &changes->restart, e);
+    if (r < 0)
+        return error_wrap(e, r, "Cannot update container %s", c->id);
     c->record.host = merged;
     return container_record_write(c, true, e);
+}
+
+int container_update(struct engine *engine, struct container *c, const struct host_config *changes, struct arena *a,
+                     struct error *e) {
+    struct container_state state;
+    int pending = container_hold(engine, c, PENDING_CHANGE, a, &state, e), r;
+
+    if (pending < 0)
+        return pending;
+    r = update_held(engine, c, changes, container_is_alive(&state), a, e);
+    pending_end(engine, c->id, pending);
+    return r;
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -12,7 +13,8 @@
 #include "engine/copy_tree.h"
 #include "engine/rootfs.h"
 
-#define VOLUME_JSON_MAX ((size_t)1 << 20)
+#define VOLUME_JSON_MAX  ((size_t)1 << 20)
+#define UNFINISHED_TRIES 10
 
 static const struct json_field volume_fields[] = {
     JSON_FIELD(struct volume, created_at, "CreatedAt", JSON_STR, 0),
@@ -103,23 +105,46 @@ static bool same_map(const struct map *a, const struct map *b) {
     return true;
 }
 
-/* Everything of a new volume below a temporary name. ret: its name in volumes/. */
-static int make_temporary(int volumes, const struct volume *v, char temporary[80], struct error *e) {
-    _cleanup_buf_ struct buf json = BUF_INIT;
+/* A new directory in `unfinished`, locked: so that a healer, who may meet it before the lock, cannot take it away unseen. */
+static int make_locked(int unfinished, const char *name, struct error *e) {
     _cleanup_fd_ int dir = -1;
-    char id[ID_LENGTH + 1];
-    int r = id_new(id);
+    struct stat named, held;
 
+    if (mkdirat(unfinished, name, 0701) < 0)
+        return error_errno(e, -errno, "create a directory for the volume");
+    dir = openat(unfinished, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB) < 0 || fstat(dir, &held) < 0 ||
+        fstatat(unfinished, name, &named, AT_SYMLINK_NOFOLLOW) < 0 || named.st_ino != held.st_ino)
+        return -EAGAIN;
+    return TAKE_FD(dir);
+}
+
+/* Everything of a new volume, below a name that is not its own yet. ret: its directory, locked. */
+static int make_unfinished(int unfinished, const struct volume *v, char name[ID_LENGTH + 1], struct error *e) {
+    _cleanup_buf_ struct buf json = BUF_INIT;
+    _cleanup_fd_ int dir = -EAGAIN;
+    int r = 0;
+
+    for (int tries = 0; r == 0 && dir == -EAGAIN && tries < UNFINISHED_TRIES; tries++) {
+        r = id_new(name);
+        if (r == 0)
+            dir = make_locked(unfinished, name, e);
+    }
     if (r < 0)
         return error_errno(e, r, "make a random name");
-    (void)snprintf(temporary, 80, ".tmp-%s", id);
-    if (mkdirat(volumes, temporary, 0701) < 0)
-        return error_errno(e, -errno, "create a directory for the volume");
-    dir = openat(volumes, temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir < 0 || mkdirat(dir, "_data", 0755) < 0 || fchmodat(dir, "_data", 0755, 0) < 0 || mkdirat(dir, "users", 0700) < 0)
+    if (dir < 0)
+        return dir == -EAGAIN ? error_errno(e, dir, "create a directory for the volume") : dir;
+    if (mkdirat(dir, "_data", 0755) < 0 || fchmodat(dir, "_data", 0755, 0) < 0 || mkdirat(dir, "users", 0700) < 0)
         return error_errno(e, -errno, "create the volume's directories");
     json_encode(&volume_table, v, 0, &json);
-    return fs_replace_at(dir, "volume.json", json.data, json.size, 0600, FS_SYNC, e);
+    r = fs_replace_at(dir, "volume.json", json.data, json.size, 0600, FS_SYNC, e);
+    return r < 0 ? r : TAKE_FD(dir);
+}
+
+static int unfinished_dir(const struct roots *roots, struct error *e) {
+    if (mkdirat(roots->root_fd, VOLUMES_UNFINISHED, 0700) < 0 && errno != EEXIST)
+        return error_errno(e, -errno, "create %s/" VOLUMES_UNFINISHED, roots->root);
+    return fs_open_dir(roots->root_fd, VOLUMES_UNFINISHED, e);
 }
 
 static int take_existing(const struct roots *roots, const char *name, const struct map *options, struct arena *a,
@@ -136,8 +161,8 @@ static int take_existing(const struct roots *roots, const char *name, const stru
 int volume_create(const struct roots *roots, const char *name, const char *driver, const struct map *options,
                   const struct map *labels, struct arena *a, struct volume *ret, struct error *e) {
     struct volume v = {.driver = "local", .scope = "local", .anonymous = !name};
-    char id[ID_LENGTH + 1], temporary[80], created[TIME_TEXT_MAX];
-    _cleanup_fd_ int volumes = -1;
+    char id[ID_LENGTH + 1], temporary[ID_LENGTH + 1] = "", created[TIME_TEXT_MAX];
+    _cleanup_fd_ int volumes = -1, unfinished = -1, dir = -1;
     int r = name ? 0 : id_new(id);
 
     if (r < 0)
@@ -166,17 +191,17 @@ int volume_create(const struct roots *roots, const char *name, const char *drive
         return volumes;
     if (faccessat(volumes, v.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return take_existing(roots, v.name, options, a, ret, e);
-    r = make_temporary(volumes, &v, temporary, e);
-    if (r < 0) {
-        (void)fs_remove_tree_at(volumes, temporary, NULL);
-        return error_wrap(e, r, "create %s", v.name);
-    }
-    if (syscall(SYS_renameat2, volumes, temporary, volumes, v.name, 1 /* RENAME_NOREPLACE */) < 0) {
+    unfinished = unfinished_dir(roots, e);
+    if (unfinished < 0)
+        return unfinished;
+    r = dir = make_unfinished(unfinished, &v, temporary, e);
+    if (r >= 0 && syscall(SYS_renameat2, unfinished, temporary, volumes, v.name, 1 /* RENAME_NOREPLACE */) < 0)
         r = -errno;
-        (void)fs_remove_tree_at(volumes, temporary, NULL);
-        if (r == -EEXIST)
+    if (r < 0) {
+        (void)fs_remove_tree_at(unfinished, temporary, NULL);
+        if (dir >= 0 && r == -EEXIST)
             return take_existing(roots, v.name, options, a, ret, e);
-        return error_errno(e, r, "create %s", v.name);
+        return dir < 0 ? error_wrap(e, r, "create %s", v.name) : error_errno(e, r, "create %s", v.name);
     }
     if (fsync(volumes) < 0)
         return error_errno(e, -errno, "sync %s/volumes", roots->root);

@@ -13,6 +13,9 @@
 #include "base/roots.h"
 #include "model/oci_spec.h"
 
+/* Below the data root: volumes that are being made, each locked (flock) by its maker; one that is not is a killed command's. */
+#define VOLUMES_UNFINISHED "volumes/.new"
+
 struct volume {
     const char *name;
     const char *driver;     /* "local" */

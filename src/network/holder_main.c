@@ -1,4 +1,5 @@
 /* tare-net: see network/holder_process.h. */
+#include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -10,7 +11,7 @@
 
 #define PORTS_MAX       8192
 #define ENTER_TRIES_MAX 50
-#define ENTER_PAUSE_US  10000
+#define ENTER_PAUSE_MS  10
 
 struct holder {
     int *fds; /* every socket, in order */
@@ -67,10 +68,14 @@ static bool receive(struct holder *h) {
     return true;
 }
 
-/* We are started before the container: the first one of these roots makes the group that ours lies in a moment later. */
+/* We are started before the container: the first one of these roots makes the group that ours lies in a moment later; or its start
+ * fails before, and our connection ends. */
 static void leave_caller(const char *cgroup) {
+    struct pollfd end = {.fd = HOLDER_FD, .events = POLLRDHUP};
+
     for (int i = 0; own_cgroup_enter(cgroup) == -ENOENT && i < ENTER_TRIES_MAX; i++)
-        (void)usleep(ENTER_PAUSE_US);
+        if (poll(&end, 1, ENTER_PAUSE_MS) > 0)
+            return;
 }
 
 /* It copies bytes between sockets and needs nothing for that. */
@@ -84,17 +89,20 @@ static void drop_privileges(void) {
 }
 
 int main(int argc, char **argv) {
+    const char *cgroup = argc > 1 ? argv[1] : NULL;
     struct holder h = {0};
     int r;
 
-    leave_caller(argc > 1 ? argv[1] : NULL);
+    leave_caller(cgroup);
     drop_privileges();
     while (receive(&h))
         ;
     r = relay_serve(HOLDER_FD, h.listeners, h.n_listeners, NULL);
-    /* The ports first, then the connection, whose end tells the monitor that they are free. */
+    /* The ports and the group first, then the connection, whose end tells the monitor that we are out. The files of the group are
+     * root's own, as we are: no capability is needed. */
     for (size_t i = 0; i < h.n_fds; i++)
         (void)fd_close(h.fds[i]);
+    own_cgroup_leave(cgroup);
     (void)fd_close(HOLDER_FD);
     return r < 0;
 }

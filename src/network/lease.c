@@ -1,6 +1,7 @@
 #include "network/lease.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -174,4 +175,51 @@ int lease_list(const struct roots *roots, const char *network, struct arena *a, 
         return 0;
     }
     return r;
+}
+
+/* --- of a killed command ----------------------------------------------------------------------------------------------------- */
+
+struct forgetting {
+    const char *id, *but, *prefix; /* prefix: the directory's absolute path with its slash */
+    char separator;
+};
+
+static int forget_entry(int dirfd, const char *name, void *arg, struct error *e _unused_) {
+    const struct forgetting *f = arg;
+    char text[RECORD_MAX + 1], path[PATH_MAX];
+    size_t n = strlen(f->id);
+
+    if (name[0] == '.' || record_read(dirfd, name, text) < 0 || strncmp(text, f->id, n) != 0 || text[n] != f->separator)
+        return 0;
+    /* A path ends at a tab there: its arguments follow. */
+    if (snprintf(path, sizeof(path), "%s%s\t", f->prefix, name) < (int)sizeof(path) && !strstr(f->but, path))
+        (void)unlinkat(dirfd, name, 0);
+    return 0;
+}
+
+void lease_forget_in(const struct roots *roots, const char *directory, char separator, const char *container_id, const char *but) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct forgetting f = {container_id, but, arena_printf(&a, "%s/%s/", roots->run_root, directory), separator};
+
+    (void)fs_each(roots->run_fd, directory, forget_entry, &f, NULL);
+}
+
+struct forgetting_all {
+    const struct roots *roots;
+    const char *id, *but;
+};
+
+static int forget_network(int dirfd _unused_, const char *name, void *arg, struct error *e _unused_) {
+    const struct forgetting_all *f = arg;
+    char directory[16 + NAME_MAX_LENGTH];
+
+    (void)snprintf(directory, sizeof(directory), "leases/%.*s", NAME_MAX_LENGTH, name);
+    lease_forget_in(f->roots, directory, '|', f->id, f->but);
+    return 0;
+}
+
+void lease_forget(const struct roots *roots, const char *container_id, const char *but) {
+    struct forgetting_all f = {roots, container_id, but};
+
+    (void)fs_each(roots->run_fd, "leases", forget_network, &f, NULL);
 }

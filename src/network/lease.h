@@ -32,5 +32,10 @@ struct lease {
 };
 /* All leases of a network (struct lease), unordered. An absent directory is an empty list. */
 int lease_list(const struct roots *roots, const char *network, struct arena *a, struct list *ret, struct error *e);
+/* Gives back what the owner has in any network and `but` (a journal's text; it names paths) does not name: for the owner's healer.
+ */
+void lease_forget(const struct roots *roots, const char *container_id, const char *but);
+/* The same for the links of one directory of the run root, whose text begins with the id and the separator. */
+void lease_forget_in(const struct roots *roots, const char *directory, char separator, const char *container_id, const char *but);
 /* Whether the owner has a run directory or a pending operation. */
 bool lease_owner_exists(const struct roots *roots, const char *container_id);

@@ -34,7 +34,7 @@ struct network_attachment {
     uint32_t ip_prefix, ip6_prefix;
     struct strs aliases;
     bool internal;      /* no way out: name queries are not forwarded either */
-    struct strs leases; /* absolute paths: one JOURNAL_UNLINK each in the RUN journal, written before the first step */
+    struct strs leases; /* absolute paths: one JOURNAL_LEASE each in the RUN journal, written before the first step */
 };
 
 /* Takes addresses for the container and makes sure that the network's bridge and the nftables table are there (one cheap look; put

@@ -118,6 +118,10 @@ int port_list(const struct roots *roots, struct arena *a, struct list *ret, stru
     return r < 0 ? error_wrap(e, r, "list published ports") : 0;
 }
 
+void port_forget(const struct roots *roots, const char *container_id, const char *but) {
+    lease_forget_in(roots, DIRECTORY, '/', container_id, but);
+}
+
 /* --- elements ------------------------------------------------------------------------------------------------------------------
  */
 

@@ -20,8 +20,8 @@ struct published_port {
     int fd4, fd6;                       /* bound sockets, -1 = none; the caller owns them. fd6 listens when it is a TCP relay */
     bool relay;
     uint8_t n_elements;
-    struct nft_element elements[2]; /* to be added by a plan step: nft_elements_add(table, …); JOURNAL_NFT each */
-    const char *record;             /* absolute path: JOURNAL_UNLINK */
+    struct nft_element elements[2]; /* to be added by a plan step: nft_elements_add(table, …); JOURNAL_PORT each */
+    const char *record;             /* absolute path: JOURNAL_LEASE */
 };
 
 /* Takes host ports for the mappings (struct port_mapping). *ret: struct published_port. On failure nothing stays taken. -EADDRINUSE
@@ -39,6 +39,9 @@ void port_close(const struct list *published);
 void port_elements(const struct list *published, struct arena *a, struct list *ret);
 /* Adds the elements of all recorded ports to the (new) table. */
 int port_restore_elements(const struct roots *roots, struct arena *a, struct error *e);
+
+/* Gives back the records of the owner that `but` (a journal's text) does not name: for the owner's healer. */
+void port_forget(const struct roots *roots, const char *container_id, const char *but);
 
 struct port_record {
     uint8_t protocol;

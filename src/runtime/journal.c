@@ -15,7 +15,7 @@
 #define JOURNAL_WORD      "tare-journal "
 #define JOURNAL_END       "end\n"
 #define JOURNAL_MAX       ((size_t)4 << 20) /* bytes */
-#define JOURNAL_ARGS      3
+#define JOURNAL_ARGS      4
 #define CGROUP_TIMEOUT_MS 2000 /* for killed processes to be gone */
 
 /* ---- Operations: what each undoes. All of them take what is gone already for done. ---- */
@@ -43,6 +43,19 @@ static int undo_name(char *const arg[JOURNAL_ARGS], struct error *e) {
     return fs_unlink_at(AT_FDCWD, arg[0], e);
 }
 
+/* The text of a lease or of a port's record begins with its owner's id, behind which a separator stands. */
+static bool is_owned(const char *path, const char *owner) {
+    char text[PATH_MAX];
+    size_t n = strlen(owner);
+    ssize_t got = readlink(path, text, sizeof(text));
+
+    return got > (ssize_t)n && memcmp(text, owner, n) == 0 && (text[n] == '|' || text[n] == '/');
+}
+
+static int undo_lease(char *const arg[JOURNAL_ARGS], struct error *e) {
+    return is_owned(arg[0], arg[1]) ? fs_unlink_at(AT_FDCWD, arg[0], e) : 0;
+}
+
 static int undo_rmdir(char *const arg[JOURNAL_ARGS], struct error *e) {
     if (rmdir(arg[0]) == 0 || errno == ENOENT)
         return 0;
@@ -67,11 +80,19 @@ static int undo_link(char *const arg[JOURNAL_ARGS], struct error *e) {
     return link_delete(arg[0], e);
 }
 
-static int undo_nft(char *const arg[JOURNAL_ARGS], struct error *e) {
+static int element_delete(const char *table, const char *text, struct error *e) {
     struct nft_element element;
-    int r = nft_element_parse(arg[1], &element, e);
+    int r = nft_element_parse(text, &element, e);
 
-    return r < 0 ? r : nft_elements_delete(arg[0], &element, 1, e);
+    return r < 0 ? r : nft_elements_delete(table, &element, 1, e);
+}
+
+static int undo_nft(char *const arg[JOURNAL_ARGS], struct error *e) {
+    return element_delete(arg[0], arg[1], e);
+}
+
+static int undo_port(char *const arg[JOURNAL_ARGS], struct error *e) {
+    return is_owned(arg[0], arg[1]) ? element_delete(arg[2], arg[3], e) : 0;
 }
 
 static int undo_umount(char *const arg[JOURNAL_ARGS], struct error *e) {
@@ -90,7 +111,8 @@ static const struct operation {
     [JOURNAL_NAME] = {"name", 2, true, undo_name},       [JOURNAL_RMDIR] = {"rmdir", 1, true, undo_rmdir},
     [JOURNAL_TREE] = {"tree", 1, true, undo_tree},       [JOURNAL_TRASH] = {"trash", 3, true, undo_trash},
     [JOURNAL_LINK] = {"link", 1, false, undo_link},      [JOURNAL_NFT] = {"nft", 2, false, undo_nft},
-    [JOURNAL_UMOUNT] = {"umount", 1, true, undo_umount},
+    [JOURNAL_UMOUNT] = {"umount", 1, true, undo_umount}, [JOURNAL_LEASE] = {"lease", 2, true, undo_lease},
+    [JOURNAL_PORT] = {"port", 4, true, undo_port},
 };
 
 /* ---- Writing ---- */
@@ -140,14 +162,23 @@ int journal_write(int dirfd, const char *name, const struct journal *j, bool las
     return r < 0 ? error_wrap(e, r, "write the undo journal") : 0;
 }
 
-/* Lines whose last argument is `without` stay behind. */
-static void copy_lines(struct buf *to, const char *from, const char *end, const char *without) {
-    const size_t n = without ? strlen(without) : 0;
+static bool has_argument(const char *line, size_t size, const char *text) {
+    const size_t n = strlen(text);
 
+    for (const char *at = line; (at = memchr(at, '\t', (size_t)(line + size - at))) != NULL;) {
+        at++;
+        if ((size_t)(line + size - at) > n && memcmp(at, text, n) == 0 && (at[n] == '\t' || at[n] == '\n'))
+            return true;
+    }
+    return false;
+}
+
+/* Lines that have the argument `without` stay behind. */
+static void copy_lines(struct buf *to, const char *from, const char *end, const char *without) {
     for (const char *line = from; line < end;) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
         const size_t size = newline ? (size_t)(newline + 1 - line) : (size_t)(end - line);
-        const bool drop = n && size > n + 2 && line[size - n - 2] == '\t' && strncmp(line + size - n - 1, without, n) == 0;
+        const bool drop = without && has_argument(line, size, without);
 
         if (!drop)
             buf_add(to, line, size);

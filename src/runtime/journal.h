@@ -13,11 +13,15 @@ enum journal_op {
     JOURNAL_CGROUP, /* absolute directory: kill what is left in it and below, remove it */
     JOURNAL_UNLINK, /* absolute path of a file of the engine's own */
     JOURNAL_NAME,   /* absolute path of a symbolic link, its text: unlinked only while it says that (a name that one holds) */
+    JOURNAL_LEASE,  /* absolute path of a symbolic link, its owner: unlinked only while its text begins with the owner (addresses,
+                       ports: what is given back half may be another's when the undoing is done again) */
     JOURNAL_RMDIR,  /* absolute path of an empty directory of the engine's own */
     JOURNAL_TREE,   /* absolute path: removed with everything below */
     JOURNAL_TRASH,  /* absolute path, absolute directory of the trash, name there: renamed into it (reaped later by anybody) */
     JOURNAL_LINK,   /* name of a network interface */
     JOURNAL_NFT,    /* table, element as nft_element_format() writes it: taken out of a set of tare's own table */
+    JOURNAL_PORT,   /* record of a port (see JOURNAL_LEASE; stands in an earlier line), its owner, table, element: as JOURNAL_NFT,
+                       while   the record is the owner's */
     JOURNAL_UMOUNT, /* absolute path: unmounted (lazily) */
     JOURNAL_OP_COUNT,
 };
@@ -37,7 +41,7 @@ void journal_append(struct journal *j, const struct journal *other);
 
 /* Writes the journal as `name` in dirfd; `lasting`: to the disk (the container's own directory), else it may die with the boot. */
 int journal_write(int dirfd, const char *name, const struct journal *j, bool lasting, struct error *e);
-/* Changes a journal that is there: adds lines (NULL: none), drops those that end in the argument `without` (NULL: none; one without
+/* Changes a journal that is there: adds lines (NULL: none), drops those that have the argument `without` (NULL: none; one without
  * tabs and such). -ENOENT: there is none, the run is over. */
 int journal_change(int dirfd, const char *name, const struct journal *more, const char *without, struct error *e);
 /* Undoes `name` in reverse order, then removes it. Absent = done. Goes on past what fails and returns the first failure; the

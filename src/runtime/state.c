@@ -245,10 +245,10 @@ static enum life payload_life(const struct container_state *s, int *ret_wait_sta
     return st.state == 'Z' || st.state == 'X' ? LIFE_ZOMBIE : LIFE_LIVES;
 }
 
-static bool has_monitor(int run_dirfd) {
-    _cleanup_fd_ int fd = openat(run_dirfd, STATE_LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+pid_t state_monitor(int run_dirfd) {
+    _cleanup_fd_ int fd = run_dirfd < 0 ? -1 : openat(run_dirfd, STATE_LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
-    return fd >= 0 && lock_owner(fd) != 0;
+    return fd < 0 ? 0 : lock_owner(fd);
 }
 
 static int read_one(int dirfd, struct container_state *ret, struct error *e) {
@@ -295,7 +295,7 @@ static void correct(int run_dirfd, struct container_state *s) {
         s->pid = 0;
         return;
     }
-    if (has_monitor(run_dirfd))
+    if (state_monitor(run_dirfd) != 0)
         return;
     s->monitor_pid = 0;
     if (s->status == STATUS_RESTARTING) { /* ended as the file says; nobody is left to start it again */

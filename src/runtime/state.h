@@ -54,6 +54,9 @@ struct container_state {
 int state_read(int container_dirfd, int run_dirfd, struct container_state *ret, struct error *e);
 /* The file of the run directory as it is, unchecked: for a monitor that takes over. -ENOENT. */
 int state_read_claim(int run_dirfd, struct container_state *ret, struct error *e);
+/* Who holds the record lock: the monitor, also while it starts the container or clears up behind it (the state then claims no
+ * life). 0: nobody; -1: one whose number is not seen from here. */
+pid_t state_monitor(int run_dirfd);
 /* For the monitor (and for healing, under the record lock): replaces the file in dirfd. */
 int state_write(int dirfd, const struct container_state *s, struct error *e);
 

@@ -7,7 +7,9 @@
  * whose program is called tare… count; what they execute otherwise (the container's own program) is let go. Exit status of -k: 0
  * the kill happened, 3 it did not (the command took another way). Standard output of the command is thrown away with -k.
  *
- * After the kill the other processes go on until the command has ended and 3 s are over, or none is left; then all are let go. */
+ * After the kill the other processes go on until the command has ended and all are at rest (or 3 s are over, or none is left); then
+ * they are let go. Without a kill, and for -l, the rest has to be longer: a monitor does a part of its work a moment after the
+ * start. */
 #include <errno.h>
 #include <linux/ptrace.h>
 #include <signal.h>
@@ -129,29 +131,32 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+#define END_MAX_S    3.0
+#define REST_S       0.06
+#define REST_ALIVE_S 0.45 /* more than SETTLE_NS of runtime/monitor/start.c */
+
 static void follow(pid_t command) {
-    double end = 0;
+    double ended = 0, last = 0;
     int status;
 
     for (;;) {
-        pid_t pid = waitpid(-1, &status, __WALL | (end > 0 ? WNOHANG : 0));
+        pid_t pid = waitpid(-1, &status, __WALL | (ended > 0 ? WNOHANG : 0));
 
         if (pid < 0)
             return;
         if (pid == 0) {
-            if (now() > end)
+            if (now() > ended + END_MAX_S || now() > last + (killed ? REST_S : REST_ALIVE_S))
                 return;
             usleep(1000);
             continue;
         }
+        last = now();
         if (WIFSTOPPED(status)) {
-            struct traced *t = find(pid);
-
-            stopped(t, status);
+            stopped(find(pid), status);
         } else {
             find(pid)->pid = -1;
             if (pid == command)
-                end = now() + 3;
+                ended = last;
         }
     }
 }

@@ -6,8 +6,10 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "kernel/cgroup_own.h"
+
 /* Descriptors of the keeper: 0 the master, 1 the pidfd of PID 1. */
-static _Noreturn void keep(int master, int pidfd) {
+static _Noreturn void keep(int master, int pidfd, const char *cgroup) {
     struct pollfd p = {.fd = 1, .events = POLLIN};
     sigset_t none;
 
@@ -19,8 +21,10 @@ static _Noreturn void keep(int master, int pidfd) {
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (chdir("/") < 0)
         _exit(1);
+    (void)own_cgroup_enter(cgroup);
     while (poll(&p, 1, -1) < 0 && errno == EINTR)
         ;
+    own_cgroup_leave(cgroup);
     _exit(0);
 }
 
@@ -31,7 +35,7 @@ void keeper_start(struct monitor *m) {
         return;
     pid = fork();
     if (pid == 0)
-        keep(m->outputs[0].source.fd, m->pidfd);
+        keep(m->outputs[0].source.fd, m->pidfd, m->l.cgroup);
     if (pid < 0)
         return;
     m->state.keeper_pid = pid;

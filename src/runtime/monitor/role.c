@@ -1,4 +1,5 @@
 /* The roles of the program: how each begins, answers whoever started it, and ends. */
+#include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -77,7 +78,7 @@ static void monitor_init(struct monitor *m, bool is_exec) {
 
 /* What a failed start leaves: nothing but the reason. */
 static void start_failed(struct monitor *m, int r, const struct error *e) {
-    if (m->state.monitor_pid == 0) /* the lock is somebody else's, so is everything */
+    if (m->state.monitor_pid == 0) /* the lock is somebody else's, so is everything; or we came too late */
         return;
     m->state.status = STATUS_CREATED;
     m->state.exit_code = e->status ? e->status : EXIT_ENGINE;
@@ -103,6 +104,17 @@ static int live(struct monitor *m) {
     return 0;
 }
 
+/* The starter holds the container's pending entry until we answer. Dead before we had our lock: somebody may have found nobody
+ * alive and be undoing this start. Alive now: from here on our lock is seen. */
+static int check_starter(struct monitor *m, int socket_fd, struct error *e) {
+    struct pollfd end = {.fd = socket_fd, .events = POLLRDHUP};
+
+    if (poll(&end, 1, 0) <= 0)
+        return 0;
+    m->state.monitor_pid = 0; /* nothing is ours */
+    return error_set(e, -EPIPE, "the command that wanted container %s started was killed", m->l.id);
+}
+
 int role_container(int socket_fd) {
     struct monitor *m = &the_monitor;
     _cleanup_error_ struct error e = ERROR_INIT;
@@ -114,6 +126,8 @@ int role_container(int socket_fd) {
         r = loop_init(m, &e);
     if (r == 0)
         r = monitor_prepare(m, &e);
+    if (r == 0)
+        r = check_starter(m, socket_fd, &e);
     if (r == 0)
         r = monitor_start_program(m, &e);
     if (r < 0) {
