@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 
@@ -172,18 +173,82 @@ int fs_replace_at(int dirfd, const char *name, const void *p, size_t n, mode_t m
     return 0;
 }
 
-int fs_create_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode, enum fs_sync sync, struct error *e) {
-    char temporary[32];
-    int r = write_temporary(dirfd, p, n, mode, sync, temporary);
+/* A written file that has no name yet. -EOPNOTSUPP: there are none here. */
+static int write_unnamed(int dirfd, const void *p, size_t n, mode_t mode, enum fs_sync sync) {
+    _cleanup_fd_ int fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+    int r;
 
-    if (r < 0)
-        return error_errno(e, r, "write %s", name);
-    if (linkat(dirfd, temporary, dirfd, name, 0) < 0)
-        r = error_errno(e, -errno, "create %s", name);
-    (void)unlinkat(dirfd, temporary, 0);
-    if (r == 0 && sync == FS_SYNC && fsync(dirfd) < 0)
-        r = error_errno(e, -errno, "sync the directory of %s", name);
-    return r;
+    if (fd < 0)
+        return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL ? -EOPNOTSUPP : -errno;
+    r = fs_write_all(fd, p, n);
+    if (r == 0 && sync == FS_SYNC && fsync(fd) < 0)
+        r = -errno;
+    return r < 0 ? r : TAKE_FD(fd);
+}
+
+static int give_name(int fd, int dirfd, const char *name) {
+    char path[40];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+static int sync_dir(int dirfd, const char *name, enum fs_sync sync, struct error *e) {
+    return sync == FS_SYNC && fsync(dirfd) < 0 ? error_errno(e, -errno, "sync the directory of %s", name) : 0;
+}
+
+int fs_publish_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode, enum fs_sync sync, struct error *e) {
+    _cleanup_fd_ int fd = write_unnamed(dirfd, p, n, mode, sync);
+    char temporary[32];
+    uint64_t random;
+    int r;
+
+    if (fd == -EOPNOTSUPP)
+        return fs_replace_at(dirfd, name, p, n, mode, sync, e);
+    r = fd < 0 ? fd : give_name(fd, dirfd, name);
+    if (r == -ENOENT) /* no /proc */
+        return fs_replace_at(dirfd, name, p, n, mode, sync, e);
+    if (r == -EEXIST) {
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+            return error_errno(e, -EIO, "write %s", name);
+        (void)snprintf(temporary, sizeof(temporary), ".tmp-%016llx", (unsigned long long)random);
+        (void)flock(fd, LOCK_EX | LOCK_NB);
+        r = give_name(fd, dirfd, temporary);
+        if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0) {
+            r = -errno;
+            (void)unlinkat(dirfd, temporary, 0);
+        }
+    }
+    return r < 0 ? error_errno(e, r, "write %s", name) : sync_dir(dirfd, name, sync, e);
+}
+
+int fs_reap_temporary(int dirfd, const char *name, void *unused, struct error *e) {
+    _cleanup_fd_ int fd = -1;
+
+    (void)unused;
+    (void)e;
+    if (strncmp(name, ".tmp-", strlen(".tmp-")) != 0)
+        return 0;
+    fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)unlinkat(dirfd, name, 0);
+    return 0;
+}
+
+int fs_create_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode, enum fs_sync sync, struct error *e) {
+    _cleanup_fd_ int fd = write_unnamed(dirfd, p, n, mode, sync);
+    char temporary[32];
+    int r = fd < 0 ? fd : give_name(fd, dirfd, name);
+
+    if (r == -EOPNOTSUPP || r == -ENOENT) {
+        r = write_temporary(dirfd, p, n, mode, sync, temporary);
+        if (r < 0)
+            return error_errno(e, r, "write %s", name);
+        if (linkat(dirfd, temporary, dirfd, name, 0) < 0)
+            r = -errno;
+        (void)unlinkat(dirfd, temporary, 0);
+    }
+    return r < 0 ? error_errno(e, r, "create %s", name) : sync_dir(dirfd, name, sync, e);
 }
 
 static int remove_entry(int dirfd, const char *name, dev_t device, int depth);

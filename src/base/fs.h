@@ -37,7 +37,13 @@ enum fs_sync {
 /* Replaces (or creates) `name` in dirfd: write to a temporary, fsync if asked, rename, fsync of the directory. Readers see the old
  * or the new content, never a mixture. */
 int fs_replace_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode, enum fs_sync sync, struct error *e);
-/* As fs_replace_at(), but -EEXIST when `name` exists (the name is taken by link(2): never look-then-write). */
+/* As fs_replace_at(), for directories that are never removed: where the file system can make a file without a name, no temporary of
+ * a killed writer stays. Where `name` exists, one may, for the moment between two calls: locked (flock) as long as its writer
+ * lives, which is how fs_reap_temporary() knows. */
+int fs_publish_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode, enum fs_sync sync, struct error *e);
+/* Removes a temporary whose writer is dead. For fs_each(). */
+int fs_reap_temporary(int dirfd, const char *name, void *unused, struct error *e);
+/* As fs_publish_at(), but -EEXIST when `name` exists (the name is taken by link(2): never look-then-write). */
 int fs_create_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode, enum fs_sync sync, struct error *e);
 
 /* Removes `name` in dirfd with everything below it, without following links or crossing into other mounts. Absent is success. */

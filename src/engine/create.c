@@ -159,6 +159,13 @@ static int make_directory(struct engine *engine, struct container *c, struct err
     return c->dirfd < 0 ? error_errno(e, -errno, "open the container's directory") : 0;
 }
 
+static bool owner_is_leftover(struct engine *engine, const char *name, struct arena *a) {
+    _cleanup_container_ struct container owner = CONTAINER_INIT;
+    char id[ID_LENGTH + 1];
+    return name_owner(engine, name, id) == 0 && container_open_id(engine, id, a, &owner, NULL) == 0 &&
+           container_is_leftover(engine, &owner);
+}
+
 /* The journal names the name before it is taken; undoing gives back only what is this container's own. */
 static int take_name(struct engine *engine, const struct create_options *o, struct arena *a, struct container *c, struct error *e) {
     for (unsigned tries = 0;; tries++) {
@@ -170,6 +177,10 @@ static int take_name(struct engine *engine, const struct create_options *o, stru
         if (r < 0)
             return r;
         r = name_take(engine, c->record.name, c->id, &why);
+        if (r == -EEXIST && tries == 0 && o->name && owner_is_leftover(engine, o->name, a)) {
+            error_release(&why);
+            r = name_take(engine, c->record.name, c->id, &why);
+        }
         if (r == -EEXIST && !o->name)
             continue;
         error_move(e, &why);

@@ -209,6 +209,9 @@ int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, str
     (void)fs_each(runs, ".", heal_run, &h, NULL);
     (void)fs_each(containers, ".", heal_container, &h, NULL);
     if (repair) {
+        static const char *const shared[] = {".", "blobs/sha256", "images", "layers", "networks"};
+        for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
+            (void)fs_each(engine->roots->root_fd, shared[i], fs_reap_temporary, NULL, NULL);
         (void)fs_each(engine->roots->root_fd, "trash", empty_trash, NULL, NULL);
         (void)fs_each(engine->roots->root_fd, VOLUMES_UNFINISHED, reap_volume, NULL, NULL);
         remove_monitor_group(engine);
@@ -227,6 +230,7 @@ void engine_heal_later(struct engine *engine) {
         (void)fs_each(pending, ".", heal_pending, &h, NULL);
     /* What a killed command had put there: usually nothing. Others may be at the same entry; whoever comes second finds it gone. */
     (void)fs_each(engine->roots->root_fd, "trash", empty_trash, NULL, NULL);
+    (void)fs_each(engine->roots->root_fd, ".", fs_reap_temporary, NULL, NULL);
     remove_monitor_group(engine);
     (void)fs_each(engine->roots->root_fd, VOLUMES_UNFINISHED, reap_volume, NULL, NULL);
     if (report.undone)

@@ -71,7 +71,11 @@ static int end_orphan(struct engine *engine, struct container *c, struct error *
     state.stopped_by_user = true;
     (void)state_write(c->dirfd, &state, NULL);
     container_event(engine, &c->record, "die", "\"exitCode\":\"137\"");
-    return c->record.host.auto_remove ? journal_undo(c->dirfd, "journal", e) : 0;
+    if (!c->record.host.auto_remove)
+        return 0;
+    r = journal_undo(c->dirfd, "journal", e);
+    int runs = r == 0 ? engine_run_dir(engine, e) : -1;
+    return r == 0 && runs >= 0 ? fs_remove_tree_at(runs, c->id, e) : r;
 }
 
 #define KILL_WAIT_MS 10000

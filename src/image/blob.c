@@ -135,7 +135,7 @@ int blob_write(struct image_store *s, const void *p, size_t n, char ret_digest[7
     dir = fs_open_dir(s->root, DIR_BLOBS, e);
     if (dir < 0)
         return dir;
-    r = fs_replace_at(dir, digest_hex(ret_digest), p, n, MODE_FRESH, FS_NO_SYNC, e);
+    r = fs_publish_at(dir, digest_hex(ret_digest), p, n, MODE_FRESH, FS_NO_SYNC, e);
     return r < 0 ? error_wrap(e, r, "store blob %s", ret_digest) : 0;
 }
 

@@ -83,11 +83,11 @@ int layer_store_info(struct image_store *s, const char *key, const struct layer_
 
     (void)snprintf(name, sizeof(name), "%s.unsynced", key);
     if (r == 0)
-        r = fs_replace_at(dir, name, boot_id(), strlen(boot_id()), 0600, FS_NO_SYNC, e);
+        r = fs_publish_at(dir, name, boot_id(), strlen(boot_id()), 0600, FS_NO_SYNC, e);
     json_encode(&layer_table, info, 0, &b);
     (void)snprintf(name, sizeof(name), "%s.json", key);
     if (r == 0)
-        r = fs_replace_at(dir, name, buf_text(&b), b.size, 0644, FS_NO_SYNC, e);
+        r = fs_publish_at(dir, name, buf_text(&b), b.size, 0644, FS_NO_SYNC, e);
     return r;
 }
 

@@ -80,7 +80,7 @@ int record_write(struct image_store *s, const char *path, const struct image_rec
     json_encode(&record_table, r, 0, &b);
     (void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
     dir = fs_open_dir(s->root, parent, e);
-    code = dir < 0 ? dir : fs_replace_at(dir, slash + 1, buf_text(&b), b.size, 0644, sync, e);
+    code = dir < 0 ? dir : fs_publish_at(dir, slash + 1, buf_text(&b), b.size, 0644, sync, e);
     return code < 0 ? error_wrap(e, code, "write the image's record") : 0;
 }
 

@@ -85,7 +85,7 @@ int view_write(struct image_store *s, struct error *e) {
 
     if (r == 0) {
         json_encode(&image_index_table, &index, 0, &b);
-        r = fs_replace_at(s->root, "index.json", buf_text(&b), b.size, 0644, FS_NO_SYNC, e);
+        r = fs_publish_at(s->root, "index.json", buf_text(&b), b.size, 0644, FS_NO_SYNC, e);
     }
     return r < 0 ? error_wrap(e, r, "write index.json") : 0;
 }

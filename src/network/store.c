@@ -70,7 +70,7 @@ int network_write(const struct roots *roots, const struct network *n, bool repla
     stored.containers = (struct list){0};
     json_encode(&network_table, &stored, 2, &text);
     buf_add_char(&text, '\n');
-    r = (replace ? fs_replace_at : fs_create_at)(fd, n->name, buf_text(&text), text.size, 0600, FS_SYNC, e);
+    r = (replace ? fs_publish_at : fs_create_at)(fd, n->name, buf_text(&text), text.size, 0600, FS_SYNC, e);
     if (r == -EEXIST)
         return error_set(e, r, "network with name %s already exists", n->name);
     return r < 0 ? error_wrap(e, r, "write network %s", n->name) : 0;

@@ -2,6 +2,7 @@
  *
  *     killer -l COMMAND…             prints every point: PROCESS ORDINAL NUMBER PROGRAM, one system call a line
  *     killer -k PROCESS:ORDINAL COMMAND…
+ *     killer -a PID …                in front of either: a process that lives already (a monitor) takes part; its way is "m"
  *
  * PROCESS is the way down from the command, "0", by order of creation: "0.2.1" is the first child of its second. Only processes
  * whose program is called tare… count; what they execute otherwise (the container's own program) is let go. Exit status of -k: 0
@@ -162,10 +163,18 @@ static void follow(pid_t command) {
 }
 
 int main(int argc, char **argv) {
-    bool list = argc > 2 && strcmp(argv[1], "-l") == 0;
-    char **command = argv + (list ? 2 : 3), *colon;
+    pid_t pid, living = 0;
     struct traced *first;
-    pid_t pid;
+    char **command, *colon;
+    bool list;
+
+    if (argc > 3 && strcmp(argv[1], "-a") == 0) {
+        living = atoi(argv[2]);
+        argv += 2;
+        argc -= 2;
+    }
+    list = argc > 2 && strcmp(argv[1], "-l") == 0;
+    command = argv + (list ? 2 : 3);
 
     if (!list) {
         if (argc < 4 || strcmp(argv[1], "-k") != 0 || !(colon = strchr(argv[2], ':')))
@@ -187,6 +196,15 @@ int main(int argc, char **argv) {
     if (ptrace(PTRACE_SEIZE, pid, 0L, (long)OPTIONS) < 0) {
         perror("killer: ptrace");
         return 2;
+    }
+    if (living) {
+        first = find(living);
+        strcpy(first->way, "m");
+        strcpy(first->program, "tare-monitor");
+        if (ptrace(PTRACE_SEIZE, living, 0L, (long)OPTIONS) < 0 || ptrace(PTRACE_INTERRUPT, living, 0L, 0L) < 0) {
+            perror("killer: ptrace of the living one");
+            return 2;
+        }
     }
     first = find(pid);
     strcpy(first->way, "0");
