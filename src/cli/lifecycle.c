@@ -4,8 +4,8 @@
 
 #include "cli/command.h"
 #include "engine/heal.h"
-#include "engine/launch.h"
 #include "engine/operate.h"
+#include "model/signal_name.h"
 
 struct lifecycle_flags {
     const char *signal;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "engine/defaults.h"
+#include "engine/host_limits.h"
 #include "engine/mount_points.h"
 #include "engine/pending.h"
 #include "engine/userns.h"
@@ -270,6 +271,8 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
         r = defaults_apply(engine->config, engine->roots->rootless, a, &request, e);
     if (r == 0)
         r = create_request_check(&request, e);
+    if (r == 0)
+        r = host_limits_check(&request.host, e);
     if (r == 0)
         r = fill_record(engine, &request, o, a, &c.record, e);
     if (r < 0)

@@ -5,8 +5,6 @@
 
 int launch_monitor(struct engine *engine, struct container *c, struct start_context *x, const struct plan *plan,
                    const struct start_options *o, struct arena *a, struct monitor_conn *ret, struct error *e);
-/* Number of "SIGTERM", "term", "15"; 0 = unknown. */
-int signal_parse(const char *text);
 /* HostConfig.LogConfig checked: driver and options. -EINVAL with Docker's words. */
 int log_options_parse(const struct log_config *c, struct monitor_log_options *ret, struct error *e);
 /* enum restart_policy of a rule that was checked. */

@@ -18,6 +18,7 @@
 #include "engine/volume.h"
 #include "image/image.h"
 #include "kernel/cgroup.h"
+#include "model/signal_name.h"
 #include "runtime/event_log.h"
 #include "runtime/journal.h"
 

@@ -306,7 +306,7 @@ static int set_sysctls(const struct spec_input *in, struct arena *a, struct oci_
     for (size_t i = 0; i < asked->n; i++) {
         int r = security_check_sysctl(asked->v[i].key, asked->v[i].value, &own, e);
         if (r < 0)
-            return error_wrap(e, r, "sysctl %s", asked->v[i].key);
+            return r;
         map_set(a, &l->sysctl, asked->v[i].key, asked->v[i].value);
     }
     return 0;

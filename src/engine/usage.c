@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "engine/hold.h"
+#include "engine/host_limits.h"
 #include "engine/launch.h"
 #include "engine/spec.h"
 
@@ -255,9 +256,11 @@ static int tell_monitor(const struct container *c, const struct restart_rule *ru
 static int update_held(struct engine *engine, struct container *c, const struct host_config *changes, bool alive, struct arena *a,
                        struct error *e) {
     struct host_config merged = c->record.host;
-    int r = 0;
 
     merge_limits(&merged, changes);
+    int r = host_limits_check(&merged, e);
+    if (r < 0)
+        return r;
     if (merged.memory > 0 && merged.memory_swap > 0 && merged.memory_swap < merged.memory)
         return error_set(
             e, -EINVAL, "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time");

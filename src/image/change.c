@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "model/signal_name.h"
 #include "model/units.h"
 
 /* --- words ------------------------------------------------------------------------------------------------------------------- */
@@ -191,6 +192,8 @@ static int change_workdir(struct image_defaults *c, const char *text, struct are
 }
 
 static int change_stop_signal(struct image_defaults *c, const char *text, struct arena *a, struct error *e) {
+    if (!signal_parse(text))
+        return error_set(e, -EINVAL, "invalid signal: %s", text);
     c->stop_signal = arena_strdup(a, text);
     return 0;
 }

@@ -1,4 +1,5 @@
 #include "model/container.h"
+#include "model/signal_name.h"
 
 #include <string.h>
 #include <strings.h>
@@ -158,8 +159,16 @@ static int check_environment(const struct container_config *c, struct error *e) 
     return 0;
 }
 
+static int check_stop_signal(const struct container_config *c, struct error *e) {
+    if (!c->stop_signal || !*c->stop_signal || signal_parse(c->stop_signal))
+        return 0;
+    return error_set(e, -EINVAL, "invalid signal: %s", c->stop_signal);
+}
+
 int create_request_check(const struct create_request *r, struct error *e) {
     int x = check_environment(&r->config, e);
+    if (x == 0)
+        x = check_stop_signal(&r->config, e);
     if (x == 0)
         x = check_memory(&r->host, e);
     if (x == 0)

@@ -116,3 +116,20 @@ time.sleep(60)" 3>&- &
     has "container ID file found"
     ok tare rm "$(cat "$BATS_TEST_TMPDIR/cid")"
 }
+
+@test "what this machine does not have is refused, what there is is named, and nothing is left" {
+    local row n
+    n=$(nproc --all)
+    for row in "--cpus $((n + 1))|as there are only" "--cpuset-cpus 4000|Requested CPUs are not available - requested 4000" \
+        "--cpuset-cpus x|not a list such as" "--stop-signal FOO|invalid signal: FOO" "--sysctl kernel.foo=1|sysctl kernel.foo: it is"; do
+        # shellcheck disable=SC2086
+        fails 125 tare run --rm ${row%|*} --network none busybox true
+        has "${row#*|}"
+    done
+    ok tare ps -aq
+    is ""
+    ok tare create --name fits --cpus "$n" --cpuset-cpus 0 --stop-signal RTMIN+3 --network none busybox true
+    fails 1 tare update --cpus "$((n + 1))" fits
+    has "as there are only"
+    ok tare rm fits
+}

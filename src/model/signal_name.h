@@ -1,0 +1,5 @@
+/* Signals by name and number, as `kill`, `--stop-signal` and STOPSIGNAL take them. */
+#pragma once
+
+/* Number of "SIGTERM", "term", "15", "RTMIN+3" (1 to 64); 0 = unknown. Source: signal(7). */
+int signal_parse(const char *text);
