@@ -6,8 +6,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
-#include "engine/heal.h"
-#include "engine/pending.h"
+#include "engine/orphan.h"
 
 #define RECORD_FILE "config.json"
 
@@ -88,32 +87,13 @@ int container_open_id(struct engine *engine, const char *id, struct arena *a, st
     return 0;
 }
 
-bool container_is_leftover(struct engine *engine, struct container *c) {
-    struct container_state state;
-    if (!c->record.host.auto_remove || state_monitor(c->run_dirfd) != 0 || container_state(c, &state, NULL) < 0 ||
-        state.status != STATUS_EXITED || state_monitor(c->run_dirfd) != 0)
-        return false;
-    /* An unfinished removal, which healing finishes; without waiting: whoever works on it now does it as well. */
-    enum pending_kind kind;
-    int fd = pending_seize(engine, c->id, &kind);
-    if (fd == -ENOENT)
-        fd = pending_begin(engine, c->id, PENDING_REMOVE, NULL);
-    else if (fd >= 0 && pending_become(fd, PENDING_REMOVE, NULL) < 0)
-        fd = fd_close(fd);
-    if (fd < 0)
-        return false;
-    fd_close(fd);
-    engine_heal_later(engine);
-    return true;
-}
-
 int container_open(struct engine *engine, const char *text, struct arena *a, struct container *ret, struct error *e) {
     char id[ID_LENGTH + 1];
     int r = container_lookup(engine, text, id, e);
     if (r < 0)
         return r;
     r = container_open_id(engine, id, a, ret, e);
-    if (r == 0 && container_is_leftover(engine, ret)) {
+    if (r == 0 && !orphan_look_after(engine, ret)) {
         container_release(ret);
         r = -ENOENT;
     }
@@ -175,7 +155,7 @@ static int each_one(int dirfd _unused_, const char *name, void *arg, struct erro
             log_warn("%s (tare system check)", why.text ? why.text : name);
         return 0;
     }
-    return container_is_leftover(each->engine, &c) ? 0 : each->fn(each->engine, &c, each->arg, e);
+    return orphan_look_after(each->engine, &c) ? each->fn(each->engine, &c, each->arg, e) : 0;
 }
 
 int container_each(struct engine *engine, struct arena *a, container_fn *fn, void *arg, struct error *e) {

@@ -27,9 +27,6 @@ int container_open(struct engine *engine, const char *text, struct arena *a, str
 int container_open_id(struct engine *engine, const char *id, struct arena *a, struct container *ret, struct error *e);
 /* Opens it again: what was read before another command worked on it is old. -ENOENT "No such container". */
 int container_refresh(struct engine *engine, struct container *c, struct arena *a, struct error *e);
-/* Did it end with --rm, and its monitor was killed before it removed it? Then it is removed now (true), unless another command
- * works on it. Those who look containers up never see one. */
-bool container_is_leftover(struct engine *engine, struct container *c);
 /* What is true now (runtime/state.h). */
 int container_state(const struct container *c, struct container_state *ret, struct error *e);
 /* The same, once it is running or not: waits for a monitor that is starting it, or that clears up behind it. -EBUSY: too long. */

@@ -9,6 +9,7 @@
 #include "engine/defaults.h"
 #include "engine/host_limits.h"
 #include "engine/mount_points.h"
+#include "engine/orphan.h"
 #include "engine/pending.h"
 #include "engine/userns.h"
 #include "image/image.h"
@@ -164,7 +165,7 @@ static bool owner_is_leftover(struct engine *engine, const char *name, struct ar
     _cleanup_container_ struct container owner = CONTAINER_INIT;
     char id[ID_LENGTH + 1];
     return name_owner(engine, name, id) == 0 && container_open_id(engine, id, a, &owner, NULL) == 0 &&
-           container_is_leftover(engine, &owner);
+           !orphan_look_after(engine, &owner);
 }
 
 /* The journal names the name before it is taken; undoing gives back only what is this container's own. */

@@ -186,7 +186,12 @@ static int heal_container(int dirfd, const char *name, void *arg, struct error *
     return 0;
 }
 
-static int empty_trash(int dirfd, const char *name, void *arg _unused_, struct error *e _unused_) {
+/* A container is in the trash before its run directory is removed: by its monitor, or, when that one was killed, here. */
+static int empty_trash(int dirfd, const char *name, void *arg, struct error *e _unused_) {
+    int runs = id_is_full(name) ? engine_run_dir(arg, NULL) : -1;
+    _cleanup_fd_ int dir = runs < 0 ? -1 : openat(runs, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir >= 0 && (state_monitor(dir) != 0 || fs_remove_tree_at(runs, name, NULL) < 0))
+        return 0;
     (void)fs_remove_tree_at(dirfd, name, NULL);
     return 0;
 }
@@ -212,7 +217,7 @@ int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, str
         static const char *const shared[] = {".", "blobs/sha256", "images", "layers", "networks"};
         for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
             (void)fs_each(engine->roots->root_fd, shared[i], fs_reap_temporary, NULL, NULL);
-        (void)fs_each(engine->roots->root_fd, "trash", empty_trash, NULL, NULL);
+        (void)fs_each(engine->roots->root_fd, "trash", empty_trash, engine, NULL);
         (void)fs_each(engine->roots->root_fd, VOLUMES_UNFINISHED, reap_volume, NULL, NULL);
         remove_monitor_group(engine);
     }
@@ -229,7 +234,7 @@ void engine_heal_later(struct engine *engine) {
     if (pending >= 0)
         (void)fs_each(pending, ".", heal_pending, &h, NULL);
     /* What a killed command had put there: usually nothing. Others may be at the same entry; whoever comes second finds it gone. */
-    (void)fs_each(engine->roots->root_fd, "trash", empty_trash, NULL, NULL);
+    (void)fs_each(engine->roots->root_fd, "trash", empty_trash, engine, NULL);
     (void)fs_each(engine->roots->root_fd, ".", fs_reap_temporary, NULL, NULL);
     remove_monitor_group(engine);
     (void)fs_each(engine->roots->root_fd, VOLUMES_UNFINISHED, reap_volume, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "engine/heal.h"
 #include "engine/hold.h"
 #include "engine/launch.h"
+#include "engine/orphan.h"
 #include "engine/pending.h"
 #include "engine/start.h"
 #include "engine/volume.h"
@@ -165,22 +166,38 @@ int container_pause(struct engine *engine, struct container *c, bool pause, stru
     return r;
 }
 
-int container_wait(struct engine *engine, struct container *c, enum wait_condition until, int *ret_exit_code, struct error *e) {
-    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
-    struct container_state state;
-    int r = connect_monitor(c, &conn, e);
-    if (r > 0) {
-        r = monitor_wait(&conn, until, ret_exit_code, e);
+#define ORPHAN_PAUSE_MS 2
+
+/* Waits with its monitor; when that one is killed, with the next. 1: there is none (*ret: what is true then). */
+static int wait_with_monitors(struct engine *engine, struct container *c, enum wait_condition until, struct container_state *ret,
+                              int *ret_exit_code, struct error *e) {
+    for (;;) {
+        _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+        int r = connect_monitor(c, &conn, e);
+        if (r > 0)
+            r = monitor_wait(&conn, until, ret_exit_code, e);
+        else if (r == 0)
+            r = -ECONNRESET;
         if (r != -ECONNRESET)
             return r;
         error_release(e);
+        (void)orphan_look_after(engine, c);
+        r = container_state(c, ret, e);
+        if (r < 0)
+            return r;
+        if ((!container_is_alive(ret) && ret->status != STATUS_RESTARTING) || state_monitor(c->run_dirfd) == 0)
+            return 1;
+        (void)poll(NULL, 0, ORPHAN_PAUSE_MS); /* it does not listen yet, or no more */
     }
-    if (r < 0 && r != -ECONNRESET)
-        return r;
-    r = container_state(c, &state, e);
-    if (r < 0)
+}
+
+int container_wait(struct engine *engine, struct container *c, enum wait_condition until, int *ret_exit_code, struct error *e) {
+    struct container_state state;
+    int r = wait_with_monitors(engine, c, until, &state, ret_exit_code, e);
+    if (r <= 0)
         return r;
     _cleanup_fd_ int pidfd = container_is_alive(&state) ? state_open_pidfd(&state) : -1;
+    r = 0;
     if (pidfd >= 0) {
         (void)wait_pidfd(pidfd, -1);
         r = end_orphan(engine, c, e);

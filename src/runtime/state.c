@@ -271,6 +271,8 @@ static bool claims_life(const struct container_state *s) {
     return s->status == STATUS_RUNNING || s->status == STATUS_PAUSED || s->status == STATUS_RESTARTING;
 }
 
+const char state_unseen_end[] = "nobody saw how the container ended: its monitor was killed, or the machine was";
+
 static void ended_unseen(struct container_state *s, enum life life, int wait_status) {
     s->status = STATUS_EXITED;
     s->pid = 0;
@@ -281,8 +283,7 @@ static void ended_unseen(struct container_state *s, enum life life, int wait_sta
     s->exit_unknown = true;
     s->exit_code = STATE_EXIT_UNKNOWN;
     if (!s->error[0])
-        (void)snprintf(s->error, sizeof(s->error),
-                       "nobody saw how the container ended: its monitor was killed, or the machine was");
+        (void)snprintf(s->error, sizeof(s->error), "%s", state_unseen_end);
 }
 
 /* What the file claims, corrected by what lives. */

@@ -30,6 +30,9 @@ enum health_status { HEALTH_NONE, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEAL
 /* Exit code of a container whose end nobody saw (its monitor was killed and the kernel does not tell): 137 with exit_unknown. */
 #define STATE_EXIT_UNKNOWN 137
 
+/* Its reason, for container_state.error. */
+extern const char state_unseen_end[];
+
 struct container_state {
     enum container_status status;
     pid_t pid;                   /* PID 1 seen from the host; 0 unless it lives */

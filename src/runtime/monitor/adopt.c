@@ -29,6 +29,7 @@ static int wait_status_of(struct monitor *m) {
     if (m->pidfd >= 0 && ioctl(m->pidfd, PIDFD_GET_INFO_V0, &info) == 0 && info.mask & PIDFD_INFO_EXIT_BIT)
         return info.exit_code;
     m->state.exit_unknown = true;
+    (void)snprintf(m->state.error, sizeof(m->state.error), "%s", state_unseen_end);
     return sigkill_status;
 }
 
