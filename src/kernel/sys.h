@@ -199,6 +199,14 @@ SYS_FUNCTION(ssize_t, getcwd, (char *text, size_t n), text, n)
 static inline pid_t sys_fork(void) {
     return (pid_t)sys_call_make(SYS_CALL_clone, SIGCHLD, 0, 0, 0, 0, 0);
 }
+/* clone(2) with CLONE_PARENT_SETTID, and no stack of its own: the child's number is in *ret_pid before the call returns. */
+static inline pid_t sys_clone_settid(unsigned long flags, volatile pid_t *ret_pid) {
+#ifdef __s390x__
+    return (pid_t)sys_call_make(SYS_CALL_clone, 0, (long)flags, (long)(uintptr_t)ret_pid, 0, 0, 0);
+#else
+    return (pid_t)sys_call_make(SYS_CALL_clone, (long)flags, 0, (long)(uintptr_t)ret_pid, 0, 0, 0);
+#endif
+}
 SYS_FUNCTION(pid_t, clone3, (struct clone_args * args, size_t size), args, size)
 SYS_FUNCTION(int, unshare, (int flags), flags)
 SYS_FUNCTION(int, setns, (int fd, int flags), fd, flags)

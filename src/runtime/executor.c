@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "runtime/executor_state.h"
@@ -186,12 +187,23 @@ static int child_reap(struct executor *x) {
     return status;
 }
 
+/* The child is dead or about to be; who took its place goes with it. */
+static void child_end(struct executor *x) {
+    (void)child_reap(x);
+    x->pid = 0;
+    if (x->born && *x->born > 0) {
+        x->pid = *x->born;
+        *x->born = 0;
+        (void)sys_kill(x->pid, SIGKILL);
+        child_end(x);
+    }
+}
+
 static void child_kill(struct executor *x) {
     if (x->pid <= 0)
         return;
     (void)sys_kill(x->pid, SIGKILL);
-    (void)child_reap(x);
-    x->pid = 0;
+    child_end(x);
 }
 
 static int error_from(const struct message *m, struct error *e) {
@@ -215,6 +227,18 @@ static int died_in_setup(struct executor *x, struct error *e) {
     return error_set(e, -ECHILD, "the first process ended with status %d before its program started", WEXITSTATUS(status));
 }
 
+/* The process that took the child's place is the monitor's child now. */
+static int born_take(struct executor *x, struct error *e) {
+    if (*x->born <= 0)
+        return died_in_setup(x, e);
+    (void)child_reap(x);
+    x->pid = *x->born;
+    *x->born = 0;
+    fd_close(x->pidfd);
+    x->pidfd = sys_pidfd_open(x->pid, 0); /* not reaped, so the number is still its own */
+    return x->pidfd < 0 ? error_errno(e, x->pidfd, "watch the process") : 0;
+}
+
 /* Follows the child until its program runs (the socket closes with the execve), it says that it is ready (`until_ready`), or it
  * fails.
  */
@@ -227,14 +251,14 @@ static int child_follow(struct executor *x, bool until_ready, struct execution *
         if (r < 0)
             return error_errno(e, r, "hear from the container's first process");
         if (r == 0)
-            return x->is_ready ? 0 : died_in_setup(x, e);
+            return !x->is_ready ? died_in_setup(x, e) : x->born ? born_take(x, e) : 0;
         if (m.kind == SYNC_ERROR) {
             r = error_from(&m, e);
-            (void)child_reap(x);
-            x->pid = 0;
+            fd_close(fd);
+            child_end(x);
             return r;
         }
-        if (m.kind == SYNC_CONSOLE && fd >= 0) {
+        if (m.kind == SYNC_CONSOLE && fd >= 0 && !x->is_ready) {
             fd_close(out->console_fd);
             out->console_fd = TAKE_FD(fd);
         }
@@ -316,6 +340,8 @@ static void executor_close(struct executor *x) {
     for (size_t i = 0; i < x->n_slots; i++)
         fd_close(x->slots[i]);
     free(x->slots);
+    if (x->born)
+        (void)munmap((void *)(uintptr_t)x->born, sizeof(*x->born));
 }
 
 static int execute(const struct plan *plan, int joined_pid, const struct executor_io *io, struct execution *ret, struct error *e) {

@@ -20,11 +20,12 @@ struct executor {
     /* the monitor's side */
     pid_t pid; /* the child; 0 in the child itself, and before there is one */
     int pidfd;
-    int sync_fd;        /* this process's end of the socket between the two */
-    int joined_pid;     /* pidfd of the container that is joined; -1 */
-    int children_ns[2]; /* own pid and time namespaces, to go back to when the child exists; -1 */
-    int user_ns;        /* of the child, opened when first needed */
-    int child_dir;      /* /proc/PID of the child */
+    int sync_fd;          /* this process's end of the socket between the two */
+    int joined_pid;       /* pidfd of the container that is joined; -1 */
+    volatile pid_t *born; /* joining: who took the child's place (PLAN_BIRTH), written by the kernel; shared with the child */
+    int children_ns[2];   /* own pid and time namespaces, to go back to when the child exists; -1 */
+    int user_ns;          /* of the child, opened when first needed */
+    int child_dir;        /* /proc/PID of the child */
 
     /* the child's side */
     int other_fd;    /* the monitor's end, closed at once */
@@ -37,7 +38,8 @@ struct executor {
     int terminal_fd; /* slave of the terminal */
     int cwd_fd;
     bool is_ready;
-    bool is_child; /* set by the step that clones, in the child */
+    bool in_session; /* the streams stand where they belong */
+    bool is_child;   /* set by the step that clones, in the child */
 };
 
 /* Descriptors of slots. */
@@ -73,5 +75,5 @@ step_run_fn step_mount, step_bind, step_cgroup_mounts, step_node, step_symlink, 
 step_run_fn step_begin, step_await, step_cgroup_join, step_namespace_join, step_namespace_new, step_become_root, step_hostname,
     step_domainname, step_link_configure, step_cwd, step_oom_score, step_limit, step_keyring, step_scope, step_label,
     step_scheduler, step_io_priority, step_personality, step_no_new_privileges, step_bound, step_user, step_ready, step_seccomp,
-    step_capabilities, step_exec;        /* step_process.c */
-step_run_fn step_terminal, step_session; /* step_terminal.c */
+    step_capabilities, step_birth, step_exec; /* step_process.c */
+step_run_fn step_terminal, step_session;      /* step_terminal.c */

@@ -2,10 +2,16 @@
  *   - descriptors, limits, labels and scheduling need rights that the later steps give up;
  *   - the bounding set shrinks while CAP_SETPCAP is there; the user changes while CAP_SETUID is;
  *   - a filter without no_new_privs needs CAP_SYS_ADMIN, so it is loaded before the capabilities shrink to what the container gets;
- *     after it, only capset, prctl, close_range and execve are called. */
+ *     after it, only capset, prctl, close_range and execve are called;
+ *   - who joins a container is born into its pid namespace after all that, where the filter allows it (see step_birth()). */
+#include <fcntl.h>
 #include <linux/sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 
+#include "kernel/seccomp_verdict.h"
 #include "runtime/plan_build.h"
 
 static int capability_set(const struct strs *names, const char *field, uint64_t *ret, struct error *e) {
@@ -81,9 +87,34 @@ static const char *search_path(const struct oci_process *p) {
     return NULL;
 }
 
+/* Whether the filter lets a process be born, and find its streams, after it was loaded. The built-in one does. */
+static bool filter_allows_birth(const struct plan_context *c) {
+    static const struct {
+        long nr;
+        uint64_t arg0, arg1;
+    } needed[] = {{SYS_clone, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, 0},
+                  {SYS_setsid, 0, 0},
+                  {SYS_ioctl, 0, TIOCSCTTY},
+                  {SYS_dup3, 3, 0},
+                  {SYS_fcntl, 0, F_SETFD},
+                  {SYS_rt_sigprocmask, SIG_SETMASK, 0},
+                  {SYS_exit_group, 0, 0}};
+
+    for (size_t i = 0; c->seccomp_size > 0 && i < ARRAY_SIZE(needed); i++)
+        if (!seccomp_allows(c->seccomp, c->seccomp_size / sizeof(struct sock_filter), needed[i].nr, needed[i].arg0, needed[i].arg1))
+            return false;
+    return true;
+}
+
+static void plan_birth(struct builder *b, const struct oci_process *p) {
+    STEP(b, PLAN_CHILD, PLAN_BIRTH);
+    STEP(b, PLAN_CHILD, PLAN_SESSION, p->terminal);
+}
+
 int plan_process(struct builder *b, const struct oci_process *p, struct error *e) {
     const struct plan_context *c = b->context;
     const struct oci_user *u = &p->user;
+    const bool joins = b->joined_namespaces & CLONE_NEWPID, born_early = joins && !filter_allows_birth(c);
     struct capability_sets caps;
     int r;
 
@@ -106,17 +137,24 @@ int plan_process(struct builder *b, const struct oci_process *p, struct error *e
     plan_labels(b, p);
     if (c->scopes)
         STEP(b, PLAN_CHILD, PLAN_SCOPE, c->scopes);
-    STEP(b, PLAN_CHILD, PLAN_SESSION, p->terminal);
+    if (!joins)
+        STEP(b, PLAN_CHILD, PLAN_SESSION, p->terminal);
     if (p->no_new_privileges)
         STEP(b, PLAN_CHILD, PLAN_NO_NEW_PRIVILEGES);
     STEP(b, PLAN_CHILD, PLAN_BOUND, (int64_t)caps.bounding);
     STEP(b, PLAN_CHILD, PLAN_USER, u->uid, u->gid, u32s_add(b, &u->additional_gids), u->umask.set ? u->umask.value : 022,
          c->single_id);
+    if (joins)
+        STEP(b, PLAN_CHILD, PLAN_NAMESPACE_JOIN, -1, CLONE_NEWPID);
     STEP(b, PLAN_CHILD, PLAN_READY);
+    if (born_early)
+        plan_birth(b, p);
     if (c->seccomp_size > 0)
         STEP(b, PLAN_CHILD, PLAN_SECCOMP, data_add(b, c->seccomp, c->seccomp_size), c->seccomp_flags);
     STEP(b, PLAN_CHILD, PLAN_CAPABILITIES, (int64_t)caps.effective, (int64_t)caps.permitted, (int64_t)caps.inheritable,
          (int64_t)caps.ambient);
+    if (joins && !born_early)
+        plan_birth(b, p);
     STEP(b, PLAN_CHILD, PLAN_EXEC, texts_add(b, &p->args), texts_add(b, &p->env), text_add(b, search_path(p)), c->init);
     return 0;
 }

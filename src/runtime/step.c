@@ -255,6 +255,12 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                            "capabilities(7)",
                            {ARG("effective", CAPS), ARG("permitted", CAPS), ARG("inheritable", CAPS), ARG("ambient", CAPS)},
                            step_capabilities},
+    [PLAN_BIRTH] =
+        {"birth",
+         "born into the container's pid namespace last, when it holds nothing that a process in there could take from it",
+         "clone(2)",
+         {{NULL, STEP_NONE}},
+         step_birth},
     [PLAN_EXEC] = {"exec",
                    "the set-up turns into the program; every descriptor of the engine closes",
                    "execve(2)",

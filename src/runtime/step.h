@@ -67,6 +67,7 @@ enum plan_op {
     PLAN_READY,
     PLAN_SECCOMP,
     PLAN_CAPABILITIES,
+    PLAN_BIRTH,
     PLAN_EXEC,
     PLAN_OP_COUNT,
 };

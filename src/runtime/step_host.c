@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include <sys/mman.h>
+
 #include "kernel/cgroup.h"
 #include "kernel/link.h"
 #include "runtime/executor_state.h"
@@ -194,17 +196,23 @@ static int clone_below_user(struct executor *x, unsigned flags, int64_t cgroup_s
     return x->pidfd < 0 ? error_errno(e, x->pidfd, "open the container's first process") : 0;
 }
 
+static bool plan_has(const struct plan *plan, uint16_t op) {
+    for (size_t i = 0; i < plan->n; i++)
+        if (plan->steps[i].op == op)
+            return true;
+    return false;
+}
+
 int step_clone(struct executor *x, const struct plan_step *s, struct error *e) {
     unsigned flags = (unsigned)s->arg[0];
     int user_fd = slot_get(x, s->arg[2]);
-    int r;
 
-    /* Joining: the pid namespace of the container, for the moment of the clone. The child is non-dumpable from its first
-     * instruction, as the monitor is, so nobody in there can take hold of it. */
-    if (x->joined_pid >= 0) {
-        r = enter_for_children(x, CLONE_NEWPID, x->joined_pid, e);
-        if (r < 0)
-            return r;
+    if (x->joined_pid >= 0 && plan_has(x->plan, PLAN_BIRTH)) {
+        void *room = mmap(NULL, sizeof(*x->born), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+        if (room == MAP_FAILED)
+            return error_errno(e, -errno, "prepare the birth of the process");
+        x->born = room;
     }
     if (user_fd >= 0)
         return clone_below_user(x, flags, s->arg[1], user_fd, e);

@@ -335,14 +335,42 @@ static int await_start(struct executor *x, struct error *e) {
     }
 }
 
-/* From here on the child depends on nobody. Descriptors are all close-on-exec from birth; those that the monitor inherited from
- * elsewhere are made so here, by one call. */
+/* Everything goes but what the program inherits, the streams until they stand where they belong, and the socket. What waits for its
+ * start, the built-in init, and a process that is about to be born next to hostile ones hold nothing of the host's. */
+static int close_descriptors(const struct executor *x) {
+    const struct executor_io *io = x->io;
+    const bool streams = !x->in_session;
+    const int keep[] = {x->sync_fd,
+                        io->start_fd,
+                        x->explain ? x->explain->fd : -1,
+                        streams ? io->in : -1,
+                        streams ? io->out : -1,
+                        streams ? io->err : -1,
+                        streams ? x->terminal_fd : -1};
+    int next = 3 + io->preserve_fds;
+
+    for (;;) {
+        int kept = INT_MAX, r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
+            if (keep[i] >= next)
+                kept = MIN_OF(kept, keep[i]);
+        if (kept > next) {
+            r = sys_close_range((unsigned)next, kept == INT_MAX ? ~0U : (unsigned)kept - 1, 0);
+            if (r < 0 || kept == INT_MAX)
+                return r;
+        }
+        next = kept + 1;
+    }
+}
+
+/* From here on the child depends on nobody. */
 int step_ready(struct executor *x, const struct plan_step *s, struct error *e) {
-    int r = sys_close_range(3U + (unsigned)x->io->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC);
+    int r = close_descriptors(x);
 
     (void)s;
     if (r < 0)
-        return error_errno(e, r, "mark the descriptors");
+        return error_errno(e, r, "close the descriptors");
     r = sys_prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     if (r == 0)
         r = sync_send(x, SYNC_READY, -1);
@@ -375,6 +403,18 @@ int step_capabilities(struct executor *x, const struct plan_step *s, struct erro
 
     (void)x;
     return capability_apply(&sets, e);
+}
+
+/* Joining a container: who is born into its pid namespace can be traced there by whoever has CAP_SYS_PTRACE, dumpable or not. So
+ * that is left to the end, when rights and descriptors are those of the container's own processes; and it takes a new process,
+ * since nobody changes his own pid namespace. It is the monitor's child; this one ends. */
+int step_birth(struct executor *x, const struct plan_step *s, struct error *e) {
+    pid_t pid = sys_clone_settid(CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, x->born);
+
+    (void)s;
+    if (pid > 0)
+        _exit(0);
+    return pid < 0 ? error_errno(e, pid, "be born into the container's pid namespace") : 0;
 }
 
 /* ---- The program ---- */

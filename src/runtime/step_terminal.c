@@ -103,6 +103,7 @@ int step_session(struct executor *x, const struct plan_step *s, struct error *e)
         if (r < 0)
             return r;
     }
+    x->in_session = true;
     sigemptyset(&none); /* the monitor blocks signals to read them from a descriptor */
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     return 0;

@@ -31,6 +31,7 @@ host_before() {
 
 host_after() {
     tare rm -f c victim >/dev/null 2>&1 || true
+    [ ! -d "$ROOTS/oci" ] || oci delete --force c >/dev/null 2>&1 || true
     leaks_after
     host_state | diff "$BATS_TEST_TMPDIR/host" -
 }
@@ -56,4 +57,29 @@ hostile_image() {
     tar -C "$root" -cf "$ROOTS/$1.tar" .
     rm -rf "$root"
     ok tare import "$ROOTS/$1.tar" "$1"
+}
+
+# --- the other front door: tare oci ---------------------------------------------------------------------------------------------------
+
+oci() { "$TARE" oci --root "$ROOTS/oci" --log "$ROOTS/oci.log" "$@"; }
+
+# oci_bundle CHANGE COMMAND…: a bundle in $ROOTS/b, with a root of its own; CHANGE is Python that changes the configuration `c`.
+oci_bundle() {
+    local change=$1
+    shift
+    rm -rf "$ROOTS/b"
+    mkdir -p "$ROOTS/b/rootfs"
+    tar -C "$ROOTS/b/rootfs" -xf "$FIXTURES/busybox.tar"
+    cp "$PROBE" "$ROOTS/b/rootfs/probe"
+    oci spec -b "$ROOTS/b"
+    python3 - "$ROOTS/b/config.json" "/tare-attack-$$-$BATS_TEST_NUMBER" "$change" "$@" <<'PY'
+import json, sys
+path, group, change, *args = sys.argv[1:]
+c = json.load(open(path))
+c["process"]["args"] = args
+c["root"]["readonly"] = False
+c["linux"]["cgroupsPath"] = group
+exec(change)
+json.dump(c, open(path, "w"))
+PY
 }

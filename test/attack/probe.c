@@ -14,7 +14,11 @@
  *   handle PATH              opens the host's root by a guessed file handle (the attack "shocker")
  *   abstract NAME            connects to an abstract Unix socket
  *   exe SECONDS              opens /proc/PID/exe of every process it sees for writing, again and again
- *   ids                      the six user and group ids, and the supplementary groups */
+ *   ids                      the six user and group ids, and the supplementary groups
+ *   snoop SECONDS MODE       takes what processes that appear hold: descriptors, root; trace: their rights, too; engine: what the
+ *                            engine's own processes hold, which it sees where the host's pid namespace is shared
+ *   swap A B SECONDS         exchanges the two names as fast as it can
+ *   dig NAME DEPTH           makes directories in directories */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -274,6 +279,132 @@ static int do_exe(int argc, char **argv) {
     return 0;
 }
 
+/* What one process lets others have of it: only descriptors beyond the three, and what is not the container's own, is told. */
+static void snoop_process(int pid) {
+    char path[64], target[4096];
+    long pidfd = syscall(SYS_pidfd_open, pid, 0);
+    struct stat own, theirs;
+
+    snprintf(path, sizeof(path), "/proc/%d/cwd", pid);
+    if (stat("/", &own) == 0 && stat(path, &theirs) == 0 && theirs.st_dev != own.st_dev)
+        printf("cwd of another file system\n");
+    snprintf(path, sizeof(path), "/proc/%d/root", pid);
+    if (stat(path, &theirs) == 0 && (theirs.st_dev != own.st_dev || theirs.st_ino != own.st_ino))
+        printf("root of another file system\n");
+    for (int fd = 3; fd < 40; fd++) {
+        long got = pidfd < 0 ? -1 : syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+        n = readlink(path, target, sizeof(target) - 1);
+        if (n > 0) {
+            target[n] = '\0';
+            printf("descriptor %s\n", target);
+        }
+        if (got >= 0) {
+            printf("took descriptor %d\n", fd);
+            close((int)got);
+        }
+    }
+    if (pidfd >= 0)
+        close((int)pidfd);
+}
+
+static unsigned long long effective(int pid) {
+    char path[64], line[256];
+    unsigned long long caps = 0;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    f = fopen(path, "re");
+    while (f && fgets(line, sizeof(line), f))
+        if (sscanf(line, "CapEff: %llx", &caps) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return caps;
+}
+
+static int snoop_engine(void) {
+    DIR *dir = opendir("/proc");
+    struct dirent *d;
+    int seen = 0;
+
+    while (dir && (d = readdir(dir))) {
+        char path[300], name[32] = "";
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%s/comm", d->d_name);
+        f = d->d_name[0] >= '1' && d->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+        if (!f)
+            continue;
+        if (fgets(name, sizeof(name), f) && strncmp(name, "tare", 4) == 0) {
+            snoop_process(atoi(d->d_name));
+            seen++;
+        }
+        fclose(f);
+    }
+    if (dir)
+        closedir(dir);
+    return seen;
+}
+
+static int do_snoop(int argc, char **argv) {
+    time_t end = time(NULL) + atoi(argv[0]);
+    unsigned long long own = effective(getpid());
+    int newest = getpid(), seen = 0;
+    char mode = argv[1][0];
+
+    printf("ready\n");
+    while (time(NULL) < end) { /* guessing the next numbers is faster than reading the directory */
+        if (mode == 'e')
+            seen += snoop_engine();
+        for (int pid = newest + 1; pid < newest + 8; pid++) {
+            if (kill(pid, 0) < 0)
+                continue;
+            seen++;
+            if (mode == 't' && ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0) {
+                unsigned long long theirs = effective(pid);
+
+                if (theirs & ~own)
+                    printf("traced one with rights %llx\n", theirs);
+                ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+                waitpid(pid, NULL, __WALL);
+                snoop_process(pid);
+                ptrace(PTRACE_DETACH, pid, NULL, NULL);
+            } else {
+                for (int i = 0; i < 20; i++)
+                    snoop_process(pid);
+            }
+            newest = pid;
+            break;
+        }
+    }
+    printf("seen %d\n", seen);
+    return 0;
+}
+
+static int do_swap(int argc, char **argv) {
+    time_t end = time(NULL) + atoi(argv[2]);
+    unsigned long n = 0;
+
+    (void)argc;
+    printf("ready\n");
+    while (n++ % 512 || time(NULL) < end)
+        if (renameat2(AT_FDCWD, argv[0], AT_FDCWD, argv[1], RENAME_EXCHANGE) < 0 && errno != ENOENT)
+            return tell("swap", -1);
+    return 0;
+}
+
+static int do_dig(int argc, char **argv) {
+    int r = 0, n = atoi(argv[1]);
+
+    (void)argc;
+    while (r == 0 && n-- > 0)
+        r = mkdir(argv[0], 0700) < 0 ? -1 : chdir(argv[0]);
+    return tell("dig", r);
+}
+
 static int do_ids(int argc, char **argv) {
     uid_t u[3];
     gid_t g[3], groups[64];
@@ -298,7 +429,7 @@ static const struct {
     {"call", 1, do_call},     {"int80", 1, do_int80},   {"x32", 1, do_x32},           {"fds", 0, do_fds},
     {"write", 1, do_write},   {"read", 1, do_read},     {"mknod", 4, do_mknod},       {"steal", 0, do_steal},
     {"userns", 0, do_userns}, {"handle", 0, do_handle}, {"abstract", 1, do_abstract}, {"exe", 1, do_exe},
-    {"ids", 0, do_ids},
+    {"ids", 0, do_ids},       {"snoop", 2, do_snoop},   {"swap", 3, do_swap},         {"dig", 2, do_dig},
 };
 
 int main(int argc, char **argv) {

@@ -1,5 +1,7 @@
 /* Plans: what is planned for a configuration, in which order; that a damaged blob is refused. */
+#include <linux/filter.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -239,12 +241,43 @@ static void ranges(void **state) {
     assert_int_equal(rootless_ids_mapped("0 1000 1\n1 100000 65536\n"), 65537);
 }
 
+/* Born into the container's pid namespace last; before the filter, if it does not let that happen. */
+static void exec_is_born_last(void **state) {
+    static const struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    static const struct sock_filter refuse[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO)};
+    struct fixture *f = *state;
+    struct plan_exec_context context = {.namespaces = CLONE_NEWNS | CLONE_NEWPID, .seccomp = allow, .seccomp_size = sizeof(allow)};
+    struct oci_process process = {.cwd = "/"};
+
+    strs_add(&f->arena, &process.args, "true");
+    assert_int_equal(plan_build_exec(&process, &context, &f->plan, &f->e), 0);
+    assert_int_equal(at(&f->plan, PLAN_NAMESPACE_JOIN, 0)->arg[1], CLONE_NEWNS);
+    assert_int_equal(at(&f->plan, PLAN_NAMESPACE_JOIN, 1)->arg[1], CLONE_NEWPID);
+    assert_true(find(&f->plan, PLAN_NAMESPACE_JOIN, 1) < find(&f->plan, PLAN_READY, 0));
+    assert_order(&f->plan, PLAN_READY, PLAN_SECCOMP);
+    assert_order(&f->plan, PLAN_CAPABILITIES, PLAN_BIRTH);
+    assert_order(&f->plan, PLAN_BIRTH, PLAN_SESSION);
+    plan_release(&f->plan);
+
+    context.seccomp = refuse;
+    assert_int_equal(plan_build_exec(&process, &context, &f->plan, &f->e), 0);
+    assert_order(&f->plan, PLAN_READY, PLAN_BIRTH);
+    assert_order(&f->plan, PLAN_BIRTH, PLAN_SECCOMP);
+    plan_release(&f->plan);
+
+    context.namespaces = CLONE_NEWNS;
+    assert_int_equal(plan_build_exec(&process, &context, &f->plan, &f->e), 0);
+    assert_int_equal(find(&f->plan, PLAN_BIRTH, 0), -1);
+    assert_order(&f->plan, PLAN_SESSION, PLAN_READY);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(order_of_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(user_namespace, setup, teardown),
         cmocka_unit_test_setup_teardown(without_mount_namespace, setup, teardown),
         cmocka_unit_test_setup_teardown(joined_namespaces, setup, teardown),
+        cmocka_unit_test_setup_teardown(exec_is_born_last, setup, teardown),
         cmocka_unit_test_setup_teardown(refused, setup, teardown),
         cmocka_unit_test_setup_teardown(blobs, setup, teardown),
         cmocka_unit_test(ranges),

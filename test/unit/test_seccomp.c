@@ -23,6 +23,7 @@
 #include "base/fs.h"
 #include "kernel/seccomp_calls.h"
 #include "kernel/seccomp_filter.h"
+#include "kernel/seccomp_verdict.h"
 #include "model/seccomp_profile.h"
 #include "model/security_defaults.h"
 
@@ -31,28 +32,8 @@
 #define HIGH      0xdeadbeef00000000ULL
 #define BIT(n)    (UINT64_C(1) << (n))
 
-/* The classic BPF machine, as far as seccomp(2) allows it. */
 static uint32_t run(const struct seccomp_program *p, const struct seccomp_data *data) {
-    uint32_t a = 0;
-
-    for (size_t pc = 0; pc < p->n; pc++) {
-        const struct sock_filter *i = &p->code[pc];
-        bool taken = false;
-
-        switch (i->code) {
-        case BPF_LD | BPF_W | BPF_ABS: memcpy(&a, (const char *)data + i->k, sizeof(a)); continue;
-        case BPF_ALU | BPF_AND | BPF_K: a &= i->k; continue;
-        case BPF_RET | BPF_K: return i->k;
-        case BPF_JMP | BPF_JA: pc += i->k; continue;
-        case BPF_JMP | BPF_JEQ | BPF_K: taken = a == i->k; break;
-        case BPF_JMP | BPF_JGE | BPF_K: taken = a >= i->k; break;
-        case BPF_JMP | BPF_JGT | BPF_K: taken = a > i->k; break;
-        default: fail_msg("instruction 0x%x", i->code);
-        }
-        pc += taken ? i->jt : i->jf;
-    }
-    fail_msg("the program has no end");
-    return 0;
+    return seccomp_verdict(p->code, p->n, data);
 }
 
 #if defined(__x86_64__)
