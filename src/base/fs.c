@@ -7,7 +7,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 
-#define FS_DEPTH_MAX 4096 /* of a tree that is removed; a path longer than PATH_MAX cannot be made by ordinary means */
+#define FS_DEPTH_MAX 128 /* of directories that are open at a time while a tree is removed */
 
 static int open_resolved(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve) {
     struct open_how how = {
@@ -138,14 +138,21 @@ int fs_write_all(int fd, const void *p, size_t n) {
 }
 
 /* Writes a new file beside `name` and gives its temporary name, which starts with ".tmp-": what a crash leaves is known by it. */
-static int write_temporary(int dirfd, const void *p, size_t n, mode_t mode, enum fs_sync sync, char temporary[32]) {
-    _cleanup_fd_ int fd = -1;
+static int temporary_name(char ret[32]) {
     uint64_t random;
-    int r;
 
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         return -EIO;
-    (void)snprintf(temporary, 32, ".tmp-%016llx", (unsigned long long)random);
+    (void)snprintf(ret, 32, ".tmp-%016llx", (unsigned long long)random);
+    return 0;
+}
+
+static int write_temporary(int dirfd, const void *p, size_t n, mode_t mode, enum fs_sync sync, char temporary[32]) {
+    _cleanup_fd_ int fd = -1;
+    int r = temporary_name(temporary);
+
+    if (r < 0)
+        return r;
     fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return -errno;
@@ -251,12 +258,20 @@ int fs_create_at(int dirfd, const char *name, const void *p, size_t n, mode_t mo
     return r < 0 ? error_errno(e, r, "create %s", name) : sync_dir(dirfd, name, sync, e);
 }
 
-static int remove_entry(int dirfd, const char *name, dev_t device, int depth);
+/* A removal under way. Trees may be deeper than there are descriptors or stack for (nothing limits a container in that): what lies
+ * too deep is moved up to the top, and removed from there in another round. */
+struct removal {
+    int top; /* the directory that is removed; -1 until it is open */
+    dev_t device;
+    unsigned moved; /* in this round */
+};
 
-static int remove_children(int fd, dev_t device, int depth) {
+static int remove_entry(struct removal *m, int dirfd, const char *name, int depth);
+
+static int remove_children(struct removal *m, int fd, int depth) {
     _cleanup_dir_ DIR *d = NULL;
     struct dirent *entry;
-    int own = dup(fd);
+    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* an offset of its own: a second round begins anew */
     int r = 0;
 
     if (own < 0)
@@ -272,14 +287,26 @@ static int remove_children(int fd, dev_t device, int depth) {
 
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        one = remove_entry(fd, entry->d_name, device, depth + 1);
+        one = remove_entry(m, fd, entry->d_name, depth + 1);
         if (one < 0 && r == 0)
             r = one;
     }
     return r;
 }
 
-static int remove_entry(int dirfd, const char *name, dev_t device, int depth) {
+static int move_to_top(struct removal *m, int dirfd, const char *name) {
+    char moved[32];
+    int r = temporary_name(moved);
+
+    if (r < 0)
+        return r;
+    if (renameat2(dirfd, name, m->top, moved, RENAME_NOREPLACE) < 0)
+        return -errno;
+    m->moved++;
+    return 0;
+}
+
+static int remove_entry(struct removal *m, int dirfd, const char *name, int depth) {
     _cleanup_fd_ int fd = -1;
     struct stat st;
     int r;
@@ -289,7 +316,7 @@ static int remove_entry(int dirfd, const char *name, dev_t device, int depth) {
     if (errno != EISDIR && errno != EPERM && errno != EACCES)
         return -errno;
     if (depth > FS_DEPTH_MAX)
-        return -ELOOP;
+        return move_to_top(m, dirfd, name);
     fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
         fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -297,13 +324,18 @@ static int remove_entry(int dirfd, const char *name, dev_t device, int depth) {
         return -errno;
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (st.st_dev != device)
+    if (st.st_dev != m->device)
         return -EXDEV; /* something is mounted here: not ours to empty */
-    r = remove_children(fd, device, depth);
+    if (depth == 0)
+        m->top = fd;
+    do {
+        m->moved = depth == 0 ? 0 : m->moved;
+        r = remove_children(m, fd, depth);
+    } while (depth == 0 && m->moved > 0);
     if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
         return 0;
     if (errno == ENOTEMPTY && r == -EACCES && fchmod(fd, 0700) == 0) {
-        r = remove_children(fd, device, depth);
+        r = remove_children(m, fd, depth);
         if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
             return 0;
     }
@@ -311,12 +343,14 @@ static int remove_entry(int dirfd, const char *name, dev_t device, int depth) {
 }
 
 int fs_remove_tree_at(int dirfd, const char *name, struct error *e) {
+    struct removal m = {.top = -1};
     struct stat st;
     int r;
 
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : error_errno(e, -errno, "remove %s", name);
-    r = remove_entry(dirfd, name, st.st_dev, 0);
+    m.device = st.st_dev;
+    r = remove_entry(&m, dirfd, name, 0);
     return r < 0 ? error_errno(e, r, "remove %s", name) : 0;
 }
 

@@ -110,8 +110,22 @@ static int copy_data(int from, int to, off_t size) {
     return ftruncate(to, size) < 0 ? -errno : 0;
 }
 
+/* Another container may be at work in the destination by now: its links are not followed to the first copy. */
+static int copy_hard_link(const struct copy *c, const char *first, int to, const char *name) {
+    const char *slash = strrchr(first, '/'), *base = slash ? slash + 1 : first;
+    char parent[PATH_MAX];
+    _cleanup_fd_ int dir = -1;
+
+    (void)snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - first) : 1, slash ? first : ".");
+    dir = fs_open_beneath(c->to, parent, O_PATH | O_DIRECTORY, 0);
+    if (dir < 0)
+        return dir;
+    return linkat(dir, base, to, name, 0) < 0 ? -errno : 0;
+}
+
 static int copy_file(struct copy *c, int dir, const char *name, const struct stat *st, int to) {
     _cleanup_fd_ int in = -1, out = -1;
+    struct stat opened;
     int r;
 
     if (st->st_nlink > 1) {
@@ -119,13 +133,15 @@ static int copy_file(struct copy *c, int dir, const char *name, const struct sta
             const struct seen *s = LIST_AT(struct seen, &c->seen, i);
 
             if (s->device == st->st_dev && s->inode == st->st_ino)
-                return linkat(c->to, s->path, to, name, 0) < 0 ? -errno : 0;
+                return copy_hard_link(c, s->path, to, name);
         }
         *LIST_ADD(&c->arena, struct seen, &c->seen) = (struct seen){st->st_dev, st->st_ino, arena_strdup(&c->arena, c->path)};
     }
     in = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (in < 0)
+    if (in < 0 || fstat(in, &opened) < 0)
         return -errno;
+    if (!S_ISREG(opened.st_mode))
+        return -EAGAIN; /* it was something else a moment ago */
     out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (out < 0)
         return -errno;
@@ -148,10 +164,20 @@ static int copy_link(int dir, const char *name, const struct stat *st, int to) {
 }
 
 static int copy_fifo(const char *name, const struct stat *st, int to) {
-    if (mknodat(to, name, st->st_mode, 0) < 0 || fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-        fchmodat(to, name, st->st_mode & 07777, 0) < 0)
+    char path[32];
+    struct stat made;
+    _cleanup_fd_ int fd = -1;
+
+    if (mknodat(to, name, st->st_mode & (S_IFMT | 0700), 0) < 0)
         return -errno;
-    return 0;
+    /* By descriptor: another container may have put a link in its place. */
+    fd = openat(to, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &made) < 0)
+        return -errno;
+    if ((made.st_mode & S_IFMT) != (st->st_mode & S_IFMT))
+        return -EAGAIN;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return fchownat(fd, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) < 0 || chmod(path, st->st_mode & 07777) < 0 ? -errno : 0;
 }
 
 /* The parts of `name` in the merged directory, from the part where it was found first. */

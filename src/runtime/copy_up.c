@@ -31,10 +31,14 @@ static int copy_data(int from, int to) {
 static int copy_file(int from_dir, int to_dir, const char *name, const struct stat *st) {
     _cleanup_fd_ int from = sys_openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), to = -1;
     const struct timespec times[2] = {st->st_atim, st->st_mtim};
+    struct stat opened;
     int r;
 
     if (from < 0)
         return from;
+    r = sys_fstat(from, &opened);
+    if (r < 0 || !S_ISREG(opened.st_mode))
+        return r < 0 ? r : -EAGAIN; /* it was something else a moment ago */
     to = sys_openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (to < 0)
         return to;
