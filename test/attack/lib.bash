@@ -48,12 +48,12 @@ attempt() {
 }
 
 # An image made from busybox and a script that changes its root: hostile_image NAME 'commands, in the root'. Two layers' worth of tricks
-# that no honest tool would make.
+# that no honest tool would make. The commands run with the root as their root: the image's own links lead to programs of the host's.
 hostile_image() {
     local root=$ROOTS/image-$1
     mkdir -p "$root"
     tar -C "$root" -xf "$FIXTURES/busybox.tar"
-    (cd "$root" && eval "$2")
+    chroot "$root" /bin/busybox sh -ec "$2" || return 1
     tar -C "$root" -cf "$ROOTS/$1.tar" .
     rm -rf "$root"
     ok tare import "$ROOTS/$1.tar" "$1"

@@ -18,6 +18,7 @@
  *   snoop SECONDS MODE       takes what processes that appear hold: descriptors, root; trace: their rights, too; engine: what the
  *                            engine's own processes hold, which it sees where the host's pid namespace is shared
  *   swap A B SECONDS         exchanges the two names as fast as it can
+ *   plant DIR TARGET SECONDS puts links to the target in the place of FIFOs that appear in the directory
  *   dig NAME DEPTH           makes directories in directories */
 #include <dirent.h>
 #include <errno.h>
@@ -396,6 +397,28 @@ static int do_swap(int argc, char **argv) {
     return 0;
 }
 
+static int do_plant(int argc, char **argv) {
+    time_t end = time(NULL) + atoi(argv[2]);
+    int planted = 0;
+
+    (void)argc;
+    printf("ready\n");
+    if (chdir(argv[0]) < 0)
+        return 2;
+    while (time(NULL) < end) {
+        DIR *dir = opendir(".");
+        struct dirent *d;
+
+        while (dir && (d = readdir(dir))) {
+            if (d->d_type == DT_FIFO && unlink(d->d_name) == 0 && symlink(argv[1], d->d_name) == 0)
+                planted++;
+        }
+        if (dir)
+            closedir(dir);
+    }
+    return printf("planted %d\n", planted) < 0;
+}
+
 static int do_dig(int argc, char **argv) {
     int r = 0, n = atoi(argv[1]);
 
@@ -429,7 +452,8 @@ static const struct {
     {"call", 1, do_call},     {"int80", 1, do_int80},   {"x32", 1, do_x32},           {"fds", 0, do_fds},
     {"write", 1, do_write},   {"read", 1, do_read},     {"mknod", 4, do_mknod},       {"steal", 0, do_steal},
     {"userns", 0, do_userns}, {"handle", 0, do_handle}, {"abstract", 1, do_abstract}, {"exe", 1, do_exe},
-    {"ids", 0, do_ids},       {"snoop", 2, do_snoop},   {"swap", 3, do_swap},         {"dig", 2, do_dig},
+    {"ids", 0, do_ids},       {"snoop", 2, do_snoop},   {"swap", 3, do_swap},         {"plant", 3, do_plant},
+    {"dig", 2, do_dig},
 };
 
 int main(int argc, char **argv) {
