@@ -3,13 +3,23 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "image/store_internal.h"
+
+#define MOUNT_TRIES_MAX 4 /* of one blob */
+
 struct push {
     struct image_store *store;
     const struct push_options *options;
     struct arena *a;
     struct reference ref;
     struct registry *registry;
-    struct strs siblings; /* paths of other repositories of this registry that have the image */
+    struct list siblings; /* of struct sibling */
+};
+
+/* An image that another repository of this registry gave us, or got from us. */
+struct sibling {
+    const char *path;
+    const struct image_record *record;
 };
 
 static void _printf_(2, 3) say(const struct push *p, const char *fmt, ...) {
@@ -30,9 +40,30 @@ static const char *short_digest(const char *digest, struct arena *a) {
     return arena_strndup(a, digest_hex(digest), 12);
 }
 
+static bool has_blob(const struct image_record *r, const char *digest) {
+    return strs_has(&r->blobs, digest) || !strcmp(r->config.digest, digest);
+}
+
+/* Asks for the blob from each repository that should have it. Where the registry begins an upload instead, *ret_upload says where.
+ */
+static const char *mount_blob(struct push *p, const char *digest, const char **ret_upload) {
+    struct strs tried = {0};
+
+    for (size_t i = 0; i < p->siblings.n && tried.n < MOUNT_TRIES_MAX; i++) {
+        const struct sibling *s = LIST_AT(struct sibling, &p->siblings, i);
+
+        if (!has_blob(s->record, digest) || strs_has(&tried, s->path))
+            continue;
+        strs_add(p->a, &tried, s->path);
+        if (registry_blob_mount(p->registry, digest, s->path, p->a, ret_upload, NULL) > 0)
+            return s->path;
+    }
+    return NULL;
+}
+
 static int push_blob(struct push *p, const struct descriptor *d, bool is_layer, struct error *e) {
     _cleanup_fd_ int fd = -1;
-    const char *id = short_digest(d->digest, p->a);
+    const char *id = short_digest(d->digest, p->a), *from, *upload = NULL;
     uint64_t size;
     int r = registry_blob_exists(p->registry, d->digest, e);
 
@@ -43,17 +74,16 @@ static int push_blob(struct push *p, const struct descriptor *d, bool is_layer, 
             say(p, "%s: Layer already exists", id);
         return 0;
     }
-    for (size_t i = 0; i < p->siblings.n; i++) {
-        if (registry_blob_mount(p->registry, d->digest, p->siblings.v[i], NULL) <= 0)
-            continue;
+    from = mount_blob(p, d->digest, &upload);
+    if (from) {
         if (is_layer)
-            say(p, "%s: Mounted from %s", id, p->siblings.v[i]);
+            say(p, "%s: Mounted from %s", id, from);
         return 0;
     }
     fd = blob_open(p->store, d->digest, &size);
     if (fd < 0)
         return error_errno(e, fd, "blob %s", d->digest);
-    r = registry_blob_upload(p->registry, d->digest, fd, size, e);
+    r = registry_blob_upload(p->registry, d->digest, upload, fd, size, e);
     if (r >= 0 && is_layer)
         say(p, "%s: Pushed", id);
     return r;
@@ -82,26 +112,19 @@ static int push_manifest(struct push *p, const char *tag, struct error *e) {
 
 /* The tags of our repository, and the other repositories of its registry, from the names that the store knows. */
 static int look_around(struct push *p, struct strs *tags, struct error *e) {
-    struct list images;
-    int r = image_list(p->store, p->a, &images, e);
+    struct list records;
+    int r = record_read_all(p->store, DIR_REFS, p->a, &records, e);
 
-    for (size_t i = 0; r >= 0 && i < images.n; i++) {
-        const struct image_summary *s = LIST_AT(struct image_summary, &images, i);
-        bool ours = false;
+    for (size_t i = 0; r >= 0 && i < records.n; i++) {
+        const struct image_record *record = LIST_AT(struct image_record, &records, i);
+        struct reference ref;
 
-        for (size_t k = 0; k < s->repo_tags.n + s->repo_digests.n; k++) {
-            struct reference ref;
-
-            if (reference_parse(k < s->repo_tags.n ? s->repo_tags.v[k] : s->repo_digests.v[k - s->repo_tags.n], p->a, &ref, NULL) <
-                    0 ||
-                strcmp(ref.host, p->ref.host) != 0)
-                continue;
-            ours = ours || !strcmp(ref.repository, p->ref.repository);
-            if (!strcmp(ref.repository, p->ref.repository) && ref.tag && !ref.digest && !strs_has(tags, ref.tag))
-                strs_add(p->a, tags, ref.tag);
-            if (strcmp(ref.repository, p->ref.repository) != 0 && !strs_has(&p->siblings, ref.path) && p->siblings.n < 4)
-                strs_add(p->a, &p->siblings, ref.path);
-        }
+        if (reference_parse(record->name, p->a, &ref, NULL) < 0 || strcmp(ref.host, p->ref.host) != 0)
+            continue;
+        if (strcmp(ref.repository, p->ref.repository) != 0)
+            *LIST_ADD(p->a, struct sibling, &p->siblings) = (struct sibling){ref.path, record};
+        else if (ref.tag && !ref.digest)
+            strs_add(p->a, tags, ref.tag);
     }
     return r;
 }

@@ -57,10 +57,12 @@ int registry_tags(struct registry *r, struct arena *a, struct strs *ret, struct 
 
 /* Is the blob there? 1, 0 or an error. */
 int registry_blob_exists(struct registry *r, const char *digest, struct error *e);
-/* Asks the registry to take the blob over from another of its repositories; 1: it did, 0: it did not. */
-int registry_blob_mount(struct registry *r, const char *digest, const char *from_path, struct error *e);
-/* Uploads size bytes from fd (at its start). */
-int registry_blob_upload(struct registry *r, const char *digest, int fd, uint64_t size, struct error *e);
+/* Asks the registry to take the blob over from another of its repositories; 1: it did, 0: it did not. ret_upload: where it began an
+ * upload instead; unchanged when it did not. In the arena. */
+int registry_blob_mount(struct registry *r, const char *digest, const char *from_path, struct arena *a, const char **ret_upload,
+                        struct error *e);
+/* Uploads size bytes from fd (at its start). upload: an upload that was begun; NULL = begin one. */
+int registry_blob_upload(struct registry *r, const char *digest, const char *upload, int fd, uint64_t size, struct error *e);
 int registry_manifest_put(struct registry *r, const char *tag_or_digest, const char *media_type, struct bytes text,
                           struct error *e);
 

@@ -38,8 +38,8 @@ static int start_upload(struct registry *r, const char *query, struct arena *a, 
     return registry_call(r, &call, a, ret, e);
 }
 
-int registry_blob_mount(struct registry *r, const char *digest, const char *from_path, struct error *e) {
-    _cleanup_arena_ struct arena a = ARENA_INIT;
+int registry_blob_mount(struct registry *r, const char *digest, const char *from_path, struct arena *a, const char **ret_upload,
+                        struct error *e) {
     _cleanup_buf_ struct buf query = BUF_INIT;
     struct fetch_reply reply;
     int res;
@@ -48,29 +48,38 @@ int registry_blob_mount(struct registry *r, const char *digest, const char *from
     url_escape(digest, &query);
     buf_add_str(&query, "&from=");
     url_escape(from_path, &query);
-    res = start_upload(r, buf_text(&query), &a, &reply, e);
+    res = start_upload(r, buf_text(&query), a, &reply, e);
     if (res < 0)
         return res;
-    return reply.status == 201; /* 202: an upload was begun instead, which the registry forgets by itself; else: it will not */
+    if (reply.status == 202)
+        *ret_upload = upload_location(r, &reply, a);
+    return reply.status == 201;
 }
 
-int registry_blob_upload(struct registry *r, const char *digest, int fd, uint64_t size, struct error *e) {
+/* A new upload's place. */
+static int upload_place(struct registry *r, const char *digest, struct arena *a, const char **ret, struct error *e) {
+    struct fetch_reply reply;
+    int res = start_upload(r, "", a, &reply, e);
+
+    if (res < 0)
+        return res;
+    if (reply.status != 202)
+        return registry_status_error(r, arena_printf(a, "upload of %s", blob_name(r, digest, a)), &reply, e);
+    *ret = upload_location(r, &reply, a);
+    return *ret ? 0 : error_set(e, -EBADMSG, "%s does not say where to upload to", r->target.host);
+}
+
+int registry_blob_upload(struct registry *r, const char *digest, const char *upload, int fd, uint64_t size, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
     _cleanup_buf_ struct buf to = BUF_INIT;
     struct registry_call call = {
         .method = "PUT", .body_max = ERROR_BODY_MAX, .fd = fd, .flags = FETCH_UPLOAD, .size = size, .once = true};
     struct fetch_reply reply;
-    const char *location;
-    int res = start_upload(r, "", &a, &reply, e);
+    int res = upload ? 0 : upload_place(r, digest, &a, &upload, e);
 
     if (res < 0)
         return res;
-    if (reply.status != 202)
-        return registry_status_error(r, arena_printf(&a, "upload of %s", blob_name(r, digest, &a)), &reply, e);
-    location = upload_location(r, &reply, &a);
-    if (!location)
-        return error_set(e, -EBADMSG, "%s does not say where to upload to", r->target.host);
-    buf_printf(&to, "%s%cdigest=", location, strchr(location, '?') ? '&' : '?');
+    buf_printf(&to, "%s%cdigest=", upload, strchr(upload, '?') ? '&' : '?');
     url_escape(digest, &to);
     call.path = buf_text(&to);
     strs_add(&a, &call.headers, "Content-Type: application/octet-stream");

@@ -206,7 +206,6 @@ EOF
 }
 
 @test "push: blobs, manifest; again: all there; to another repository: mounted" {
-    skip "known: not all blobs are mounted from the other repository"
     local host
     host=$(reg_host plain)
     ok tare pull -q "$host/test/multi:1.0"
@@ -224,7 +223,9 @@ EOF
 
     ok tare tag "$(reg_host auth)/pushed/multi:2" "$(reg_host auth)/second/multi:2"
     ok tare push "$(reg_host auth)/second/multi:2"
-    [ "$(grep -c ': Mounted from pushed/multi$' <<<"$output")" = 5 ]
+    # The lowest layer is busybox's own, which an earlier test may have pulled from another repository.
+    [ "$(grep -cE ': Mounted from (pushed/multi|private/busybox)$' <<<"$output")" = 5 ]
+    [ "$(grep -c ': Mounted from pushed/multi$' <<<"$output")" -ge 4 ]
 }
 
 @test "a registry that is not there" {
