@@ -189,7 +189,8 @@ int format_rows(const struct format_list *f, const char *format, bool quiet, con
     return render(f, format, false, rows, out, e);
 }
 
-int format_documents(const char *format, const struct strs *documents, struct buf *out, struct error *e) {
+int format_documents(const char *format, const struct strs *documents, const struct json_table *type, struct buf *out,
+                     struct error *e) {
     _cleanup_template_ struct template *t = NULL;
     int r;
 
@@ -214,7 +215,7 @@ int format_documents(const char *format, const struct strs *documents, struct bu
     }
     r = template_parse(strcmp(format, "json") ? format : "{{json .}}", &t, e);
     for (size_t i = 0; r >= 0 && i < documents->n; i++) {
-        r = template_execute(t, documents->v[i], strlen(documents->v[i]), out, e);
+        r = template_execute_typed(t, documents->v[i], strlen(documents->v[i]), type, out, e);
         if (r >= 0)
             buf_add_char(out, '\n');
     }

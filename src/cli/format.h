@@ -27,8 +27,11 @@ struct format_row {
 int format_rows(const struct format_list *f, const char *format, bool quiet, const struct list *rows, struct buf *out,
                 struct error *e);
 
-/* Prints one answer of `inspect`: a template or "json" for each of `n` documents, NULL = a JSON array of all (indented by 4). */
-int format_documents(const char *format, const struct strs *documents, struct buf *out, struct error *e);
+/* Prints one answer of `inspect`: a template or "json" for each of `n` documents, NULL = a JSON array of all (indented by 4). type:
+ * what they were encoded by, so that a template can name fields that are empty and left out; NULL = unknown. */
+struct json_table;
+int format_documents(const char *format, const struct strs *documents, const struct json_table *type, struct buf *out,
+                     struct error *e);
 
 /* Aligns the cells between tabs (text/tabwriter with Docker's minwidth 10, padding 3): text with tabs and newlines in, columns out.
  */

@@ -38,7 +38,7 @@ static int image_inspect_run(struct cli *cli, const void *options, const struct 
         strs_add(&cli->arena, &documents, arena_strdup(&cli->arena, buf_text(&text)));
     }
     if (r >= 0)
-        r = format_documents(o->format, &documents, &out, e);
+        r = format_documents(o->format, &documents, &image_inspect_table, &out, e);
     if (r >= 0)
         r = cli_write(&out, e);
     return r < 0 ? r : failed ? 1 : 0;

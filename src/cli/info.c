@@ -23,7 +23,7 @@ static int print_document(const struct json_table *table, const void *object, co
 
     json_encode(table, object, 0, &json);
     strs_add(&cli->arena, &documents, buf_text(&json));
-    return format_documents(format, &documents, out, e);
+    return format_documents(format, &documents, table, out, e);
 }
 
 /* --- info ----------------------------------------------------------------------------------------------------------------------

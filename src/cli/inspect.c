@@ -118,7 +118,7 @@ static int inspect_all(struct cli *cli, const struct inspect_flags *f, const str
             error_move(&first, &why);
         failed = true;
     }
-    int r = format_documents(f->format, &documents, &out, e);
+    int r = format_documents(f->format, &documents, NULL, &out, e);
     if (r == 0)
         r = cli_write(&out, e);
     if (failed && r == 0)

@@ -36,7 +36,7 @@ static int network_inspect_run(struct cli *cli, const void *options, const struc
         json_encode(&network_table, &n, 4, &text);
         strs_add(&cli->arena, &documents, arena_strdup(&cli->arena, buf_text(&text)));
     }
-    r = format_documents(o->format, &documents, &out, e);
+    r = format_documents(o->format, &documents, &network_table, &out, e);
     if (r == 0)
         r = cli_write(&out, e);
     return r < 0 ? r : failed;

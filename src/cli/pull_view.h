@@ -10,7 +10,7 @@
 struct pull_view {
     FILE *out;
     bool terminal, quiet;
-    unsigned columns; /* of the terminal */
+    unsigned columns, rows; /* of the terminal */
     struct arena arena;
     struct list layers; /* of struct pull_view_layer */
     struct image_progress progress;
@@ -19,5 +19,5 @@ struct pull_view {
 
 void pull_view_init(struct pull_view *v, FILE *out, bool quiet);
 void pull_view_end(struct pull_view *v);
-/* The bar alone: "[=====>   ]  1.2MB/3.4MB". */
-void pull_view_bar(uint64_t done, uint64_t total, struct buf *out);
+/* The bar alone: "[=====>   ]  1.2MB/3.4MB", `width` characters between the brackets; only the sizes when that is 0. */
+void pull_view_bar(uint64_t done, uint64_t total, unsigned width, struct buf *out);

@@ -31,5 +31,10 @@ int template_execute(const struct template *t, const char *json, size_t n, struc
 int template_execute_more(const struct template *t, const char *json, size_t n, const struct buf *more, struct buf *out,
                           struct error *e);
 
+/* The same for a document encoded by `type` (base/json.h): a field that it left out because it is empty has its empty value. */
+struct json_table;
+int template_execute_typed(const struct template *t, const char *json, size_t n, const struct json_table *type, struct buf *out,
+                           struct error *e);
+
 /* Makes tab and newline of \t and \n outside of {{…}}, as people type them into shells. The caller owns the result. */
 char *template_unescape(const char *text);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/template_node.h"
 
 #define VARIABLES_MAX 128
@@ -18,6 +19,7 @@ struct executor {
     struct variable variables[VARIABLES_MAX];
     size_t variable_count;
     struct json_object *root, *more;
+    const struct json_table *type; /* of root; NULL = unknown */
     struct buf *out;
     struct error *e;
     unsigned line;
@@ -67,16 +69,53 @@ static bool find_key(struct json_object *o, const char *name, struct json_object
     return false;
 }
 
+static const struct json_field *find_field(const struct json_table *type, const char *name) {
+    for (const struct json_field *f = type ? type->fields : NULL; f && f->name; f++)
+        if (!strcasecmp(f->name, name))
+            return f;
+    return NULL;
+}
+
+/* What Go's zero value of the field would print. */
+static struct json_object *empty_value(struct executor *x, const struct json_field *f) {
+    switch ((enum json_kind)f->kind) {
+    case JSON_STR: return values_keep(&x->pool, json_object_new_string(""));
+    case JSON_BOOL: return values_keep(&x->pool, json_object_new_boolean(0));
+    case JSON_I32:
+    case JSON_U32:
+    case JSON_I64:
+    case JSON_U64:
+    case JSON_F64: return values_keep(&x->pool, json_object_new_int(0));
+    case JSON_STRS:
+    case JSON_U32S:
+    case JSON_OBJS: return values_keep(&x->pool, json_object_new_array());
+    case JSON_MAP:
+    case JSON_KEYS:
+    case JSON_OBJ_MAP:
+    case JSON_OBJ_LISTS: return values_keep(&x->pool, json_object_new_object());
+    default: return NULL;
+    }
+}
+
 static int eval_chain(struct executor *x, const struct operand *o, struct json_object *value, struct json_object **ret) {
+    const struct json_table *type = value == x->root ? x->type : NULL;
+
     for (size_t i = 0; i < o->chain.n; i++) {
+        const struct json_field *field = find_field(type, o->chain.v[i]);
         struct error inner = ERROR_INIT;
         struct json_object *next;
+
+        type = field && (field->kind == JSON_OBJ || field->kind == JSON_OBJ_PTR) ? field->type : NULL;
 
         if (!json_object_is_type(value, json_type_object)) {
             error_set(&inner, -EINVAL, value ? "can't evaluate field %s" : "nil data; no entry for key \"%s\"", o->chain.v[i]);
             return fail(x, o->source, &inner);
         }
         if (!find_key(value, o->chain.v[i], &next) && !(value == x->root && x->more && find_key(x->more, o->chain.v[i], &next))) {
+            if (field) {
+                value = empty_value(x, field);
+                continue;
+            }
             error_set(&inner, -EINVAL, "map has no entry for key \"%s\"", o->chain.v[i]);
             return fail(x, o->source, &inner);
         }
@@ -375,9 +414,9 @@ static struct json_object *parse(struct executor *x, const char *json, size_t n,
     return o;
 }
 
-int template_execute_more(const struct template *t, const char *json, size_t n, const struct buf *more, struct buf *out,
-                          struct error *e) {
-    struct executor x = {.out = out, .e = e};
+static int execute(const struct template *t, const char *json, size_t n, const struct buf *more, const struct json_table *type,
+                   struct buf *out, struct error *e) {
+    struct executor x = {.out = out, .e = e, .type = type};
     bool ok, more_ok = true;
     int r;
 
@@ -396,5 +435,15 @@ int template_execute_more(const struct template *t, const char *json, size_t n, 
 }
 
 int template_execute(const struct template *t, const char *json, size_t n, struct buf *out, struct error *e) {
-    return template_execute_more(t, json, n, NULL, out, e);
+    return execute(t, json, n, NULL, NULL, out, e);
+}
+
+int template_execute_more(const struct template *t, const char *json, size_t n, const struct buf *more, struct buf *out,
+                          struct error *e) {
+    return execute(t, json, n, more, NULL, out, e);
+}
+
+int template_execute_typed(const struct template *t, const char *json, size_t n, const struct json_table *type, struct buf *out,
+                           struct error *e) {
+    return execute(t, json, n, NULL, type, out, e);
 }

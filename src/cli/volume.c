@@ -204,7 +204,7 @@ static int inspect_run(struct cli *cli, const void *options, const struct strs *
         strs_add(&cli->arena, &documents, arena_strdup(&cli->arena, buf_text(&json)));
     }
     if (r >= 0)
-        r = format_documents(o->format, &documents, &out, e);
+        r = format_documents(o->format, &documents, &volume_table, &out, e);
     if (r >= 0)
         r = cli_write(&out, e);
     return r < 0 ? r : failed ? 1 : 0;

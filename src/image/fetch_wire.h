@@ -49,6 +49,7 @@ enum fetch_result {
     FETCH_STALLED,   /* connected, but (nearly) nothing came for stall_timeout_ms */
     FETCH_NOT_TLS,   /* the TLS handshake failed; perhaps the other end speaks plain HTTP */
     FETCH_AUTHORITY, /* the certificate is not to be trusted: text says why */
+    FETCH_STRANGER,  /* the server knows us not: it wants a certificate of the client's */
     FETCH_BROKEN,    /* the connection broke off, or the answer was no HTTP: may be tried again */
     FETCH_TOO_LARGE, /* headers or body beyond the bounds, or more bytes than announced */
     FETCH_ADDRESS,   /* the name leads to an address that was to be refused */

@@ -148,7 +148,7 @@ static int registry_address(struct registry *r, const struct registry_call *call
 static bool fall_back_to_http(struct registry *r, const struct fetch_reply *reply) {
     if (r->scheme_known)
         return false;
-    if (reply->result == FETCH_OK || reply->result == FETCH_AUTHORITY || !r->https) {
+    if (reply->result == FETCH_OK || reply->result == FETCH_AUTHORITY || reply->result == FETCH_STRANGER || !r->https) {
         r->scheme_known = true;
         return false;
     }

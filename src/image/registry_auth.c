@@ -141,7 +141,12 @@ const char *realm_query(const struct url *realm, const struct challenge *c, cons
 
     buf_add(&out, realm->text, strcspn(realm->text, "#"));
     add_query(&out, &separator, "service", c->service);
-    add_query(&out, &separator, "scope", scope);
+    for (const char *s = scope; s && *s;) { /* one parameter for each (distribution's token specification) */
+        size_t n = strcspn(s, " ");
+
+        add_query(&out, &separator, "scope", arena_strndup(a, s, n));
+        s += n + (s[n] == ' ');
+    }
     add_query(&out, &separator, "account", account);
     return arena_strdup(a, buf_text(&out));
 }

@@ -72,6 +72,9 @@ int registry_result_error(const struct registry *r, const struct url *url, const
         error_set(e, -EPROTO, "TLS with %s failed: %s", host, text);
         return error_hint(e, "if the registry speaks plain HTTP, mark it insecure in registries.conf");
     case FETCH_AUTHORITY: return unknown_authority(r, url, text, e);
+    case FETCH_STRANGER:
+        error_set(e, -EKEYREJECTED, "%s wants another client certificate, or one at all: %s", host, text);
+        return error_hint(e, "put client.cert and client.key into /etc/docker/certs.d/%s", r->target.host);
     case FETCH_BROKEN: return error_set(e, -ECONNRESET, "the connection to %s broke off: %s", host, text);
     case FETCH_TOO_LARGE: return error_set(e, -EFBIG, "%s sent more than is allowed (headers or body)", host);
     case FETCH_ADDRESS: return error_set(e, -EPERM, "%s leads to an address inside this network: refused", host);

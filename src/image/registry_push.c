@@ -31,8 +31,9 @@ static const char *upload_location(struct registry *r, const struct fetch_reply 
     return location;
 }
 
-static int start_upload(struct registry *r, const char *query, struct arena *a, struct fetch_reply *ret, struct error *e) {
-    struct registry_call call = {.method = "POST", .body_max = ERROR_BODY_MAX, .fd = -1};
+static int start_upload(struct registry *r, const char *query, const char *scope, struct arena *a, struct fetch_reply *ret,
+                        struct error *e) {
+    struct registry_call call = {.method = "POST", .scope = scope, .body_max = ERROR_BODY_MAX, .fd = -1};
 
     call.path = arena_printf(a, "%s/blobs/uploads/%s", r->target.path, query);
     return registry_call(r, &call, a, ret, e);
@@ -41,6 +42,8 @@ static int start_upload(struct registry *r, const char *query, struct arena *a, 
 int registry_blob_mount(struct registry *r, const char *digest, const char *from_path, struct arena *a, const char **ret_upload,
                         struct error *e) {
     _cleanup_buf_ struct buf query = BUF_INIT;
+    /* A token for both, where the registry asks for one: without a right to read there it will not mount. */
+    const char *scope = arena_printf(a, "repository:%s:%s repository:%s:pull", r->target.path, r->target.actions, from_path);
     struct fetch_reply reply;
     int res;
 
@@ -48,7 +51,7 @@ int registry_blob_mount(struct registry *r, const char *digest, const char *from
     url_escape(digest, &query);
     buf_add_str(&query, "&from=");
     url_escape(from_path, &query);
-    res = start_upload(r, buf_text(&query), a, &reply, e);
+    res = start_upload(r, buf_text(&query), scope, a, &reply, e);
     if (res < 0)
         return res;
     if (reply.status == 202)
@@ -59,7 +62,7 @@ int registry_blob_mount(struct registry *r, const char *digest, const char *from
 /* A new upload's place. */
 static int upload_place(struct registry *r, const char *digest, struct arena *a, const char **ret, struct error *e) {
     struct fetch_reply reply;
-    int res = start_upload(r, "", a, &reply, e);
+    int res = start_upload(r, "", NULL, a, &reply, e);
 
     if (res < 0)
         return res;

@@ -22,17 +22,24 @@ certificates_make() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=localhost" -keyout "$ROOTS/key.pem" \
         -out "$ROOTS/req.pem" 2>/dev/null
     openssl x509 -req -in "$ROOTS/req.pem" -CA "$ROOTS/ca.pem" -CAkey "$ROOTS/ca.key" -CAcreateserial -days 2 -out "$ROOTS/cert.pem" \
-        -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") 2>/dev/null
+        -extfile <(echo "subjectAltName=DNS:localhost,DNS:registry.test,IP:127.0.0.1") 2>/dev/null
 }
 
-reg_start() { # NAME [tls] [htpasswd]
-    local dir=$ROOTS/registry-$1 port tls="" auth="" i
+# tls: with the certificate for localhost; mutual: and only for clients with one of our authority; htpasswd: user/pass; tokens: tokens
+# of the service in $ROOTS/tokens. data:NAME: over the files of another registry.
+reg_start() { # NAME [tls|mutual] [htpasswd|tokens] [data:NAME]
+    local dir=$ROOTS/registry-$1 port tls="" auth="" i data=$ROOTS/registry-$1/data
     mkdir -p "$dir"
     for ((i = 0; i < 5; i++)); do
         port=$(free_port)
-        if [[ " $* " == *" tls "* ]]; then
+        if [[ " $* " == *" tls "* || " $* " == *" mutual "* ]]; then
             certificates_make
             tls="tls: {certificate: $ROOTS/cert.pem, key: $ROOTS/key.pem}"
+            [[ " $* " != *" mutual "* ]] || tls="${tls%\}}, clientcas: [$ROOTS/ca.pem]}"
+        fi
+        [[ " $* " != *" data:"* ]] || data=$ROOTS/registry-$(sed 's/.* data:\([a-z]*\).*/\1/' <<<" $* ")/data
+        if [[ " $* " == *" tokens "* ]]; then
+            auth="auth: {token: {realm: 'http://localhost:$(cat "$ROOTS/tokens/port")/token', service: tests, issuer: tests, rootcertbundle: $ROOTS/tokens/cert.pem}}"
         fi
         if [[ " $* " == *" htpasswd "* ]]; then
             htpasswd -Bbn user pass >"$dir/htpasswd"
@@ -41,7 +48,7 @@ reg_start() { # NAME [tls] [htpasswd]
         cat >"$dir/config.yml" <<EOF
 version: 0.1
 log: {level: error, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: $dir/data}}
+storage: {filesystem: {rootdirectory: $data}}
 http:
   addr: 127.0.0.1:$port
   $tls
@@ -69,6 +76,27 @@ reg_host() { # NAME
 trust() { # HOST: its authority is known
     mkdir -p "$HOME/.config/containers/certs.d/$1"
     cp "$ROOTS/ca.pem" "$HOME/.config/containers/certs.d/$1/ca.crt"
+}
+
+client_certificate() { # NAME: $ROOTS/NAME.cert and NAME.key, of our authority
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" -keyout "$ROOTS/$1.key" -out "$ROOTS/$1.req" 2>/dev/null
+    openssl x509 -req -in "$ROOTS/$1.req" -CA "$ROOTS/ca.pem" -CAkey "$ROOTS/ca.key" -CAcreateserial -days 2 -out "$ROOTS/$1.cert" \
+        -extfile <(echo "extendedKeyUsage=clientAuth") 2>/dev/null
+}
+
+tokens_start() { # a token service, in $ROOTS/tokens
+    mkdir -p "$ROOTS/tokens"
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=tokens" -keyout "$ROOTS/tokens/key.pem" -out "$ROOTS/tokens/cert.pem" 2>/dev/null
+    python3 "$here/token_server.py" "$ROOTS/tokens" >"$ROOTS/tokens/out" 2>&1 3>&- &
+    echo $! >"$ROOTS/tokens/pid"
+    server_started "$ROOTS/tokens"
+}
+
+proxy_start() { # in $ROOTS/proxy
+    mkdir -p "$ROOTS/proxy"
+    python3 "$here/http_proxy.py" "$ROOTS/proxy" >"$ROOTS/proxy/out" 2>&1 3>&- &
+    echo $! >"$ROOTS/proxy/pid"
+    server_started "$ROOTS/proxy"
 }
 
 liar_start() { # the lying registry, in $ROOTS/liar

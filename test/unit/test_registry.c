@@ -129,6 +129,8 @@ static void realm_queries(void **state) {
                         "https://t/token?k=v&service=reg%20x&scope=repository%3Aa%2Fb%3Apull&account=me");
     assert_int_equal(url_parse("https://t/token", &a, &realm, NULL), 0);
     assert_string_equal(realm_query(&realm, &c, NULL, NULL, &a), "https://t/token?service=reg%20x");
+    assert_string_equal(realm_query(&realm, &c, "repository:a:pull,push repository:b:pull", NULL, &a),
+                        "https://t/token?service=reg%20x&scope=repository%3Aa%3Apull%2Cpush&scope=repository%3Ab%3Apull");
 }
 
 static void redirects(void **state) {

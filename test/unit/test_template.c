@@ -153,13 +153,13 @@ static void test_documents(void **state) {
     const char *v[] = {"{\n    \"A\": 1\n}", "{}"};
     struct strs documents = {v, 2}, none = {0};
 
-    assert_int_equal(format_documents(NULL, &documents, &out, &e), 0);
+    assert_int_equal(format_documents(NULL, &documents, NULL, &out, &e), 0);
     assert_string_equal(buf_text(&out), "[\n    {\n        \"A\": 1\n    },\n    {}\n]\n");
     buf_clear(&out);
-    assert_int_equal(format_documents("json", &documents, &out, &e), 0);
+    assert_int_equal(format_documents("json", &documents, NULL, &out, &e), 0);
     assert_string_equal(buf_text(&out), "{\"A\":1}\n{}\n");
     buf_clear(&out);
-    assert_int_equal(format_documents(NULL, &none, &out, &e), 0);
+    assert_int_equal(format_documents(NULL, &none, NULL, &out, &e), 0);
     assert_string_equal(buf_text(&out), "[]\n");
 }
 

@@ -222,11 +222,24 @@ static void note_peer(struct exchange *x) {
     x->reply.peer = (uint64_t)classify((const struct sockaddr *)&any);
 }
 
-static enum fetch_result result_of(const struct exchange *x, CURLcode code) {
+/* With TLS 1.3 the server's refusal comes after the handshake, as an alert at the first read (RFC 8446, 4.4.2.4). */
+static bool wants_client_certificate(const char *error_text) {
+    static const char *const alerts[] = {"alert certificate required", "alert bad certificate", "alert unknown ca",
+                                         "alert certificate unknown", "alert certificate expired"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(alerts); i++)
+        if (strcasestr(error_text, alerts[i]))
+            return true;
+    return false;
+}
+
+static enum fetch_result result_of(const struct exchange *x, CURLcode code, const char *error_text) {
     double connected = 0;
 
     if (x->fault != FETCH_OK)
         return x->fault;
+    if (code != CURLE_OK && wants_client_certificate(error_text))
+        return FETCH_STRANGER;
     switch (code) {
     case CURLE_OK: return FETCH_OK;
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -354,7 +367,7 @@ static void perform(struct exchange *x) {
 
     curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(x->curl, CURLINFO_REDIRECT_URL, &redirect);
-    x->reply.result = (uint64_t)result_of(x, code);
+    x->reply.result = (uint64_t)result_of(x, code, error_text);
     x->reply.status = (uint64_t)status;
     x->reply.redirect = redirect ? arena_strdup(&x->arena, redirect) : NULL;
     x->reply.body = (struct bytes){buf_text(&x->body), x->body.size};
