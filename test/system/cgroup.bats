@@ -90,7 +90,9 @@ cg() {
 @test "devices: null works, a disk does not, what was given does" {
     ok tare run --rm --cap-add MKNOD busybox sh -c 'echo x >/dev/null && mknod /tmp/d b 254 0; cat /tmp/d' || true
     has "peration not permitted"
-    ok tare run --rm --device /dev/loop-control:/dev/lc busybox sh -c 'test -c /dev/lc && head -c0 /dev/lc'
+    local dev # whichever this machine has
+    for dev in /dev/loop-control /dev/fuse /dev/net/tun; do [ ! -c $dev ] || break; done
+    ok tare run --rm --device $dev:/dev/lc busybox sh -c 'test -c /dev/lc && : </dev/lc'
 }
 
 @test "pause stops every process, unpause lets them go on" {
