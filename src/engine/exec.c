@@ -1,5 +1,6 @@
 #include "engine/exec.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "engine/operate.h"
@@ -53,6 +54,15 @@ void exec_event(struct engine *engine, const struct container *c, const char *ac
     container_event(engine, &c->record, quoted.data + 1, buf_text(&more));
 }
 
+#define DYING_WAIT_MS 1000
+
+/* A process that is just dying refuses to be joined before it is dead. */
+static bool has_ended(const struct container_state *s, int r) {
+    _cleanup_fd_ int pidfd = state_open_pidfd(s);
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    return pidfd < 0 || poll(&end, 1, r == -ESRCH || r == -ENOMEM ? DYING_WAIT_MS : 0) > 0;
+}
+
 int engine_exec(struct engine *engine, struct container *c, const struct exec_options *o, struct arena *a, struct monitor_conn *ret,
                 struct error *e) {
     _cleanup_plan_ struct plan plan = PLAN_INIT;
@@ -87,6 +97,8 @@ int engine_exec(struct engine *engine, struct container *c, const struct exec_op
     m.explain_fd = o->explain_fd;
     exec_event(engine, c, "exec_create", &o->request.cmd, exec_id, -1);
     r = monitor_exec(&m, ret, e);
+    if (r < 0 && has_ended(&state, r)) /* meanwhile: the kernel then says all sorts of things */
+        return error_set(e, -EINVAL, "container %s is not running", c->id);
     if (r >= 0) {
         exec_event(engine, c, "exec_start", &o->request.cmd, exec_id, -1);
         if (o->exec_id)

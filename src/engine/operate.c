@@ -35,6 +35,11 @@ void container_event(struct engine *engine, const struct container_record *c, co
     (void)event_append(engine->roots->run_fd, &ev, NULL);
 }
 
+/* A monitor's answer, or its silence, when the container ended after we had connected. */
+static bool has_ended(int r) {
+    return r == -ECONNRESET || r == -EPIPE || r == -ESRCH;
+}
+
 /* 1: connected; 0: there is no monitor; negative: failure. */
 static int connect_monitor(const struct container *c, struct monitor_conn *ret, struct error *e) {
     if (c->run_dirfd < 0)
@@ -42,11 +47,11 @@ static int connect_monitor(const struct container *c, struct monitor_conn *ret, 
     struct error why = ERROR_INIT;
     int r = monitor_connect(c->run_dirfd, ret, &why);
     /* Its last moment: the socket was still there. Soon it either answers or is gone. */
-    for (int tries = 0; r == -ECONNRESET && tries < 50; tries++) {
+    for (int tries = 0; (r == -ECONNRESET || r == -EPIPE) && tries < 50; tries++) {
         (void)poll(NULL, 0, 10);
         r = monitor_connect(c->run_dirfd, ret, &why);
     }
-    if (r == -ENOENT || r == -ECONNREFUSED) {
+    if (r == -ENOENT || r == -ECONNREFUSED || has_ended(r)) {
         error_release(&why);
         return 0;
     }
@@ -114,7 +119,14 @@ int container_stop(struct engine *engine, struct container *c, int signo, int ti
     if (r == 0)
         return stop_orphan(engine, c, &state, signo, timeout_s, e);
     r = monitor_stop(&conn, signo, timeout_s, e);
-    return r == -ECONNRESET ? 0 : r;
+    if (!has_ended(r))
+        return r;
+    error_release(e);
+    return 0;
+}
+
+static int not_running(const struct container *c, const char *doing, struct error *e) {
+    return error_set(e, -EINVAL, "cannot %s container: %s: container %s is not running", doing, c->record.name, c->id);
 }
 
 int container_kill(struct engine *engine, struct container *c, int signo, struct error *e) {
@@ -124,14 +136,18 @@ int container_kill(struct engine *engine, struct container *c, int signo, struct
     if (r < 0)
         return r;
     if (!container_is_alive(&state))
-        return error_set(e, -EINVAL, "cannot kill container: %s: container %s is not running", c->record.name, c->id);
+        return not_running(c, "kill", e);
     r = connect_monitor(c, &conn, e);
-    if (r > 0)
-        return monitor_signal(&conn, signo, e);
+    if (r > 0) {
+        r = monitor_signal(&conn, signo, e);
+        return has_ended(r) ? not_running(c, "kill", e) : r;
+    }
     if (r < 0)
         return r;
     _cleanup_fd_ int pidfd = state_open_pidfd(&state);
-    if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0)
+    if (pidfd < 0)
+        return not_running(c, "kill", e);
+    if (syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0)
         return error_errno(e, -errno, "cannot kill container %s", c->record.name);
     container_event(engine, &c->record, "kill", NULL);
     if (signo == SIGKILL && wait_pidfd(pidfd, KILL_WAIT_MS) == 0)
@@ -150,8 +166,10 @@ int container_pause(struct engine *engine, struct container *c, bool pause, stru
     if (pause == (state.status == STATUS_PAUSED))
         return error_set(e, -EINVAL, pause ? "container %s is already paused" : "container %s is not paused", c->id);
     r = connect_monitor(c, &conn, e);
-    if (r > 0)
-        return monitor_pause(&conn, pause, e);
+    if (r > 0) {
+        r = monitor_pause(&conn, pause, e);
+        return has_ended(r) ? error_set(e, -EINVAL, "container %s is not running", c->id) : r;
+    }
     if (r < 0)
         return r;
     struct arena a = ARENA_INIT;
@@ -216,8 +234,13 @@ int container_restart(struct engine *engine, struct container *c, int signo, int
         r = connect_monitor(c, &conn, e);
     /* The monitor starts it as it was started: with other networks now, and unless its end removes it, it is started anew. */
     bool anew = faccessat(c->run_dirfd, NETWORKS_CHANGED, F_OK, 0) == 0 && !c->record.host.auto_remove;
-    if (r > 0 && container_is_alive(&state) && !anew)
-        return monitor_restart(&conn, signo, timeout_s, e);
+    if (r > 0 && container_is_alive(&state) && !anew) {
+        r = monitor_restart(&conn, signo, timeout_s, e);
+        if (!has_ended(r))
+            return r;
+        error_release(e); /* it ended meanwhile: what is left is the start */
+        r = 0;
+    }
     if (r < 0)
         return r;
     r = container_stop(engine, c, signo, timeout_s, e);
@@ -261,14 +284,24 @@ static int remove_now(struct engine *engine, struct container *c, bool volumes, 
     return 0;
 }
 
+#define STOP_TRIES 20
+
+static bool is_up(const struct container_state *s) {
+    return container_is_alive(s) || s->status == STATUS_RESTARTING;
+}
+
 static int stop_and_remove(struct engine *engine, struct container *c, const char *name_or_id, bool force, bool volumes,
                            int pending, struct container_state state, struct error *e) {
     int r = 0;
-    if (container_is_alive(&state) || state.status == STATUS_RESTARTING) {
+    /* Again while others start it: their commands go to the monitor and do not wait for us. */
+    for (int tries = 0; r == 0 && is_up(&state); tries++) {
         if (!force)
             r = error_set(e, -EBUSY,
                           "cannot remove container \"%s\": container is %s: stop the container before removing or force remove",
                           name_or_id, status_text(state.status));
+        else if (tries == STOP_TRIES)
+            r = error_set(e, -EBUSY, "cannot remove container \"%s\": it is restarted again and again by another command",
+                          name_or_id);
         else
             r = container_stop(engine, c, SIGKILL, 0, e);
         if (r == 0)

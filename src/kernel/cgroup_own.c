@@ -70,17 +70,21 @@ static bool has_members(const char *dir) {
     return fd >= 0 && read(fd, &first, 1) > 0;
 }
 
-static void remove_group(const char *dir) {
-    for (int i = 0; i < DEAD_TRIES && rmdir(dir) < 0 && errno == EBUSY && !has_members(dir); i++)
+static bool remove_group(const char *dir) {
+    for (int i = 0; rmdir(dir) < 0 && errno != ENOENT; i++) {
+        if (i == DEAD_TRIES || errno != EBUSY || has_members(dir))
+            return false;
         (void)usleep(DEAD_PAUSE_US);
+    }
+    return true;
 }
 
 static void remove_groups(const struct cgroup_layout *layout, const char *cgroup) {
     char dir[DIR_ROOM];
 
     for (int i = layout->count - 1; i >= 0; i--)
-        if (group_dir(&layout->hierarchies[i], cgroup, dir))
-            remove_group(dir);
+        if (!group_dir(&layout->hierarchies[i], cgroup, dir) || !remove_group(dir))
+            return; /* who is in this one finds the others as he needs them, the first above all */
 }
 
 void own_cgroup_leave(const char *cgroup) {

@@ -196,7 +196,7 @@ void clients_tell_exit(struct monitor *m, bool final) {
     const uint32_t v[] = {(uint32_t)m->state.exit_code, flags};
 
     for (struct client *c = m->clients; c; c = c->next) {
-        if (!c->waiting || (!final && c->condition != WAIT_NEXT_EXIT))
+        if (!c->waiting || (!final && c->condition != WAIT_NEXT_EXIT && !(c->stopper && m->restart_asked)))
             continue;
         if (c->dropped)
             reply_u32s(m, c, FRAME_DROPPED, &c->dropped, 1);
@@ -314,6 +314,7 @@ static void stop_as_asked(struct monitor *m, struct client *c, const struct fram
 
 static int on_stop(struct monitor *m, struct client *c, const struct frame *f) {
     c->condition = WAIT_NOT_RUNNING;
+    c->stopper = true;
     m->restart_asked = false;
     stop_as_asked(m, c, f);
     return 0;

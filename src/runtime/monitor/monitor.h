@@ -45,6 +45,7 @@ struct client {
     bool waiting;       /* for the end (wait, stop, and all attached) */
     uint32_t condition; /* enum wait_condition */
     bool restarter;     /* waits until it runs again */
+    bool stopper;       /* asked for a stop: told of it also when another client has asked for a restart */
     uint32_t dropped;   /* bytes missed and not yet told */
     size_t stdin_held;  /* bytes of input taken from it and not yet acknowledged */
 };
