@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/heal.h"
 #include "model/config.h"
+#include "network/rootless.h"
 #include "runtime/rootless.h"
 
 #define SYSTEM_CONFIG "/etc/tare/tare.conf"
@@ -70,7 +71,8 @@ static int enter_roots(struct cli *cli, const struct config *config, struct erro
         return r;
     roots->rootless = rootless.active;
     roots->single_id = rootless.single_id;
-    return roots_open(roots, e);
+    r = roots_open(roots, e);
+    return r < 0 ? r : rootless_network_use(roots, false, e);
 }
 
 int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {

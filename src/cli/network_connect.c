@@ -52,6 +52,7 @@ const struct command command_network_connect = {
     COMMAND_OPTIONS(struct network_connect_options, connect_table),
     .args_min = 2,
     .args_max = 2,
+    .flags = COMMAND_STARTS,
     .run = connect_run,
 };
 

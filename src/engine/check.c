@@ -11,6 +11,7 @@
 #include "engine/volume.h"
 #include "kernel/cgroup.h"
 #include "network/network.h"
+#include "network/rootless.h"
 #include "runtime/journal.h"
 
 struct check {
@@ -191,8 +192,8 @@ int engine_reset(struct engine *engine, struct error *e) {
 
     if (faccessat(roots->run_fd, "containers", F_OK, 0) == 0)
         (void)fs_each(roots->run_fd, "containers", reset_run, &first, NULL);
-    /* An ordinary user has no networks on the host; what is there belongs to somebody else. */
-    r = roots->rootless ? 0 : network_teardown(roots, e);
+    /* An ordinary user's networks go with their namespace. */
+    r = roots->rootless ? rootless_network_end(roots, e) : network_teardown(roots, e);
     if (cgroup_layout_read(&layout, NULL) == 0)
         for (int i = 0; i < layout.count; i++) {
             _cleanup_arena_ struct arena a = ARENA_INIT;

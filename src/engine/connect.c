@@ -8,6 +8,7 @@
 #include "engine/hold.h"
 #include "network/lease.h"
 #include "network/manage.h"
+#include "network/rootless.h"
 #include "runtime/journal.h"
 
 #define HOSTS_MAX ((size_t)1 << 20)
@@ -140,7 +141,9 @@ static int plug(struct engine *engine, const struct container *c, const struct c
         q.ip = s->ipam->ipv4;
         q.ip6 = s->ipam->ipv6;
     }
-    int r = network_attach(engine->roots, &q, a, &n, e);
+    int r = rootless_network_use(engine->roots, true, e);
+    if (r == 0)
+        r = network_attach(engine->roots, &q, a, &n, e);
     if (r < 0)
         return r;
     r = extend_journal(c, &n, e);

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "model/config.h"
 #include "model/security_defaults.h"
 #include "model/ulimit.h"
+#include "network/uplink.h"
 
 #define PROFILE_MAX ((size_t)4 << 20)
 
@@ -58,15 +60,18 @@ static int default_security(const struct config *config, struct arena *a, struct
     return 0;
 }
 
-/* One that is named by nobody depends on who calls: an ordinary user may not make bridges. */
+/* One that is named by nobody depends on who calls: an ordinary user needs a program that connects it with the world. */
 static void default_network(const struct config *config, bool rootless, struct host_config *h) {
+    _cleanup_error_ struct error why = ERROR_INIT;
     bool isolated = h->isolate.n == 0 || strs_has(&h->isolate, "network");
     if (!isolated || (!is_empty(h->network_mode) && strcmp(h->network_mode, "default") != 0))
         return;
     if (!is_empty(config->network))
         h->network_mode = config->network;
-    else if (rootless && h->port_bindings.n == 0)
+    else if (rootless && h->port_bindings.n == 0 && uplink_check(&why) < 0) {
+        log_warn("the container has no network: %s; --network none says so in silence", why.text);
         h->network_mode = "none";
+    }
 }
 
 static void default_address(const struct config *config, struct host_config *h) {

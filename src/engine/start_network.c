@@ -7,6 +7,7 @@
 #include "engine/create.h"
 #include "network/files.h"
 #include "network/network.h"
+#include "network/rootless.h"
 
 #define HOST_FILE_MAX ((size_t)64 << 10)
 
@@ -55,11 +56,9 @@ static int attach_all(struct engine *engine, const struct container *c, struct a
     const char *first = network_name(&c->record.host);
     if (!first)
         return 0;
-    if (engine->roots->rootless)
-        return error_set(e, -EPERM,
-                         "network %s: only root can make a bridge; an ordinary user can take --network none or --network host",
-                         first);
-    int r = attach_one(engine, c, first, a, to, e);
+    int r = rootless_network_use(engine->roots, true, e);
+    if (r == 0)
+        r = attach_one(engine, c, first, a, to, e);
     for (size_t i = 0; r == 0 && i < c->record.networking.endpoints.n; i++) {
         const char *name = LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i)->key;
         if (strcmp(name, first) != 0)

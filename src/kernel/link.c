@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 
 #include "kernel/netlink.h"
+#include "kernel/netns.h"
 #include "kernel/sys.h"
 
 static uint8_t socket_family(uint8_t family) {
@@ -24,7 +25,7 @@ static int talk(struct netlink_batch *b, uint32_t *ret_failed, struct error *e) 
 }
 
 unsigned link_index(const char *name) {
-    _cleanup_fd_ int fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    _cleanup_fd_ int fd = netns_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq request = {0};
 
     (void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
@@ -322,6 +323,8 @@ int link_delete(const char *name, struct error *e) {
     struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
     int r;
 
+    if (netns_used() == NETNS_ABSENT)
+        return 0;
     netlink_message(&b, RTM_DELLINK, NLM_F_ACK, &header, sizeof(header));
     netlink_attr_str(&b, IFLA_IFNAME, name);
     r = talk(&b, NULL, e);
@@ -397,7 +400,7 @@ static int bridge_make(const struct link_bridge *bridge, struct error *e) {
 
 /* By ioctl, not in /sys: that shows the network namespace it was mounted in. */
 static bool link_is_bridge(const char *name) {
-    _cleanup_fd_ int fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    _cleanup_fd_ int fd = netns_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
     struct ifreq request = {.ifr_data = (char *)&info};
 

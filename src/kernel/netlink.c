@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "kernel/netns.h"
 #include "kernel/sys.h"
 
 #define RECEIVE_SIZE      32768 /* the kernel's dumps never pass 32 KiB a message (NLMSG_GOODSIZE rules) */
@@ -123,7 +124,7 @@ void netlink_nest_end(struct netlink_batch *b) {
 /* --- talking ---------------------------------------------------------------------------------------------------------------- */
 
 int netlink_open(int protocol, struct error *e) {
-    int fd = sys_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    int fd = netns_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
     int one = 1;
 
     if (fd < 0)

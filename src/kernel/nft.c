@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/netns.h"
+
 #define MESSAGE(type) (NFNL_SUBSYS_NFTABLES << 8 | (type))
 
 static uint32_t message(struct netlink_batch *b, unsigned type, unsigned flags, const char *table, unsigned table_attr) {
@@ -141,7 +143,7 @@ int nft_elements_delete(const char *table, const struct nft_element *v, size_t n
     _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
     int r;
 
-    if (n == 0)
+    if (n == 0 || netns_used() == NETNS_ABSENT)
         return 0;
     nft_begin(&b);
     for (size_t i = 0; i < n; i++)

@@ -57,6 +57,10 @@ enum nft_term_kind {
     TERM_DNAT_ANY,    /* destination by map `name` of l4proto . dport (value: 4 or 6) */
     TERM_DNAT_AT,     /* destination by map `name` of daddr . l4proto . dport (value: 4 or 6) */
     TERM_MASQUERADE,
+    TERM_MARK,        /* the packet's mark is value */
+    TERM_CT_MARK,     /* the connection's mark is value */
+    TERM_SET_MARK,    /* the packet gets the mark value */
+    TERM_SET_CT_MARK, /* the connection gets it */
     TERM_ACCEPT,
     TERM_DROP,
     TERM_JUMP, /* to chain `name` */

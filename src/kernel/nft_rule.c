@@ -187,6 +187,31 @@ static void match_name(struct netlink_batch *b, const struct nft_term *t) {
     compare(b, t->not ? NFT_CMP_NEQ : NFT_CMP_EQ, name, sizeof(name));
 }
 
+static void match_mark(struct netlink_batch *b, const struct nft_term *t) {
+    if (t->kind == TERM_CT_MARK)
+        load_ct(b, NFT_CT_MARK);
+    else
+        load_meta(b, NFT_META_MARK, 0);
+    compare(b, NFT_CMP_EQ, &t->value, sizeof(t->value));
+}
+
+static void set_mark(struct netlink_batch *b, const struct nft_term *t) {
+    expression(b, "immediate");
+    netlink_attr_be32(b, NFTA_IMMEDIATE_DREG, REG(0));
+    value(b, NFTA_IMMEDIATE_DATA, &t->value, sizeof(t->value));
+    expression_end(b);
+    if (t->kind == TERM_SET_CT_MARK) {
+        expression(b, "ct");
+        netlink_attr_be32(b, NFTA_CT_KEY, NFT_CT_MARK);
+        netlink_attr_be32(b, NFTA_CT_SREG, REG(0));
+    } else {
+        expression(b, "meta");
+        netlink_attr_be32(b, NFTA_META_KEY, NFT_META_MARK);
+        netlink_attr_be32(b, NFTA_META_SREG, REG(0));
+    }
+    expression_end(b);
+}
+
 static void add_term(struct netlink_batch *b, const struct nft_term *t) {
     switch ((enum nft_term_kind)t->kind) {
     case TERM_END: break;
@@ -219,6 +244,10 @@ static void add_term(struct netlink_batch *b, const struct nft_term *t) {
         expression(b, "masq");
         expression_end(b);
         break;
+    case TERM_MARK:
+    case TERM_CT_MARK: match_mark(b, t); break;
+    case TERM_SET_MARK:
+    case TERM_SET_CT_MARK: set_mark(b, t); break;
     case TERM_ACCEPT: verdict(b, NF_ACCEPT, NULL); break;
     case TERM_DROP: verdict(b, NF_DROP, NULL); break;
     case TERM_JUMP: verdict(b, NFT_JUMP, t->name); break;

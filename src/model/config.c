@@ -17,7 +17,7 @@ const struct config_key config_keys[] = {
     KEY("log_driver", CONFIG_STR, log_driver, "json-file",
         "where a container's output is kept: json-file, local, journald, syslog, none"),
     KEY("log_opts", CONFIG_LIST, log_opts, NULL, "options of the log driver, as max-size=10m"),
-    KEY("network", CONFIG_STR, network, NULL, "network of containers that ask for none; absent: bridge, rootless none"),
+    KEY("network", CONFIG_STR, network, NULL, "network of containers that ask for none; absent: bridge"),
     KEY("dns", CONFIG_LIST, dns, NULL, "name servers of containers; absent: the host's"),
     KEY("dns_search", CONFIG_LIST, dns_search, NULL, "search domains of containers"),
     KEY("dns_options", CONFIG_LIST, dns_options, NULL, "resolver options of containers"),

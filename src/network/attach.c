@@ -231,7 +231,7 @@ static void describe_link(struct attaching *w) {
     struct link *l = w->link;
 
     (void)snprintf(l->name, sizeof(l->name), "%s", w->owner.ifname);
-    l->mtu = network_mtu(w->network);
+    l->mtu = network_mtu(w->roots, w->network);
     if (w->address6.family == IP_NONE)
         l->flags |= LINK_NO_IPV6;
     add_address(w, &w->address4);

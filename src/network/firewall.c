@@ -7,6 +7,8 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "network/rootless.h"
+
 #define SIZE_PORT 8 /* inet_proto . inet_service, each on four bytes */
 
 static const struct nft_set sets[] = {
@@ -118,6 +120,17 @@ void firewall_table_name(const struct roots *roots, char name[FIREWALL_TABLE_MAX
     (void)snprintf(name, FIREWALL_TABLE_MAX, "tare%s", roots->tag);
 }
 
+/* Only where published ports are relayed under the client's address: see relay_connect.c. The connection, whose first packet the
+ * relay has marked, marks what comes back. */
+static const struct nft_chain relay_chains[] = {
+    {.name = "relay_out", .type = "filter", .hook = NF_INET_LOCAL_OUT, .priority = NF_IP_PRI_MANGLE},
+    {.name = "relay_back", .type = "filter", .hook = NF_INET_PRE_ROUTING, .priority = NF_IP_PRI_MANGLE},
+};
+static const struct nft_rule relay_rules[] = {
+    {"relay_out", {{.kind = TERM_MARK, .value = MARK_OUT}, {.kind = TERM_SET_CT_MARK, .value = MARK_BACK}}},
+    {"relay_back", {{.kind = TERM_CT_MARK, .value = MARK_BACK}, {.kind = TERM_SET_MARK, .value = MARK_BACK}}},
+};
+
 static uint32_t rules_of(const char *chain) {
     uint32_t n = 0;
 
@@ -128,15 +141,16 @@ static uint32_t rules_of(const char *chain) {
 
 bool firewall_is_whole(const struct roots *roots) {
     char table[FIREWALL_TABLE_MAX];
-    uint32_t objects = 0, n = 0;
+    uint32_t objects = 0, n = 0, wanted = ARRAY_SIZE(sets) + ARRAY_SIZE(chains);
 
+    if (roots->rootless)
+        wanted += ARRAY_SIZE(relay_chains);
     firewall_table_name(roots, table);
     /* What `nft flush` takes, it takes from every chain: one chain's rules stand for all. */
-    return nft_table_look(table, "forward", &objects, &n, NULL) == 0 && objects == ARRAY_SIZE(sets) + ARRAY_SIZE(chains) &&
-           n == rules_of("forward");
+    return nft_table_look(table, "forward", &objects, &n, NULL) == 0 && objects == wanted && n == rules_of("forward");
 }
 
-void firewall_build(struct netlink_batch *b, const char *table) {
+void firewall_build(struct netlink_batch *b, const char *table, bool rootless) {
     nft_begin(b);
     /* Made first, so that the deletion cannot fail; all of it is one transaction, and no packet sees a moment between. */
     nft_add_table(b, table);
@@ -148,6 +162,10 @@ void firewall_build(struct netlink_batch *b, const char *table) {
         nft_add_chain(b, table, &chains[i]);
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
         nft_add_rule(b, table, &rules[i]);
+    for (size_t i = 0; rootless && i < ARRAY_SIZE(relay_chains); i++)
+        nft_add_chain(b, table, &relay_chains[i]);
+    for (size_t i = 0; rootless && i < ARRAY_SIZE(relay_rules); i++)
+        nft_add_rule(b, table, &relay_rules[i]);
 }
 
 /* `second` NULL: the set's key is one name. */

@@ -7,6 +7,7 @@
  *   snat        containers go out under the host's address; a container reaches its own published port; so does 127.0.0.1
  *   forward     to containers: answers, published ports, neighbours of the same network; nothing else. Interfaces on which only
  *               tare switched forwarding on route for nobody else
+ *   relay_out, relay_back   in an ordinary user's namespace: answers to a published port's client find the relay
  *
  * Rule text as nft(8) shows it: `tare network explain`. */
 #pragma once
@@ -28,7 +29,7 @@ struct firewall_bridge {
 /* Is the table there, with all its chains and rules? One request; tens of µs. */
 bool firewall_is_whole(const struct roots *roots);
 /* Begins a transaction that makes the table anew, whatever is there of it; the caller adds elements and calls nft_commit(). */
-void firewall_build(struct netlink_batch *b, const char *table);
+void firewall_build(struct netlink_batch *b, const char *table, bool rootless);
 void firewall_add_bridge(struct netlink_batch *b, const char *table, const struct firewall_bridge *bridge);
 /* An interface on which tare switched forwarding on. */
 void firewall_add_opened(struct netlink_batch *b, const char *table, const char *ifname);

@@ -1,4 +1,5 @@
 #include "network/manage.h"
+#include "kernel/netns.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -408,6 +409,7 @@ static int inside(int netns_fd, int (*fn)(const void *, struct error *), const v
     pid = fork();
     if (pid == 0) {
         struct error inner = ERROR_INIT;
+        netns_use(NETNS_OWN);
         int r = setns(netns_fd, CLONE_NEWNET) < 0 ? error_errno(&inner, -errno, "join the container's network namespace")
                                                   : fn(arg, &inner);
 

@@ -175,7 +175,7 @@ static int socket_type(uint8_t protocol) {
     return protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
 }
 
-static int bind_port(uint8_t protocol, const struct ip_address *ip, bool v6, uint16_t port) {
+static int bind_port(uint8_t protocol, const struct ip_address *ip, bool v6, uint16_t port, bool relay) {
     _cleanup_fd_ int fd = socket(v6 ? AF_INET6 : AF_INET, socket_type(protocol) | SOCK_CLOEXEC, protocol);
     struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -191,7 +191,7 @@ static int bind_port(uint8_t protocol, const struct ip_address *ip, bool v6, uin
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
     /* A relay's connections end here and rest in TIME_WAIT, which would keep the port from being published again for a minute. Only
      * for what will listen: a socket that listens is exclusive in spite of it, one that is merely bound would not be. */
-    if (v6 && protocol == IPPROTO_TCP)
+    if ((v6 || relay) && protocol == IPPROTO_TCP)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     /* An address that an interface gets later (a VPN, a moved service address) can be published on before. */
     if (ip->family != IP_NONE)
@@ -220,11 +220,11 @@ static int hold(struct published_port *p, uint16_t port) {
     for (int tries = 0;; tries++) {
         int r;
 
-        p->fd4 = want4 ? bind_port(p->protocol, &p->host_ip, false, port) : -1;
+        p->fd4 = want4 ? bind_port(p->protocol, &p->host_ip, false, port, p->relay_all) : -1;
         if (want4 && p->fd4 < 0 && !unsupported(p->fd4))
             return p->fd4;
         p->host_port = port ? port : p->fd4 >= 0 ? bound_port(p->fd4) : 0;
-        p->fd6 = want6 ? bind_port(p->protocol, &p->host_ip, true, p->host_port) : -1;
+        p->fd6 = want6 ? bind_port(p->protocol, &p->host_ip, true, p->host_port, p->relay_all) : -1;
         if (!want6 || p->fd6 >= 0 || unsupported(p->fd6)) {
             if (p->host_port == 0)
                 p->host_port = p->fd6 >= 0 ? bound_port(p->fd6) : 0;
@@ -275,8 +275,26 @@ static int hold_one_of(const struct roots *roots, struct published_port *p, cons
                        m->host_ip.family == IP_NONE ? "all addresses" : ip_format(&m->host_ip, ip));
 }
 
+/* An ordinary user's containers are in another namespace than the port: every packet is relayed. */
+static int start_relays(struct published_port *p, struct error *e) {
+    int one = 1;
+
+    if (p->protocol == IPPROTO_UDP) {
+        /* Answers come from the address that was asked. */
+        if ((p->fd4 >= 0 && setsockopt(p->fd4, SOL_IP, IP_PKTINFO, &one, sizeof(one)) < 0) ||
+            (p->fd6 >= 0 && setsockopt(p->fd6, SOL_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one)) < 0))
+            return error_errno(e, -errno, "prepare port %u", p->host_port);
+        return 0;
+    }
+    if ((p->fd4 >= 0 && listen(p->fd4, SOMAXCONN) < 0) || (p->fd6 >= 0 && listen(p->fd6, SOMAXCONN) < 0))
+        return error_errno(e, -errno, "listen at port %u", p->host_port);
+    return 0;
+}
+
 /* A TCP socket of IPv6 is a relay where translation cannot do it: for ::1, and for a container without IPv6. */
 static int start_relay(struct published_port *p, struct error *e) {
+    if (p->relay_all)
+        return start_relays(p, e);
     if (p->protocol != IPPROTO_TCP || p->fd6 < 0)
         return 0;
     if (p->host_ip.family == IP_V6 && !ip_is_loopback(&p->host_ip) && p->target6.family != IP_NONE)
@@ -291,6 +309,8 @@ static int publish(const struct roots *roots, const char *id, const char *name, 
                    struct published_port *p, struct arena *a, struct error *e) {
     int r;
 
+    if (p->relay_all && p->protocol == IPPROTO_SCTP)
+        return error_set(e, -EOPNOTSUPP, "publish port %u/sctp: only root can, a relay has no such protocol", m->container_port);
     if (ip_is_unspecified(&m->host_ip) && m->host_ip.family == IP_V4)
         p->host_ip = m->host_ip; /* 0.0.0.0 is IPv4 alone */
     r = hold_one_of(roots, p, m, a, e);
@@ -328,6 +348,7 @@ int port_publish(const struct roots *roots, const char *container_id, const char
         p->protocol = m->protocol;
         p->container_port = m->container_port;
         p->host_ip = m->host_ip;
+        p->relay_all = roots->rootless;
         if (attachment->ip && *attachment->ip)
             (void)ip_parse(attachment->ip, &p->target4, NULL);
         if (attachment->ip6 && *attachment->ip6)

@@ -18,7 +18,8 @@ struct published_port {
     uint16_t host_port, container_port;
     struct ip_address target4, target6; /* the container's addresses that it leads to; IP_NONE = none */
     int fd4, fd6;                       /* bound sockets, -1 = none; the caller owns them. fd6 listens when it is a TCP relay */
-    bool relay;
+    bool relay;                         /* fd6 is one */
+    bool relay_all;                     /* both are: an ordinary user's, whose containers are in another namespace */
     uint8_t n_elements;
     struct nft_element elements[2]; /* to be added by a plan step: nft_elements_add(table, …); JOURNAL_PORT each */
     const char *record;             /* absolute path: JOURNAL_LEASE */

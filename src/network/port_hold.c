@@ -1,19 +1,17 @@
 /* Handing a container's published ports over to tare-net. */
-#include <fcntl.h>
-#include <linux/close_range.h>
-#include <signal.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
-#include "base/self.h"
+#include "kernel/netns.h"
+#include "network/helper.h"
 #include "network/holder_process.h"
 #include "network/port.h"
 
 static int send_batch(int fd, const struct holder_message *m, const int *fds, size_t n, struct error *e) {
     union {
         struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof(int) * HOLDER_FDS_MAX)];
+        char room[CMSG_SPACE(sizeof(int) * HOLDER_BATCH)];
     } control = {0};
     struct iovec data = {(void *)(uintptr_t)m, sizeof(*m)};
     struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
@@ -27,63 +25,58 @@ static int send_batch(int fd, const struct holder_message *m, const int *fds, si
     return sendmsg(fd, &header, MSG_NOSIGNAL) < 0 ? error_errno(e, -errno, "hand over published ports") : 0;
 }
 
+struct sending {
+    int to;
+    struct holder_message message;
+    int fds[HOLDER_BATCH];
+};
+
+static int flush(struct sending *s, struct error *e) {
+    int r = send_batch(s->to, &s->message, s->fds, s->message.n, e);
+
+    s->message = (struct holder_message){0};
+    return r;
+}
+
+static int add_socket(struct sending *s, const struct published_port *p, int fd, bool relay, const struct ip_address *target,
+                      struct error *e) {
+    bool none = target->family == IP_NONE;
+    const struct ip_address *to = !none ? target : p->target4.family != IP_NONE ? &p->target4 : &p->target6;
+
+    if (fd < 0)
+        return 0;
+    s->fds[s->message.n] = fd;
+    s->message.sockets[s->message.n++] = (struct holder_socket){
+        .use = !relay                       ? HOLDER_KEEP
+               : p->protocol == IPPROTO_UDP ? HOLDER_RELAY_UDP
+                                            : HOLDER_RELAY_TCP,
+        .transparent = p->relay_all && !none,
+        .target = *to,
+        .target_port = p->container_port,
+    };
+    return s->message.n == HOLDER_BATCH ? flush(s, e) : 0;
+}
+
 static int send_ports(int fd, const struct list *published, struct error *e) {
-    struct holder_message m = {0};
-    int fds[HOLDER_FDS_MAX], r = 0;
-    size_t n = 0;
+    static const struct ip_address any = {0};
+    struct sending s = {.to = fd};
+    int r = 0;
 
     for (size_t i = 0; r == 0 && i < published->n; i++) {
         const struct published_port *p = LIST_AT(struct published_port, published, i);
-        struct holder_port *to = &m.ports[m.n++];
 
-        *to = (struct holder_port){
-            .relay = p->relay, .target = p->target4.family != IP_NONE ? p->target4 : p->target6, .target_port = p->container_port};
-        if (p->fd4 >= 0)
-            fds[n + to->n_fds++] = p->fd4;
-        if (p->fd6 >= 0)
-            fds[n + to->n_fds++] = p->fd6;
-        n += to->n_fds;
-        if (m.n == HOLDER_BATCH || i + 1 == published->n) {
-            r = send_batch(fd, &m, fds, n, e);
-            m = (struct holder_message){0};
-            n = 0;
-        }
+        r = add_socket(&s, p, p->fd4, p->relay_all, &p->target4, e);
+        if (r == 0)
+            r = add_socket(&s, p, p->fd6, p->relay || p->relay_all, p->relay_all ? &p->target6 : &any, e);
     }
-    return r < 0 ? r : send_batch(fd, &m, NULL, 0, e);
-}
-
-/* Shares the caller's memory until it has exec'ed: touches nothing but its own descriptors. */
-static void become(int program, int socket_fd, char *cgroup) {
-    char *const argv[] = {(char[]){HOLDER_PROGRAM}, cgroup, NULL}, *const envp[] = {NULL};
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    sigset_t none;
-
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)setsid();
-    program = fcntl(program, F_DUPFD_CLOEXEC, 10);
-    socket_fd = fcntl(socket_fd, F_DUPFD_CLOEXEC, 10);
-    null = fcntl(null, F_DUPFD_CLOEXEC, 10);
-    if (program < 0 || socket_fd < 0 || null < 0 || chdir("/") < 0)
-        _exit(127);
-    for (int fd = 0; fd < HOLDER_FD; fd++)
-        (void)dup2(null, fd);
-    (void)dup2(socket_fd, HOLDER_FD);
-    (void)syscall(SYS_close_range, HOLDER_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-    (void)syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
-    _exit(127);
-}
-
-static __attribute__((noinline)) pid_t start(int program, int socket_fd, char *cgroup) {
-    pid_t pid = vfork();
-
-    if (pid == 0)
-        become(program, socket_fd, cgroup);
-    return pid;
+    if (r == 0 && s.message.n)
+        r = flush(&s, e);
+    return r < 0 ? r : flush(&s, e);
 }
 
 int port_hold(const struct list *published, const char *cgroup, int *ret_fd, struct error *e) {
-    _cleanup_fd_ int program = -1, ours = -1, theirs = -1;
+    char *const argv[] = {(char[]){HELPER_PROGRAM}, (char[]){"ports"}, (char *)(uintptr_t)cgroup, NULL};
+    _cleanup_fd_ int ours = -1, theirs = -1;
     int pair[2], r;
     pid_t pid;
 
@@ -91,16 +84,13 @@ int port_hold(const struct list *published, const char *cgroup, int *ret_fd, str
         *ret_fd = -1;
         return 0;
     }
-    program = self_open_program(HOLDER_PROGRAM, e);
-    if (program < 0)
-        return program;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return error_errno(e, -errno, "make a connection to %s", HOLDER_PROGRAM);
+        return error_errno(e, -errno, "make a connection to %s", HELPER_PROGRAM);
     ours = pair[0];
     theirs = pair[1];
-    pid = start(program, theirs, (char *)(uintptr_t)cgroup);
+    pid = helper_start(argv, &theirs, 1, netns_used(), e);
     if (pid < 0)
-        return error_errno(e, -errno, "start %s", HOLDER_PROGRAM);
+        return pid;
     r = send_ports(ours, published, e);
     if (r == 0)
         *ret_fd = TAKE_FD(ours);

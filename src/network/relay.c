@@ -1,14 +1,12 @@
 /* Copying between two sockets, many pairs in one process: nothing but readiness, a buffer for each direction, and half-closing as
  * TCP does it. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "network/holder_process.h"
 
-#define BUFFER_SIZE     16384
+#define BUFFER_SIZE     65536
 #define CONNECTIONS_MAX 4096 /* of one container; further clients wait in the listener's queue */
 #define EVENTS_MAX      64
 
@@ -33,8 +31,9 @@ struct relay {
     struct connection *dead; /* freed after the round of events that may still name them */
 };
 
-/* epoll's data: a listener's or a connection's address, whose lowest bit says which side. */
-enum { SIDE_BIT = 1 };
+/* epoll's data: 0 = the monitor's connection; a listener's number and both bits (small); a connection's address, whose lowest bit
+ * says which side; a flow's of datagrams, with the second bit. */
+enum { SIDE_BIT = 1, FLOW_BIT = 2, DATA_BITS = SIDE_BIT | FLOW_BIT };
 
 static void bury(struct relay *r, struct connection *c) {
     if (c->dead)
@@ -123,28 +122,15 @@ static void serve(struct relay *r, struct connection *c, int which, uint32_t eve
     watch(r, c, 1, EPOLL_CTL_MOD);
 }
 
-static int connect_to(const struct ip_address *target, uint16_t port) {
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    bool v6 = target->family == IP_V6;
-    _cleanup_fd_ int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -errno;
-    memcpy(v6 ? (void *)&six.sin6_addr : (void *)&four.sin_addr, target->bytes, v6 ? 16 : 4);
-    if (connect(fd, v6 ? (const struct sockaddr *)&six : (const struct sockaddr *)&four, v6 ? sizeof(six) : sizeof(four)) < 0 &&
-        errno != EINPROGRESS)
-        return -errno;
-    return TAKE_FD(fd);
-}
-
 static void take_client(struct relay *r, const struct relay_listener *l) {
-    _cleanup_fd_ int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), to = -1;
+    struct sockaddr_storage client = {0};
+    socklen_t size = sizeof(client);
+    _cleanup_fd_ int fd = accept4(l->fd, (struct sockaddr *)&client, &size, SOCK_NONBLOCK | SOCK_CLOEXEC), to = -1;
     struct connection *c;
 
     if (fd < 0)
         return;
-    to = connect_to(&l->target, l->port);
+    to = relay_connect(&l->socket, SOCK_STREAM, &client);
     c = to < 0 || r->connections >= CONNECTIONS_MAX ? NULL : calloc(1, sizeof(*c));
     if (!c)
         return; /* closed: the client sees a reset or an end */
@@ -153,6 +139,13 @@ static void take_client(struct relay *r, const struct relay_listener *l) {
     r->connections++;
     watch(r, c, 0, EPOLL_CTL_ADD);
     watch(r, c, 1, EPOLL_CTL_ADD);
+}
+
+static void take(struct relay *r, struct udp_relay *udp, const struct relay_listener *l) {
+    if (l->socket.use == HOLDER_RELAY_UDP)
+        udp_relay_take(udp, l);
+    else
+        take_client(r, l);
 }
 
 static void free_dead(struct relay *r) {
@@ -166,28 +159,34 @@ static void free_dead(struct relay *r) {
 
 int relay_serve(int control, const struct relay_listener *listeners, size_t n, struct error *e) {
     struct relay r = {.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+    struct udp_relay *udp = udp_relay_new(r.epoll_fd);
     struct epoll_event events[EVENTS_MAX], ev = {.events = EPOLLIN, .data.u64 = 0};
     bool over = false;
 
+    if (!udp)
+        return error_errno(e, -ENOMEM, "relay datagrams");
     if (r.epoll_fd < 0 || epoll_ctl(r.epoll_fd, EPOLL_CTL_ADD, control, &ev) < 0)
         return error_errno(e, -errno, "watch the connection to the monitor");
     for (size_t i = 0; i < n; i++) {
-        ev.data.u64 = (uint64_t)i << 1 | 1; /* small and odd: no address of a connection */
+        ev.data.u64 = (uint64_t)i << 2 | DATA_BITS;
         if (epoll_ctl(r.epoll_fd, EPOLL_CTL_ADD, listeners[i].fd, &ev) < 0)
             return error_errno(e, -errno, "watch a port");
     }
     while (!over) {
-        int count = epoll_wait(r.epoll_fd, events, EVENTS_MAX, -1);
+        int count = epoll_wait(r.epoll_fd, events, EVENTS_MAX, udp_relay_expire(udp));
 
         for (int i = 0; i < count; i++) {
             uint64_t data = events[i].data.u64;
+            void *of = (void *)(uintptr_t)(data & ~(uint64_t)DATA_BITS);
 
             if (data == 0)
                 over = true;
-            else if ((data & SIDE_BIT) && data >> 1 < n)
-                take_client(&r, &listeners[data >> 1]);
+            else if ((data & DATA_BITS) == DATA_BITS)
+                take(&r, udp, &listeners[data >> 2]);
+            else if (data & FLOW_BIT)
+                udp_relay_answer(udp, of);
             else
-                serve(&r, (struct connection *)(uintptr_t)(data & ~(uint64_t)SIDE_BIT), (int)(data & SIDE_BIT), events[i].events);
+                serve(&r, of, (int)(data & SIDE_BIT), events[i].events);
         }
         free_dead(&r);
     }

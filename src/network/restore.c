@@ -90,8 +90,8 @@ int network_plan_subnets(const struct roots *roots, struct network *n, struct ar
 /* --- the bridge
  * ------------------------------------------------------------------------------------------------------------------- */
 
-static void describe_bridge(const struct network *n, struct arena *a, struct link_bridge *ret) {
-    struct link_bridge b = {.mtu = network_mtu(n)};
+static void describe_bridge(const struct roots *roots, const struct network *n, struct arena *a, struct link_bridge *ret) {
+    struct link_bridge b = {.mtu = network_mtu(roots, n)};
     struct subnet_plan plan;
 
     (void)snprintf(b.name, sizeof(b.name), "%s", network_bridge(n, a));
@@ -138,7 +138,7 @@ static int make_bridge(const struct roots *roots, struct network *n, struct aren
         }
         if (r < 0)
             return r;
-        describe_bridge(n, a, &bridge);
+        describe_bridge(roots, n, a, &bridge);
         made = link_index(bridge.name) == 0;
         r = link_bridge_create(&bridge, e);
         if (r < 0 || !made)
@@ -201,11 +201,11 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
     if (r < 0)
         return r;
     firewall_table_name(roots, table);
-    firewall_build(&b, table);
+    firewall_build(&b, table, roots->rootless);
     add_networks(&all, a, &b, table);
     for (size_t i = 0; i < all.n; i++)
         ipv6 |= LIST_AT(struct network, &all, i)->ipv6;
-    r = forwarding_open_uplinks(roots, ipv6, a, &opened, NULL, e);
+    r = roots->rootless ? 0 : forwarding_open_uplinks(roots, ipv6, a, &opened, NULL, e);
     if (r < 0)
         return r;
     for (size_t i = 0; i < opened.n; i++)
@@ -239,7 +239,7 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
     if (!network_is_bridge(n))
         return 0;
     r = make_bridge(roots, n, a, e);
-    if (r == 0)
+    if (r == 0 && !roots->rootless) /* that namespace forwards everywhere (netns_new()) */
         r = forwarding_open_bridge(network_bridge(n, a), n->ipv6, e);
     if (r == 0)
         r = plug_containers(roots, n, a, e);
@@ -255,7 +255,7 @@ int network_open_uplinks(const struct roots *roots, bool ipv6, struct arena *a, 
     char table[FIREWALL_TABLE_MAX];
     struct strs opened = {0};
     bool changed = false;
-    int r = forwarding_open_uplinks(roots, ipv6, a, &opened, &changed, e);
+    int r = roots->rootless ? 0 : forwarding_open_uplinks(roots, ipv6, a, &opened, &changed, e);
 
     if (r < 0 || !changed)
         return r;

@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/lock.h"
+#include "network/rootless.h"
 
 #define NETWORK_FILE_MAX ((size_t)1 << 20)
 #define DIRECTORY        "networks"
@@ -178,10 +179,10 @@ const char *network_bridge(const struct network *n, struct arena *a) {
     return name ? name : arena_printf(a, "tn-%.12s", n->id);
 }
 
-uint32_t network_mtu(const struct network *n) {
+uint32_t network_mtu(const struct roots *roots, const struct network *n) {
     const char *v = network_option(n, OPTION_MTU);
 
-    return v ? (uint32_t)strtoul(v, NULL, 10) : 0;
+    return v ? (uint32_t)strtoul(v, NULL, 10) : roots->rootless && network_is_bridge(n) ? ROOTLESS_MTU : 0;
 }
 
 bool network_is_bridge(const struct network *n) {

@@ -19,7 +19,8 @@ int network_lock(const struct roots *roots, struct error *e);
 const char *network_bridge(const struct network *n, struct arena *a);
 const char *network_option(const struct network *n, const char *key); /* NULL when absent */
 bool network_option_is(const struct network *n, const char *key, bool otherwise);
-uint32_t network_mtu(const struct network *n);
+/* What the user asked for; else 0, the kernel's default, or an ordinary user's (ROOTLESS_MTU). */
+uint32_t network_mtu(const struct roots *roots, const struct network *n);
 bool network_is_bridge(const struct network *n);
 /* The network's subnet of one family with its gateway (IP_NONE: none); false when it has none. */
 struct subnet_plan {

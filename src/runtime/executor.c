@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "kernel/netns.h"
 #include "runtime/executor_state.h"
 #include "runtime/explain.h"
 
@@ -163,6 +164,7 @@ static int run_role(struct executor *x, enum plan_role role, struct error *e) {
 static _Noreturn void child_main(struct executor *x) {
     _cleanup_error_ struct error e = ERROR_INIT;
 
+    netns_use(NETNS_OWN);
     fd_close(x->sync_fd); /* the monitor's end: held here too, its death would go unnoticed */
     x->sync_fd = x->other_fd;
     run_role(x, PLAN_CHILD, &e);

@@ -14,6 +14,7 @@
 #define TEXT_MAX_BYTES ((size_t)1 << 20) /* of /etc/passwd, /etc/subuid */
 #define SAID_MAX       512               /* of what newuidmap says */
 #define ALL_IDS        UINT32_MAX
+#define KEEPER_LOCK    "netns.keeper" /* network/rootless.h */
 
 /* ---- Texts ---- */
 
@@ -356,21 +357,39 @@ static int try_container(int dirfd, const char *name, void *arg _unused_, struct
     return join_monitor(state.monitor_pid);
 }
 
+/* The keeper of the user's networks may outlive the last monitor by a moment. */
+static int try_keeper(int dir) {
+    _cleanup_fd_ int fd = openat(dir, KEEPER_LOCK, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    pid_t pid = fd < 0 ? 0 : lock_owner(fd);
+
+    return pid > 0 ? join_monitor(pid) : 0;
+}
+
+static int look(int dir, struct error *e) {
+    int r = try_keeper(dir);
+
+    return r != 0 || faccessat(dir, "containers", F_OK, 0) < 0 ? r : fs_each(dir, "containers", try_container, NULL, e);
+}
+
 static int join_any(const char *run_root, bool starts, struct error *e) {
     _cleanup_fd_ int dir = open(run_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r;
+    int r = 0;
 
     if (dir < 0 && starts)
         dir = fs_open_dir_make(run_root, 0700, e);
     if (dir < 0)
         return starts ? dir : 0;
-    if (starts) {
-        entry_lock = lock_wait(dir, "namespace.lock", true, e);
+    if (!starts)
+        return look(dir, e);
+    /* Shared while there is one to join, which it then keeps alive; alone to make the first. */
+    for (int alone = 0; r == 0 && alone <= 1; alone++) {
+        rootless_entered();
+        entry_lock = lock_wait(dir, "namespace.lock", alone, e);
         if (entry_lock < 0)
             return entry_lock;
+        r = look(dir, e);
     }
-    r = faccessat(dir, "containers", F_OK, 0) < 0 ? 0 : fs_each(dir, "containers", try_container, NULL, e);
-    if (r != 0)
+    if (r < 0)
         rootless_entered();
     return r;
 }

@@ -98,10 +98,14 @@ run_none() {
     until_true 5 sh -c "[ -z \"\$(ls '$ROOT/trash')\" ]"
 }
 
-@test "a bridge needs root, and the sentence says what works" {
-    fails 125 tare run --rm --network bridge busybox true
-    has "--network none or --network host"
-    ok tare run --rm busybox ip -o link
-    has "lo:"
-    has_not "eth0"
+@test "the default network: an address of one's own, names in /etc/hosts, ports" {
+    command -v pasta >/dev/null && [ -w /dev/net/tun ] || skip "pasta and /dev/net/tun are needed"
+    ip route | grep -q default || skip "this host has no way out"
+    ok tare run -d --name n -h first -p 127.0.0.1::80 busybox sh -c 'echo hello >/i; exec httpd -f -p 80 -h /'
+    ok tare exec n sh -c 'ip -o addr show eth0; grep first /etc/hosts'
+    has "172."
+    ok curl -s -m 5 "http://$(tare port n 80 | head -1)/i"
+    is hello
+    ok tare rm -f n
+    until_true 5 sh -c "[ ! -e '$RUN/netns' ]"
 }

@@ -1,4 +1,5 @@
 /* The roles of the program: how each begins, answers whoever started it, and ends. */
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -6,6 +7,7 @@
 
 #include "base/fs.h"
 #include "kernel/cgroup_own.h"
+#include "kernel/netns.h"
 #include "runtime/monitor/monitor.h"
 
 static void take_fds(int fds[LAUNCH_FDS], uint32_t mask, int ret[LAUNCH_FDS]) {
@@ -13,6 +15,17 @@ static void take_fds(int fds[LAUNCH_FDS], uint32_t mask, int ret[LAUNCH_FDS]) {
 
     for (size_t i = 0; i < LAUNCH_FDS; i++)
         ret[i] = mask & (1u << i) ? fds[next++] : -1;
+}
+
+/* An ordinary user's networks are in a namespace of his (network/rootless.h), bound in the run directory: pairs of interfaces are
+ * made there, and published ports undone. Root's are where we are, and there is no such file. */
+static void use_networks(int run_root_fd) {
+    int fd = run_root_fd < 0 ? -1 : openat(run_root_fd, "netns", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd >= 0 && netns_is(fd))
+        netns_use(fd);
+    else
+        (void)fd_close(fd);
 }
 
 static int receive_launch(struct monitor *m, int socket_fd, struct error *e) {
@@ -28,6 +41,7 @@ static int receive_launch(struct monitor *m, int socket_fd, struct error *e) {
     r = m->is_exec ? launch_decode_exec(f.data, f.size, &m->x) : launch_decode(f.data, f.size, &m->l);
     if (r < 0)
         return error_set(e, r, "the launch description is damaged");
+    use_networks(fds[LAUNCH_FD_RUN_ROOT]);
     m->l.container_dirfd = fds[LAUNCH_FD_CONTAINER];
     m->l.run_dirfd = fds[LAUNCH_FD_RUN];
     m->l.root_fd = fds[LAUNCH_FD_ROOT];
