@@ -209,8 +209,8 @@ static int make_volumes(struct engine *engine, const struct create_options *o, s
 }
 
 int container_undo_creation(struct engine *engine, const char *id, int dirfd, struct error *e) {
-    int r = journal_undo(dirfd, UNFINISHED_JOURNAL, e);
-    if (r == 0)
+    int r = dirfd < 0 ? 0 : journal_undo(dirfd, UNFINISHED_JOURNAL, e);
+    if (r == 0 && dirfd >= 0)
         r = journal_undo(dirfd, "journal", e);
     int dir = engine_containers_dir(engine, e);
     _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -284,7 +284,9 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
     if (pending < 0)
         return pending;
     r = write_container(engine, o, a, &c, e);
-    if (r < 0 || !o->then_start)
+    if (r < 0 && faccessat(engine_containers_dir(engine, NULL), c.id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        fd_close(pending); /* could not be undone for want of something: the entry stays, for the next command */
+    else if (r < 0 || !o->then_start)
         pending_end(engine, c.id, pending);
     else
         c.pending_fd = pending;

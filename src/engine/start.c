@@ -209,6 +209,9 @@ int engine_start(struct engine *engine, struct container *c, const struct start_
     rootless_entered();
     if (r < 0 && c->record.host.auto_remove)
         reap(engine, c->id);
-    pending_end(engine, c->id, fd);
+    if (r < 0 && faccessat(c->run_dirfd, "journal", F_OK, 0) == 0)
+        fd_close(fd); /* could not be undone: the entry stays, for the next command */
+    else
+        pending_end(engine, c->id, fd);
     return r;
 }
