@@ -104,6 +104,14 @@ static void *grown(struct arena *a, void *v, size_t n, size_t size) {
     return bigger;
 }
 
+size_t list_room(size_t n) {
+    size_t room = 1;
+
+    while (room < n)
+        room *= 2;
+    return room;
+}
+
 void *list_add(struct arena *a, struct list *l, size_t size) {
     l->v = grown(a, l->v, l->n, size);
     void *item = (unsigned char *)l->v + l->n++ * size;

@@ -52,6 +52,9 @@ struct list {
 };
 #define LIST_AT(type, l, i)  (&((type *)(l)->v)[i])
 #define LIST_ADD(a, type, l) ((type *)list_add((a), (l), sizeof(type)))
+/* How many items an array must have room for that becomes a list of n items: the functions above add to it without looking (they
+ * grow it at powers of two). */
+size_t list_room(size_t n);
 void *list_add(struct arena *a, struct list *l, size_t size); /* a new zeroed item; earlier pointers into the list die */
 
 /* Values that may be absent: absent is not zero in the standards' documents. */

@@ -116,7 +116,7 @@ static int decode_strs(struct decoder *d, struct json_object *o, struct strs *re
 
     if (r < 0)
         return r;
-    ret->v = arena_array(d->arena, const char *, n);
+    ret->v = arena_array(d->arena, const char *, list_room(n));
     ret->n = n;
     for (size_t i = 0; i < n; i++) {
         r = decode_string(d, json_object_array_get_idx(o, i), &ret->v[i]);
@@ -133,7 +133,7 @@ static int decode_u32s(struct decoder *d, struct json_object *o, struct list *re
 
     if (r < 0)
         return r;
-    v = arena_array(d->arena, uint32_t, n);
+    v = arena_array(d->arena, uint32_t, list_room(n));
     for (size_t i = 0; i < n; i++) {
         int64_t s;
         uint64_t u;
@@ -154,7 +154,7 @@ static int decode_objs(struct decoder *d, const struct json_table *type, struct 
 
     if (r < 0)
         return r;
-    v = arena_alloc(d->arena, type->size * n);
+    v = arena_alloc(d->arena, type->size * list_room(n));
     for (size_t i = 0; i < n; i++) {
         r = decode_object(d, type, json_object_array_get_idx(o, i), v + i * type->size);
         if (r < 0)
@@ -170,7 +170,7 @@ static int decode_map(struct decoder *d, struct json_object *o, struct map *ret)
 
     if (r < 0)
         return r;
-    ret->v = arena_array(d->arena, struct pair, n);
+    ret->v = arena_array(d->arena, struct pair, list_room(n));
     ret->n = 0;
     json_object_object_foreach(o, key, value) {
         struct pair *pair = &ret->v[ret->n];
@@ -189,7 +189,7 @@ static int decode_keys(struct decoder *d, struct json_object *o, struct strs *re
 
     if (r < 0)
         return r;
-    ret->v = arena_array(d->arena, const char *, json_object_object_length(o));
+    ret->v = arena_array(d->arena, const char *, list_room((size_t)json_object_object_length(o)));
     ret->n = 0;
     json_object_object_foreach(o, key, value) {
         (void)value;
@@ -204,7 +204,7 @@ static int decode_obj_map(struct decoder *d, const struct json_table *type, stru
 
     if (r < 0)
         return r;
-    v = arena_alloc(d->arena, type->size * (size_t)json_object_object_length(o));
+    v = arena_alloc(d->arena, type->size * list_room((size_t)json_object_object_length(o)));
     *ret = (struct list){v, 0};
     json_object_object_foreach(o, key, value) {
         void *item = v + ret->n * type->size;
@@ -225,7 +225,7 @@ static int decode_obj_lists(struct decoder *d, const struct json_table *type, st
 
     if (r < 0)
         return r;
-    struct json_objs *v = arena_array(d->arena, struct json_objs, json_object_object_length(o));
+    struct json_objs *v = arena_array(d->arena, struct json_objs, list_room((size_t)json_object_object_length(o)));
     *ret = (struct list){v, 0};
     json_object_object_foreach(o, key, value) {
         r = value ? decode_objs(d, type, value, &v[ret->n].items) : 0;

@@ -54,6 +54,21 @@ static void json_round_trip(void **state) {
     assert_string_equal(buf_text(&out), text);
 }
 
+/* A list that was read can be added to: three items have room for a fourth, and what lies behind them stays as it was. */
+static void json_lists_grow(void **state) {
+    static const char text[] = "{\"users\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"c\"}]}";
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct outer o;
+
+    (void)state;
+    assert_int_equal(json_decode(&outer_table, text, strlen(text), &a, &o, NULL), 0);
+    LIST_ADD(&a, struct inner, &o.users)->name = "d";
+    LIST_ADD(&a, struct inner, &o.users)->name = "e";
+    assert_string_equal(LIST_AT(struct inner, &o.users, 0)->name, "a");
+    assert_string_equal(LIST_AT(struct inner, &o.users, 2)->name, "c");
+    assert_string_equal(LIST_AT(struct inner, &o.users, 4)->name, "e");
+}
+
 static void json_errors_name_the_field(void **state) {
     static const struct {
         const char *text, *message;
@@ -131,7 +146,7 @@ static void dates(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_round_trip), cmocka_unit_test(json_errors_name_the_field),
+        cmocka_unit_test(json_round_trip), cmocka_unit_test(json_lists_grow), cmocka_unit_test(json_errors_name_the_field),
         cmocka_unit_test(durations),       cmocka_unit_test(times),
         cmocka_unit_test(dates),
     };
