@@ -168,8 +168,10 @@ static int listen_for_start(const struct oci_container *c, struct error *e) {
     return TAKE_FD(s);
 }
 
-static int check_console(const struct oci_options *o, bool terminal, struct error *e) {
-    if (terminal && !o->console_socket)
+static int check_console(const struct oci_call *call, bool terminal, struct error *e) {
+    const struct oci_options *o = &call->o;
+
+    if (terminal && !o->console_socket && !call->born)
         return error_set(e, -EINVAL, "cannot allocate tty if runc will detach without setting console socket");
     if (!terminal && o->console_socket)
         return error_set(e, -EINVAL, "cannot use console socket if runc will not detach or allocate tty");
@@ -199,6 +201,8 @@ static int publish(struct oci_call *call, struct oci_container *c, struct execut
         oci_worker_drop(w);
         return r;
     }
+    if (call->born)
+        call->born(call->born_arg, x->pid, x->console_fd);
     return oci_worker_release(w, e);
 }
 
@@ -211,7 +215,7 @@ static int make_process(struct oci_call *call, struct oci_container *c, struct e
     int r = read_bundle(call, c, &spec, e);
 
     if (r == 0)
-        r = check_console(&call->o, spec.process->terminal, e);
+        r = check_console(call, spec.process->terminal, e);
     if (r == 0)
         r = make_plan(call, &spec, c, &plan, e);
     if (r < 0)
@@ -219,6 +223,7 @@ static int make_process(struct oci_call *call, struct oci_container *c, struct e
     listener = listen_for_start(c, e);
     if (listener < 0)
         return listener;
+    oci_streams_give(&spec, spec.process->user.uid);
     r = oci_worker_run(call, c->id, &plan, listener, -1, spec.process->terminal, &w, &x, e);
     return r < 0 ? r : publish(call, c, &x, &w, e);
 }

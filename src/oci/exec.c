@@ -105,6 +105,8 @@ static int publish(struct oci_call *call, struct oci_worker *w, const struct exe
         oci_worker_drop(w);
         return r;
     }
+    if (call->born)
+        call->born(call->born_arg, x->pid, x->console_fd);
     r = oci_worker_release(w, e);
     if (r < 0 || call->o.detach)
         return r;
@@ -132,13 +134,15 @@ int oci_exec(struct oci_call *call, struct error *e) {
         r = oci_container_config(call, &c, &spec, e);
     if (r >= 0)
         r = make_process(call, &spec, &p, e);
-    if (r >= 0 && p.terminal != !!call->o.console_socket)
+    if (r >= 0 && !call->born && p.terminal != !!call->o.console_socket)
         r = error_set(e, -EINVAL,
                       p.terminal ? "exec: a terminal needs --console-socket" : "exec: --console-socket needs a terminal");
     if (r >= 0)
         r = make_plan(call, &spec, c.state.own.cgroup, &p, &plan, e);
     if (r >= 0 && !call->o.detach && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         r = error_errno(e, -errno, "become the process's parent");
+    if (r >= 0)
+        oci_streams_give(&spec, p.user.uid);
     if (r >= 0)
         r = oci_worker_run(call, c.id, &plan, -1, pidfd, p.terminal, &w, &x, e);
     return r < 0 ? r : publish(call, &w, &x, e);

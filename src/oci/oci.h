@@ -33,6 +33,10 @@ struct oci_call {
     struct oci_options o;
     struct arena arena;
     struct buf out; /* for standard output */
+    /* For callers that are programs of ours: told of the process before it is let go; console_fd -1 = none, else the caller's to
+     * duplicate. Takes the place of --console-socket. NULL = nobody. */
+    void (*born)(void *arg, int pid, int console_fd);
+    void *born_arg;
 };
 
 /* Parses and carries out. Returns the exit status; on failure e says why, and nothing is in out. */
@@ -124,6 +128,8 @@ int oci_worker_run(struct oci_call *call, const char *id, const struct plan *pla
 int oci_worker_release(struct oci_worker *w, struct error *e);
 /* Without it, the process dies. */
 void oci_worker_drop(struct oci_worker *w);
+/* A program that is not root may open /dev/stdout anew (logs do): the pipes among our streams are given to its user. */
+void oci_streams_give(const struct oci_spec *spec, uint32_t uid);
 int oci_console_send(const char *socket, int console_fd, struct error *e);
 int oci_pid_file(const char *path, int pid, struct error *e);
 /* Waits for the process, which is or becomes ours; its status as of a shell. */

@@ -143,6 +143,33 @@ void oci_worker_drop(struct oci_worker *w) {
     reap(w);
 }
 
+static bool host_uid(const struct oci_spec *spec, uint32_t uid, uid_t *ret) {
+    const struct list *maps = &spec->linux_->uid_mappings;
+
+    *ret = uid;
+    for (size_t i = 0; i < maps->n; i++) {
+        const struct oci_id_mapping *m = LIST_AT(struct oci_id_mapping, maps, i);
+
+        if (uid >= m->container_id && uid - m->container_id < m->size) {
+            *ret = m->host_id + (uid - m->container_id);
+            return true;
+        }
+    }
+    return maps->n == 0;
+}
+
+void oci_streams_give(const struct oci_spec *spec, uint32_t uid) {
+    uid_t host;
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        struct stat st;
+
+        if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && host_uid(spec, uid, &host) && st.st_uid != host &&
+            fchown(fd, host, (gid_t)-1) < 0) {
+        } /* a caller without the right to: the program writes to what it has */
+    }
+}
+
 int oci_console_send(const char *path, int console_fd, struct error *e) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     char name[] = "/dev/ptmx";

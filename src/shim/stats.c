@@ -1,0 +1,220 @@
+/* Metrics of a container in the form of containerd/cgroups: one message for version 1, another for version 2. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "kernel/cgroup.h"
+#include "shim/messages.pb-c.h"
+#include "shim/shim.h"
+
+#define FILE_MAX ((size_t)1 << 16)
+
+struct number {
+    const char *key;
+    size_t offset;
+};
+
+#define M1(name)                                                                                                                   \
+    { #name, offsetof(Pb__Memory1, name) }
+static const struct number memory1[] = {
+    M1(cache),
+    M1(rss),
+    M1(rss_huge),
+    M1(mapped_file),
+    M1(dirty),
+    M1(writeback),
+    M1(pgpgin),
+    M1(pgpgout),
+    M1(pgfault),
+    M1(pgmajfault),
+    M1(inactive_anon),
+    M1(active_anon),
+    M1(inactive_file),
+    M1(active_file),
+    M1(unevictable),
+    M1(hierarchical_memory_limit),
+    M1(total_cache),
+    M1(total_rss),
+    M1(total_mapped_file),
+    M1(total_pgfault),
+    M1(total_pgmajfault),
+    M1(total_inactive_anon),
+    M1(total_active_anon),
+    M1(total_inactive_file),
+    M1(total_active_file),
+    M1(total_unevictable),
+};
+#define M2(name)                                                                                                                   \
+    { #name, offsetof(Pb__Memory2, name) }
+static const struct number memory2[] = {
+    M2(anon),
+    M2(file),
+    M2(kernel_stack),
+    M2(slab),
+    M2(sock),
+    M2(shmem),
+    M2(file_mapped),
+    M2(file_dirty),
+    M2(file_writeback),
+    M2(anon_thp),
+    M2(inactive_anon),
+    M2(active_anon),
+    M2(inactive_file),
+    M2(active_file),
+    M2(unevictable),
+    M2(slab_reclaimable),
+    M2(slab_unreclaimable),
+    M2(pgfault),
+    M2(pgmajfault),
+};
+#define E2(name)                                                                                                                   \
+    { #name, offsetof(Pb__Events2, name) }
+static const struct number events2[] = {E2(low), E2(high), E2(max), E2(oom), E2(oom_kill)};
+#define O1(name)                                                                                                                   \
+    { #name, offsetof(Pb__Oom1, name) }
+static const struct number oom1[] = {O1(oom_kill_disable), O1(under_oom), O1(oom_kill)};
+
+/* Lines "key number", into the members of that name. What is not there stays 0. */
+static void read_numbers(const char *dir, const char *file, const struct number *numbers, size_t n, void *into, struct arena *a) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char *line, *rest;
+
+    if (fs_read_at(AT_FDCWD, arena_printf(a, "%s/%s", dir, file), FILE_MAX, &text, NULL) < 0 || !text.data)
+        return;
+    for (rest = text.data; (line = strsep(&rest, "\n"));) {
+        char *space = strchr(line, ' ');
+
+        if (!space)
+            continue;
+        *space = '\0';
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(numbers[i].key, line) == 0)
+                *(uint64_t *)(void *)((char *)into + numbers[i].offset) = strtoull(space + 1, NULL, 10);
+    }
+}
+
+static uint64_t limit_or_zero(uint64_t limit) {
+    return limit == UINT64_MAX ? 0 : limit;
+}
+
+static const char *memory_dir(const struct cgroup_layout *l, const char *cgroup, struct arena *a) {
+    return l->of[CGROUP_MEMORY] == CGROUP_NONE ? "/nonexistent" : cgroup_dir(l, l->of[CGROUP_MEMORY], cgroup, a);
+}
+
+static void pack_any(const char *type, const ProtobufCMessage *metrics, struct buf *out) {
+    _cleanup_buf_ struct buf value = BUF_INIT;
+    Pb__StatsResponse response = PB__STATS_RESPONSE__INIT;
+    Pb__Any any = PB__ANY__INIT;
+
+    message_pack(metrics, &value);
+    any.type_url = (char *)(uintptr_t)type;
+    any.value = (ProtobufCBinaryData){value.size, (uint8_t *)value.data};
+    response.stats = &any;
+    message_pack(&response.base, out);
+}
+
+static void make_v1(const struct cgroup_layout *l, const char *cgroup, const struct cgroup_stats *st, struct arena *a,
+                    struct buf *out) {
+    char read_[] = "Read", write_[] = "Write";
+    Pb__Metrics1 m = PB__METRICS1__INIT;
+    Pb__Pids pids = PB__PIDS__INIT;
+    Pb__Cpu1 cpu = PB__CPU1__INIT;
+    Pb__CpuUsage1 usage = PB__CPU_USAGE1__INIT;
+    Pb__Throttle1 throttle = PB__THROTTLE1__INIT;
+    Pb__Memory1 memory = PB__MEMORY1__INIT;
+    Pb__MemoryEntry bytes = PB__MEMORY_ENTRY__INIT, swap = PB__MEMORY_ENTRY__INIT;
+    Pb__MemoryEntry kernel = PB__MEMORY_ENTRY__INIT, tcp = PB__MEMORY_ENTRY__INIT;
+    Pb__Oom1 oom = PB__OOM1__INIT;
+    Pb__Blkio1 blkio = PB__BLKIO1__INIT;
+    Pb__BlkioEntry1 entries[4] = {PB__BLKIO_ENTRY1__INIT, PB__BLKIO_ENTRY1__INIT, PB__BLKIO_ENTRY1__INIT, PB__BLKIO_ENTRY1__INIT};
+    Pb__BlkioEntry1 *sizes[] = {&entries[0], &entries[1]}, *counts[] = {&entries[2], &entries[3]};
+    const uint64_t values[] = {st->io_read_bytes, st->io_write_bytes, st->io_reads, st->io_writes};
+
+    pids.current = st->pids;
+    pids.limit = limit_or_zero(st->pids_limit);
+    usage.total = st->cpu_ns;
+    usage.user = st->cpu_user_ns;
+    usage.kernel = st->cpu_system_ns;
+    throttle.periods = st->throttle_periods;
+    throttle.throttled_periods = st->throttled_periods;
+    throttle.throttled_time = st->throttled_ns;
+    cpu.usage = &usage;
+    cpu.throttling = &throttle;
+    read_numbers(memory_dir(l, cgroup, a), "memory.stat", memory1, ARRAY_SIZE(memory1), &memory, a);
+    read_numbers(memory_dir(l, cgroup, a), "memory.oom_control", oom1, ARRAY_SIZE(oom1), &oom, a);
+    bytes.usage = st->memory_total;
+    bytes.limit = st->memory_limit;
+    bytes.max = st->memory_max;
+    bytes.failcnt = st->memory_failures;
+    memory.usage = &bytes;
+    memory.swap = &swap;
+    memory.kernel = &kernel;
+    memory.kernel_tcp = &tcp;
+    for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+        entries[i].op = i % 2 ? write_ : read_;
+        entries[i].value = values[i];
+    }
+    blkio.n_bytes = blkio.n_serviced = ARRAY_SIZE(sizes);
+    blkio.bytes = sizes;
+    blkio.serviced = counts;
+    m.pids = &pids;
+    m.cpu = &cpu;
+    m.memory = &memory;
+    m.blkio = &blkio;
+    m.memory_oom_control = &oom;
+    pack_any("io.containerd.cgroups.v1.Metrics", &m.base, out);
+}
+
+static void make_v2(const struct cgroup_layout *l, const char *cgroup, const struct cgroup_stats *st, struct arena *a,
+                    struct buf *out) {
+    Pb__Metrics2 m = PB__METRICS2__INIT;
+    Pb__Pids pids = PB__PIDS__INIT;
+    Pb__Cpu2 cpu = PB__CPU2__INIT;
+    Pb__Memory2 memory = PB__MEMORY2__INIT;
+    Pb__Events2 events = PB__EVENTS2__INIT;
+    Pb__Io2 io = PB__IO2__INIT;
+    Pb__IoEntry2 entry = PB__IO_ENTRY2__INIT, *entries[] = {&entry};
+
+    pids.current = st->pids;
+    pids.limit = limit_or_zero(st->pids_limit);
+    cpu.usage_usec = st->cpu_ns / 1000;
+    cpu.user_usec = st->cpu_user_ns / 1000;
+    cpu.system_usec = st->cpu_system_ns / 1000;
+    cpu.nr_periods = st->throttle_periods;
+    cpu.nr_throttled = st->throttled_periods;
+    cpu.throttled_usec = st->throttled_ns / 1000;
+    read_numbers(memory_dir(l, cgroup, a), "memory.stat", memory2, ARRAY_SIZE(memory2), &memory, a);
+    read_numbers(memory_dir(l, cgroup, a), "memory.events", events2, ARRAY_SIZE(events2), &events, a);
+    memory.usage = st->memory_total;
+    memory.usage_limit = st->memory_limit;
+    memory.max_usage = st->memory_max;
+    entry.rbytes = st->io_read_bytes;
+    entry.wbytes = st->io_write_bytes;
+    entry.rios = st->io_reads;
+    entry.wios = st->io_writes;
+    io.n_usage = 1;
+    io.usage = entries;
+    m.pids = &pids;
+    m.cpu = &cpu;
+    m.memory = &memory;
+    m.io = &io;
+    m.memory_events = &events;
+    pack_any("io.containerd.cgroups.v2.Metrics", &m.base, out);
+}
+
+int stats_make(const char *cgroup, struct arena *a, struct buf *out, struct error *e) {
+    struct cgroup_layout layout;
+    struct cgroup_stats st;
+    int r = cgroup_layout_read(&layout, e);
+
+    if (r == 0)
+        r = cgroup_stats(&layout, cgroup, &st, e);
+    if (r < 0)
+        return r;
+    /* What the whole host has decides which message containerd's readers expect, as containerd itself looks at /sys/fs/cgroup. */
+    if (strcmp(cgroup_layout_name(&layout), "v2") == 0)
+        make_v2(&layout, cgroup, &st, a, out);
+    else
+        make_v1(&layout, cgroup, &st, a, out);
+    return 0;
+}

@@ -1,0 +1,262 @@
+#!/usr/bin/env bats
+# containerd-shim-tare-v2 under Debian's containerd, with roots, sockets and a namespace of containerd of its own.
+# lane: alone
+
+load lib
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    command -v containerd >/dev/null && command -v ctr >/dev/null || skip "containerd is not installed"
+    SHIM=$(dirname "$TARE")/containerd-shim-tare-v2
+    [ -x "$SHIM" ] || skip "the shim is not built (libprotobuf-c)"
+    [ -e "$FIXTURES/done" ] || "$here/fixtures" "$FIXTURES"
+    S=$(mktemp -d /tmp/tc.XXXXXX)
+    NS=tare-test-$$
+    # A namespace of its own also names the parent of the cgroups: /tare-test-PID/ID.
+    export S SHIM NS CONTAINERD_ADDRESS=$S/c.sock CONTAINERD_NAMESPACE=$NS
+    mkdir "$S/bin"
+    ln -s "$SHIM" "$S/bin/"
+    cat >"$S/config.toml" <<TOML
+version = 2
+root = "$S/root"
+state = "$S/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.aufs",
+    "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
+[grpc]
+  address = "$S/c.sock"
+[ttrpc]
+  address = "$S/c.sock.ttrpc"
+TOML
+    containerd_start
+    ctr image import "$FIXTURES/busybox.docker.tar" >/dev/null
+    IMAGE=$(ctr image ls -q)
+    export IMAGE
+}
+
+teardown_file() {
+    [ -n "${S:-}" ] || return 0
+    containerd_stop
+    rm -rf "$S" "/run/tare/containerd/$NS"
+    rmdir /sys/fs/cgroup/*/"$NS" "/sys/fs/cgroup/$NS" 2>/dev/null || true
+}
+
+containerd_start() {
+    PATH=$S/bin:$PATH setsid containerd --config "$S/config.toml" >>"$S/log" 2>&1 3>&- &
+    echo $! >"$S/pid"
+    for _ in $(seq 100); do ctr version >/dev/null 2>&1 && return; sleep 0.1; done
+    cat "$S/log"
+    return 1
+}
+
+containerd_stop() {
+    kill "${1:--TERM}" "$(cat "$S/pid")" 2>/dev/null || return 0
+    for _ in $(seq 100); do kill -0 "$(cat "$S/pid")" 2>/dev/null || return 0; sleep 0.1; done
+}
+
+setup() { [ -n "${S:-}" ] || skip "no containerd"; }
+
+# Nothing is left of a test: no task, shim, mount, state, cgroup, socket.
+teardown() {
+    [ -n "${S:-}" ] || return 0
+    local id
+    for id in $(ctr task ls -q); do ctr task rm -f "$id" 2>/dev/null; done
+    for id in $(ctr container ls -q); do ctr container rm "$id"; done
+    eventually nothing_left || { left; return 1; }
+}
+left() {
+    pgrep -fa "containerd-shim-tare-v2 -namespace $NS" | grep -v defunct
+    grep " $S/state" /proc/self/mountinfo
+    find "/run/tare/containerd/$NS" -mindepth 1 -maxdepth 1 2>/dev/null
+    find /sys/fs/cgroup -maxdepth 3 -type d -path "*/$NS/*" 2>/dev/null
+    true
+}
+nothing_left() { [ -z "$(left)" ]; }
+eventually() { for _ in $(seq 50); do "$@" && return; sleep 0.1; done; return 1; }
+run_task() { ctr run --runtime io.containerd.tare.v2 "$@"; } # [FLAG…] IMAGE ID COMMAND…
+shims() { pgrep -fc "containerd-shim-tare-v2 -namespace $NS"; }
+status_is() { ctr task ls | grep -q "^$1 .*$2"; }
+
+@test "run: output, errors, exit status, standard input, and nothing is left" {
+    run --separate-stderr run_task --rm "$IMAGE" a sh -c 'echo out; echo err >&2; exit 3'
+    [ "$status" = 3 ]
+    [ "$output" = out ]
+    [[ $stderr == *err* ]]
+    [ "$(head -c 300000 /dev/zero | run_task --rm "$IMAGE" b wc -c)" = 300000 ]
+    [ "$(run_task --rm "$IMAGE" c sh -c 'ls /proc/self/fd | wc -l')" = 4 ] # 0 1 2, and that of ls
+}
+
+@test "a detached task: exec, ps, pause, metrics, kill, delete, and containerd hears of each" {
+    ctr events >"$S/events" 3>&- &
+    local listener=$!
+    sleep 0.3
+    run_task -d "$IMAGE" a sleep 1000
+    status_is a RUNNING
+    run ctr task exec --exec-id e a sh -c 'echo in; exit 7'
+    [[ $status = 7 && $output == in ]]
+    ctr task exec -d --exec-id f a sleep 999
+    [ "$(ctr task ps a | grep -c '^[0-9]')" = 2 ]
+    ctr task ps a | grep -q 'f'
+    run ctr task exec --exec-id g a /nonexistent
+    [[ $status != 0 && $output == *"No such file"* ]]
+    ctr task metrics a | grep -Eq 'pids.current +2'
+    ctr task metrics a | grep -Eq 'memory.usage_in_bytes +[1-9]|memory.usage +[1-9]'
+    ctr task pause a
+    status_is a PAUSED
+    run ctr task exec --exec-id h a true
+    [ "$status" != 0 ]
+    ctr task resume a
+    status_is a RUNNING
+    run ctr task checkpoint a
+    [[ $status != 0 && $output == *"tare cannot make checkpoints"* ]]
+    ctr task kill -s TERM --exec-id f a
+    ctr task kill -s KILL a
+    eventually status_is a STOPPED
+    run ctr task rm a
+    [[ $output == *"137"* ]]
+    sleep 0.3
+    kill $listener
+    for word in create start exec-added exec-started paused resumed exit delete; do
+        grep -q " /tasks/$word .*\"container_id\":\"a\"" "$S/events" || { echo "no event $word"; cat "$S/events"; return 1; }
+    done
+    grep -q '/tasks/exit .*"id":"e".*"exit_status":7' "$S/events"
+    [ "$(grep -c '/tasks/exit .*"id":"a"' "$S/events")" = 1 ]
+}
+
+@test "a killed paused task dies" {
+    run_task -d "$IMAGE" a sleep 1000
+    ctr task pause a
+    ctr task kill -s KILL a
+    eventually status_is a STOPPED
+}
+
+@test "memory that runs out is told" {
+    ctr events >"$S/events" 3>&- &
+    local listener=$!
+    sleep 0.3
+    run run_task --rm --memory-limit 16000000 "$IMAGE" a sh -c 'dd if=/dev/zero of=/dev/null bs=64M count=1; echo status $?'
+    sleep 0.3
+    kill $listener
+    [[ $output == *"status 137"* ]]
+    grep -q '/tasks/oom {"container_id":"a"}' "$S/events"
+    [ "$(grep -nE '/tasks/(oom|exit)' "$S/events" | head -1 | grep -c oom)" = 1 ] # the reason before the end
+}
+
+@test "a terminal: size, typed lines, and the end of what was printed" {
+    run timeout 20 script -qec "ctr run --runtime io.containerd.tare.v2 --rm -t $IMAGE a sh -c 'tty; read x; echo got \$x; seq 20000; exit 4'" /dev/null <<<"typed"
+    [ "$status" = 4 ]
+    [[ $output == *"/dev/pts/0"* && $output == *"got typed"* ]]
+    [[ $output == *$'\n20000'* ]]
+    run_task -d "$IMAGE" b sleep 1000
+    run timeout 20 script -qec "ctr task exec -t --exec-id e b sh -c 'tty; exit 5'" /dev/null </dev/null
+    [[ $status = 5 && $output == *"/dev/pts/"* ]]
+}
+
+@test "logs: to a file, and to a program that says when it is ready" {
+    run_task -d --log-uri "file://$S/logs/a" "$IMAGE" a sh -c 'echo one; echo two >&2'
+    eventually status_is a STOPPED
+    [ "$(sort "$S/logs/a")" = $'one\ntwo' ]
+    cat >"$S/logger" <<SH
+#!/bin/sh
+echo "args \$* id \$CONTAINER_ID in \$CONTAINER_NAMESPACE" >>$S/logged
+exec 5>&-
+sed 's/^/out: /' <&3 >>$S/logged
+SH
+    chmod 755 "$S/logger"
+    run_task -d --log-uri "binary://$S/logger?a=b%20c&d" "$IMAGE" b sh -c 'echo to the program'
+    eventually grep -q 'out: to the program' "$S/logged"
+    grep -q "args a b c d id b in $NS" "$S/logged"
+    run run_task -d --log-uri "binary://$S/nothing" "$IMAGE" c true # no such program: the container runs without
+    eventually status_is c STOPPED
+}
+
+@test "one shim for a pod, of less than a megabyte; it goes with the last container" {
+    run_task -d --annotation io.kubernetes.cri.sandbox-id=a "$IMAGE" a sleep 1000
+    run_task -d --annotation io.kubernetes.cri.sandbox-id=a "$IMAGE" b sleep 1000
+    run_task -d --annotation io.kubernetes.cri.sandbox-id=a "$IMAGE" c sleep 1000
+    [ "$(shims)" = 1 ]
+    sleep 1.5
+    local pss
+    pss=$(awk '/^Pss:/ {print $2}' "/proc/$(pgrep -f "containerd-shim-tare-v2 -namespace $NS")/smaps_rollup")
+    echo "Pss $pss kB" >&3
+    [ "$pss" -le 1024 ]
+    ctr task rm -f a
+    [ "$(shims)" = 1 ]
+    [ "$(ctr task exec --exec-id e b echo yes)" = yes ]
+}
+
+@test "containerd is killed and comes back: tasks, output, the end" {
+    mkdir -p "$S/fifo"
+    run_task -d --log-uri "file://$S/logs/r" "$IMAGE" a sh -c 'while sleep 0.1; do echo tick; done'
+    run_task -d "$IMAGE" b sh -c 'sleep 1.5; exit 9' # ends while nobody listens
+    containerd_stop -KILL
+    sleep 2
+    containerd_start
+    status_is a RUNNING
+    status_is b STOPPED
+    run ctr task rm b
+    [[ $output == *9* ]]
+    [ "$(ctr task exec --exec-id e a echo alive)" = alive ]
+    [ "$(wc -l <"$S/logs/r")" -gt 10 ]
+    ctr task kill -s KILL a
+    eventually status_is a STOPPED
+}
+
+@test "the shim is killed: containerd has everything taken away" {
+    run_task -d "$IMAGE" a sleep 1001
+    local pid socket
+    pid=$(pgrep -f "containerd-shim-tare-v2 -namespace $NS")
+    socket=$(sed 's,unix://,,' "$S/state/io.containerd.runtime.v2.task/$NS/a/address")
+    [ -S "$socket" ]
+    kill -KILL "$pid"
+    eventually nothing_left
+    [ -z "$(pgrep -fx 'sleep 1001')" ]
+    eventually [ ! -e "$socket" ]
+}
+
+@test "a user that is not root opens /dev/stdout anew" {
+    run_task -d "$IMAGE" a sleep 1000
+    [ "$(ctr task exec --exec-id e --user 1234 a sh -c 'id -u; echo again >/dev/stdout' | tr '\n' ' ')" = "1234 again " ]
+}
+
+@test "what cannot be: a second container of that name, a second start" {
+    run_task -d "$IMAGE" a sleep 1000
+    run run_task -d "$IMAGE" a sleep 1
+    [ "$status" != 0 ]
+    run ctr task start a
+    [ "$status" != 0 ]
+    status_is a RUNNING
+}
+
+@test "nonsense on the socket costs a connection, not the shim" {
+    run_task -d "$IMAGE" a sleep 1000
+    python3 - "$(sed 's,unix://,,' "$S/state/io.containerd.runtime.v2.task/$NS/a/address")" <<'PY'
+import os, random, socket, struct, sys
+def ask(data, wait=True):
+    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.settimeout(2); s.sendall(data)
+    try:
+        return s.recv(65536) if wait else b""
+    except socket.timeout:
+        return b"nothing"
+    finally:
+        s.close()
+def frame(body, kind=1, stream=1): return struct.pack(">IIBB", len(body), stream, kind, 0) + body
+def text(n, v): return bytes([n << 3 | 2, len(v)]) + v
+def request(service, method, payload=b""): return frame(text(1, service) + text(2, method) + text(3, payload))
+assert ask(struct.pack(">IIBB", 5 << 20, 1, 1, 0)) == b""                     # too long: closed
+assert b"cannot be read" in ask(frame(b"\xff\xff\xff"))
+assert b"not known" in ask(request(b"x.Y", b"State"))
+assert b"not known" in ask(request(b"containerd.task.v2.Task", b"Nonsense"))
+assert b"cannot be read" in ask(request(b"containerd.task.v2.Task", b"Kill", b"\x0a\x7f"))
+assert b"a" in ask(request(b"containerd.task.v3.Task", b"Connect", text(1, b"a")))
+options = text(1, b"containerd.runc.v1.Options") + text(2, text(6, b"/usr/bin/crun"))
+create = text(1, b"x") + text(2, b"/nonexistent") + text(10, options)
+assert b"BinaryName: /usr/bin/crun is another runtime" in ask(request(b"containerd.task.v2.Task", b"Create", create))
+random.seed(1)
+for _ in range(200):
+    ask(frame(random.randbytes(random.randrange(60))), wait=False)
+    ask(random.randbytes(random.randrange(40)), wait=False)
+PY
+    [ "$(shims)" = 1 ]
+    [ "$(ctr task exec --exec-id e a echo alive)" = alive ]
+}
