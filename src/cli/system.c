@@ -13,7 +13,7 @@
 
 static const struct option check_table[] = {
     OPTION_BOOL(struct check_options, repair, 0, "repair", "Undo and mend what is found"),
-    OPTION_BOOL(struct check_options, deep, 0, "deep", "Read every blob and compare its digest"),
+    OPTION_BOOL(struct check_options, quick, 0, "quick", "Do not read the images' blobs to compare their digests"),
     OPTION_END,
 };
 
@@ -45,7 +45,8 @@ const struct command command_system_check = {
     .summary = "Look for what a crash left behind: journals, torn files, wrong digests",
     .description =
         "Look for what a crash left behind: journals without a living owner, torn files, blobs and layers that are not what\n"
-        "they should be. Ends with 1 when something is left to be mended.",
+        "they should be. Ends with 1 when something is left to be mended. What cannot be mended is set aside in the data root's\n"
+        "folder torn/, with --repair; pulling the image again brings it back.",
     COMMAND_OPTIONS(struct check_options, check_table),
     .run = check_run,
 };

@@ -111,7 +111,7 @@ static int check_images(struct check *c, struct error *e) {
     int r = engine_store(c->engine, &store, e);
 
     if (r >= 0)
-        r = image_store_check(store, c->options->deep, c->options->repair, c->arena, &problems, e);
+        r = image_store_check(store, !c->options->quick, c->options->repair, c->arena, &problems, e);
     for (size_t i = 0; r >= 0 && i < problems.n; i++) {
         const struct image_problem *p = LIST_AT(struct image_problem, &problems, i);
 

@@ -6,7 +6,7 @@
 
 struct check_options {
     bool repair;
-    bool deep; /* hash every blob (reads all of them) */
+    bool quick; /* do not hash the blobs (that reads all of them) */
 };
 
 /* One finding, as a sentence; `repaired` tells whether it was mended. */

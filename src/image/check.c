@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "image/store_internal.h"
 
 struct checker {
@@ -10,6 +11,7 @@ struct checker {
     struct arena *arena;
     struct list *problems; /* of struct image_problem */
     struct strs seen;      /* digests and keys that were looked at */
+    struct list names;     /* of struct image_record: those of refs/ that can be read */
 };
 
 static struct image_problem *found(struct checker *c, enum image_problem_kind kind, const char *what, const char *image,
@@ -27,26 +29,35 @@ static bool first_time(struct checker *c, const char *what) {
     return true;
 }
 
+/* Out of the way, but not gone: it may be all that somebody has, and a running container may stand on it. */
+static bool set_aside(struct checker *c, const char *path) {
+    const char *slash = strrchr(path, '/');
+    char to[2 * STORE_PATH_MAX], id[ID_LENGTH + 1];
+
+    if (id_new(id) < 0 || (mkdirat(c->store->root, DIR_TORN, 0700) < 0 && errno != EEXIST))
+        return false;
+    (void)snprintf(to, sizeof(to), DIR_TORN "/%s.%.8s", slash ? slash + 1 : path, id);
+    return renameat(c->store->root, path, c->store->root, to) == 0;
+}
+
 /* --- blobs -------------------------------------------------------------------------------------------------------------------- */
 
-/* A damaged blob goes: an empty place is filled by the next pull, a wrong content would be believed. */
+/* A damaged blob is moved away: an empty place is filled by the next pull, a wrong content would be believed. */
 static bool check_blob(struct checker *c, const char *digest, const char *image) {
     _cleanup_fd_ int fd = blob_open(c->store, digest, NULL);
     char hash[HASH_TEXT], path[STORE_PATH_MAX];
     struct image_problem *p;
 
     if (fd < 0) {
-        found(c, IMAGE_PROBLEM_BLOB, digest, image, "missing");
+        found(c, IMAGE_PROBLEM_BLOB, digest, image, "missing: pull the image again");
         return false;
     }
     if (!c->deep || (blob_hash_fd(fd, hash) == 0 && strcmp(hash, digest) == 0))
         return true;
     p = found(c, IMAGE_PROBLEM_BLOB, digest, image, arena_printf(c->arena, "damaged: the content has digest %s", hash));
-    if (c->repair) {
-        blob_path(digest, path);
-        p->repaired = store_trash(c->store, path, NULL) == 0;
-        p->text = arena_printf(c->arena, "%s; set aside, pull the image again", p->text);
-    }
+    blob_path(digest, path);
+    if (c->repair && set_aside(c, path))
+        p->text = arena_printf(c->arena, "%s; set aside in torn/, pull the image again", p->text);
     return false;
 }
 
@@ -79,6 +90,7 @@ static int unpack_again(struct checker *c, const struct image_record *r, struct 
 
 static void check_layers(struct checker *c, const struct image_record *r, const char *image) {
     _cleanup_error_ struct error e = ERROR_INIT;
+    char path[STORE_PATH_MAX];
     size_t first = c->problems->n;
 
     for (size_t i = 0; i < r->layers.n; i++) {
@@ -89,6 +101,10 @@ static void check_layers(struct checker *c, const struct image_record *r, const 
     }
     if (c->problems->n == first || !c->repair)
         return;
+    for (size_t i = first; i < c->problems->n; i++) { /* what is left of it may be mounted */
+        (void)snprintf(path, sizeof(path), DIR_LAYERS "/%.64s", LIST_AT(struct image_problem, c->problems, i)->what);
+        (void)set_aside(c, path);
+    }
     if (unpack_again(c, r, &e) == 0) {
         for (size_t i = first; i < c->problems->n; i++)
             LIST_AT(struct image_problem, c->problems, i)->repaired = true;
@@ -107,6 +123,24 @@ struct scan {
     struct checker *checker;
     const char *dir;
 };
+
+/* A name whose image has no record of its own is in no list, and no container can be made from it. The name's record says it all.
+ */
+static void check_targets(struct checker *c) {
+    for (size_t i = 0; i < c->names.n; i++) {
+        struct image_record record = *LIST_AT(struct image_record, &c->names, i);
+        struct image_problem *p;
+        char path[STORE_PATH_MAX];
+
+        record_image_path(record.config.digest, path);
+        if (faccessat(c->store->root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || !first_time(c, arena_strdup(c->arena, path)))
+            continue;
+        p = found(c, IMAGE_PROBLEM_RECORD, arena_strdup(c->arena, path), record.name, "the image's own record is missing");
+        record.name = NULL;
+        record.tagged = NULL;
+        p->repaired = c->repair && record_write(c->store, path, &record, FS_SYNC, NULL) == 0;
+    }
+}
 
 static int check_record(int dirfd, const char *name, void *arg, struct error *e) {
     _cleanup_error_ struct error why = ERROR_INIT;
@@ -129,9 +163,13 @@ static int check_record(int dirfd, const char *name, void *arg, struct error *e)
         struct image_problem *p = found(c, IMAGE_PROBLEM_RECORD, arena_strdup(c->arena, path), NULL,
                                         arena_strdup(c->arena, why.text ? why.text : "unreadable"));
 
-        p->repaired = c->repair && code != -EPROTONOSUPPORT && store_trash(c->store, path, NULL) == 0;
+        p->repaired = c->repair && code != -EPROTONOSUPPORT && set_aside(c, path);
+        if (p->repaired)
+            p->text = arena_printf(c->arena, "%s; set aside in torn/", p->text);
         return 0;
     }
+    if (r.name)
+        *LIST_ADD(c->arena, struct image_record, &c->names) = r;
     image = r.name ? r.name : r.config.digest;
     if (first_time(c, r.manifest.digest))
         (void)check_blob(c, r.manifest.digest, image);
@@ -164,6 +202,7 @@ int image_store_check(struct image_store *s, bool deep, bool repair, struct aren
         r = fs_each(s->root, DIR_IMAGES, check_record, &images, e);
     if (r < 0)
         return r;
+    check_targets(&c); /* after what is torn was moved out of images/ */
     check_index(&c);
     if (!repair)
         return 0;

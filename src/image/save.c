@@ -97,16 +97,22 @@ static void plan_image(struct saver *v, const struct saved *image) {
 }
 
 static int write_blob(struct saver *v, const char *digest, struct error *e) {
-    char path[STORE_PATH_MAX];
+    char path[STORE_PATH_MAX], hash[HASH_TEXT] = "unknown";
     uint64_t size;
     _cleanup_fd_ int fd = blob_open(v->store, digest, &size);
+    int r;
 
     if (fd < 0) {
         error_errno(e, fd, "open blob %s", digest);
         return error_hint(e, "tare system check --repair, or pull the image again");
     }
     blob_path(digest, path);
-    return tar_write_file(&v->tar, path, fd, size, e);
+    r = tar_write_file(&v->tar, path, fd, size, e);
+    if (r == 0 && (blob_hash_fd(fd, hash) < 0 || strcmp(hash, digest) != 0)) { /* from the page cache now */
+        r = error_set(e, -EBADMSG, "blob %s is damaged: its content has digest %s", digest, hash);
+        error_hint(e, "tare system check --repair, then pull the image again");
+    }
+    return r;
 }
 
 static int write_documents(struct saver *v, struct error *e) {

@@ -13,6 +13,7 @@
 #define DIR_PINS       "pins"
 #define DIR_INGEST     "ingest"
 #define DIR_TRASH      "trash"
+#define DIR_TORN       "torn" /* what `system check --repair` set aside: never looked at, removed by the user */
 #define LOCK_STORE     "store.lock"
 #define LOCK_INDEX     "index.lock"
 #define STORE_PATH_MAX 512

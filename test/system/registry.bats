@@ -90,18 +90,6 @@ teardown_file() {
     fails 1 tare pull -a "$host/many/busybox:a"
 }
 
-@test "twenty pulls at once download it once" {
-    local host pids=() i
-    host=$(reg_host plain)
-    for ((i = 0; i < 20; i++)); do
-        "$TARE" --root "$ROOTS/once" --run-root "$ROOTS/once-run" pull -q "$host/test/multi:1.0" >/dev/null &
-        pids+=($!)
-    done
-    for i in "${pids[@]}"; do wait "$i"; done
-    [ "$(ls "$ROOTS/once/layers" | grep -c '^[0-9a-f]*$')" = 5 ]
-    rm -rf "$ROOTS/once" "$ROOTS/once-run"
-}
-
 @test "TLS: an unknown authority is refused, and the error says where to put it" {
     fails 1 tare pull "$(reg_host tls)/test/busybox:1.0"
     [[ $output == *"certs.d/$(reg_host tls)/ca.crt"* ]]

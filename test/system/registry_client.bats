@@ -343,20 +343,24 @@ EOF
     has "$PLAIN/test/multi:1.0"
 }
 
-@test "two hundred pulls at once: one download, and a bounded number of processes" {
-    local i pids=() most=0 now requests
-    for ((i = 0; i < 200; i++)); do
-        "$TARE" --root "$ROOTS/many" --run-root "$ROOTS/many-run" pull -q "$PLAIN/test/multi:1.0" >/dev/null 3>&- &
+@test "many pulls at once (TARE_TEST_PULLS, 60): one download, and a bounded number of processes" {
+    local i pids=() most=0 now name all
+    liar_start
+    name=localhost:$(cat "$ROOTS/liar/port")/many
+    for ((i = 0; i < ${TARE_TEST_PULLS:-60}; i++)); do
+        "$TARE" --root "$ROOTS/many" --run-root "$ROOTS/many-run" pull -q "$name" >/dev/null 3>&- &
         pids+=($!)
     done
+    all=$(IFS=,; echo "${pids[*]}")
     while kill -0 "${pids[-1]}" 2>/dev/null; do
-        now=$(pgrep -c -x tare-unpack || true)
+        now=$(pgrep -c -x tare-unpack -P "$all" || true)
         [ "$now" -le "$most" ] || most=$now
         sleep 0.05
     done
     for i in "${pids[@]}"; do wait "$i"; done
-    [ "$most" -le 40 ] || { echo "$most workers"; return 1; }
-    [ "$(ls "$ROOTS/many/layers" | grep -cE '^[0-9a-f]*$')" = 5 ]
+    [ "$most" -le 2 ] || { echo "$most workers"; return 1; }
+    # The layer came once; manifests and the small configuration are asked for by each.
+    [ "$(sed -n 's/.*"path": "\(\/v2\/many\/blobs\/[^"]*\)".*/\1/p' "$ROOTS/liar/log" | sort | uniq -c | sort -n | awk 'NR == 1 {print $1}')" = 1 ]
     ok "$TARE" --root "$ROOTS/many" --run-root "$ROOTS/many-run" system reset -f
     rm -rf "$ROOTS/many" "$ROOTS/many-run"
 }
