@@ -8,6 +8,7 @@
  *   - a cgroup namespace takes the cgroup that its maker is in for its root, so it is made after entering;
  *   - everything that is a path on the host is resolved before pivot_root(2), everything of the image through descriptors. */
 #include "runtime/plan_build.h"
+#include "model/security_defaults.h"
 
 #include <limits.h>
 #include <linux/sched.h>
@@ -332,6 +333,21 @@ static int check_names(const struct builder *b, struct error *e) {
     return 0;
 }
 
+/* Those that the kernel does not keep per namespace are the host's, whoever asks. */
+static int check_sysctls(const struct builder *b, struct error *e) {
+    const struct map *sysctl = &b->spec->linux_->sysctl;
+    unsigned all = b->new_namespaces | b->joined_namespaces;
+    const struct security_namespaces own = {.net = all & CLONE_NEWNET, .ipc = all & CLONE_NEWIPC, .uts = all & CLONE_NEWUTS};
+
+    for (size_t i = 0; i < sysctl->n; i++) {
+        int r = security_check_sysctl(sysctl->v[i].key, sysctl->v[i].value, &own, e);
+
+        if (r < 0)
+            return error_wrap(e, r, "linux.sysctl");
+    }
+    return 0;
+}
+
 /* What the specification has and this runtime does not do is refused by name, never passed over. */
 static int check_unsupported(const struct oci_spec *spec, struct error *e) {
     const struct oci_linux *l = spec->linux_;
@@ -417,6 +433,8 @@ static int build(struct builder *b, struct error *e) {
         r = read_namespaces(b, e);
     if (r == 0)
         r = check_names(b, e);
+    if (r == 0)
+        r = check_sysctls(b, e);
     if (r == 0)
         r = check_maps(b, e);
     if (r < 0)

@@ -141,10 +141,135 @@ file" ]
     fails 1 tare exec c test -e /ran
 }
 
-@test "passwd files that are no files do not hang the start (CVE-2024-9676)" {
-    hostile_image evil "rm -f etc/passwd etc/group; mkfifo etc/passwd; ln -s /dev/zero etc/group"
-    run timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u nobody evil true
+# What a container's /etc/passwd and /etc/group may be, as commands in the image's root.
+passwd_tricks=(
+    "rm -f etc/passwd etc/group; mkfifo etc/passwd etc/group"
+    "rm -f etc/passwd etc/group; ln -s /dev/zero etc/passwd; ln -s /proc/kmsg etc/group"
+    "rm -f etc/passwd etc/group; ln -s group etc/passwd; ln -s passwd etc/group"
+    "rm -f etc/passwd; mkdir etc/passwd"
+    "rm -f etc/passwd; ln -s $CANARY/passwd etc/passwd; ln -s ../../../../../../../../..$CANARY/passwd etc/other"
+    "rm -f etc/passwd; head -c 3000000 /bin/busybox | tr -d '\\n' >etc/passwd"
+)
+
+@test "passwd and group that are pipes, devices, links, or huge neither hang nor lend a user (CVE-2024-9676, CVE-2026-47262)" {
+    echo "nobody:x:0:0::/:/bin/sh" >"$CANARY/passwd"
+    local trick
+    for trick in "${passwd_tricks[@]}"; do
+        hostile_image evil "$trick"
+        run timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u nobody -v "$ROOTS/probe:/probe:ro" evil /probe ids
+        [ "$status" != 124 ]
+        has_not "uid 0"
+    done
+    ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" busybox sh -c 'rm /etc/passwd /etc/group; mkfifo /etc/passwd /etc/group; sleep 100'
+    sleep 0.3
+    run timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" exec -u nobody c /probe ids
     [ "$status" != 124 ]
+    has_not "uid 0"
+    rm "$CANARY/passwd"
+    host_state >"$BATS_TEST_TMPDIR/host" # the canary's directory has a new time
+}
+
+@test "volumes over /dev and below it get no device of ours, and no terminal is taken from there" {
+    run tare run --rm -v "$CANARY/dir:/dev" busybox true
+    run tare run --rm -t -v "$CANARY/dir:/dev/pts" busybox true
+    run tare run --rm -v "$CANARY/dir:/dev/shm" -v "$CANARY/dir:/dev/mqueue" busybox true
+    [ -z "$(ls -A "$CANARY/dir")" ]
+    ok tare run -d --name c --cap-add SYS_ADMIN --security-opt seccomp=unconfined busybox sh -c \
+        'mkfifo /p; mount --bind /p /dev/pts/ptmx; touch /ready; sleep 100'
+    until_true 5 tare exec c test -e /ready
+    run timeout 10 script -qec "$TARE --root $ROOT --run-root $RUN exec -t c true" /dev/null
+    [ "$status" != 124 ]
+}
+
+@test "no program of ours loads what an image brings: both that enter containers are static" {
+    local program
+    for program in "$TARE" "$(dirname "$TARE")/tare-monitor"; do
+        run readelf -lW "$program"
+        has LOAD
+        has_not INTERP
+    done
+    ok tare run -d --name c -e LD_PRELOAD=/evil.so -e LD_LIBRARY_PATH=/evil busybox sleep 100
+    ok tare exec -e LD_PRELOAD=/evil.so c true
+    local monitor
+    monitor=$(awk '/^PPid/ {print $2}' "/proc/$(tare inspect -f '{{.State.Pid}}' c)/status")
+    run tr '\0' '\n' <"/proc/$monitor/environ"
+    has_not LD_
+}
+
+@test "labels of an image configure nothing (CVE-2026-94603, CVE-2026-53488)" {
+    local labels=() name
+    for name in io.podman.annotations.privileged io.podman.annotations.checkpoint.name io.podman.annotations.label tare.privileged \
+        io.containers.capabilities org.systemd.property.ExecStart run.oci.keep_original_groups com.docker.volume.anonymous; do
+        labels+=(-c "LABEL $name=TRUE")
+    done
+    ok tare import "${labels[@]}" "$FIXTURES/busybox.tar" labelled
+    ok tare create --name c labelled sleep 1
+    ok tare create --name victim busybox sleep 1
+    diff <(tare inspect -f '{{json .HostConfig}}' c) <(tare inspect -f '{{json .HostConfig}}' victim)
+    ok tare run --rm labelled grep CapEff /proc/self/status
+    has 00000000800405fb
+}
+
+@test "a fork bomb ends with its container" {
+    ok tare run --rm busybox sh -c 'cat /sys/fs/cgroup/pids/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids.max'
+    is 4096
+    ok tare run -d --name c --pids-limit 60 busybox sh -c 'f() { f | f & f; }; f; sleep 100'
+    sleep 0.5
+    ok timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" rm -f c
+}
+
+@test "the OCI runtime: /dev, its nodes and the console that are links in the root lead nowhere (CVE-2026-88264, CVE-2026-88265)" {
+    local trick
+    for trick in "rm -rf dev; ln -s $CANARY/dir dev" "mkdir -p dev; ln -s $CANARY/dir/x dev/console" "mkdir -p dev; ln -s $CANARY/file dev/null" \
+        "mkdir -p dev; ln -s $CANARY/dir dev/pts" "rm -rf proc; ln -s $CANARY/dir proc" "rm -rf sys; ln -s $CANARY/dir sys"; do
+        oci_bundle '' sh -c 'stat -c %t:%T /dev/null'
+        (cd "$ROOTS/b/rootfs" && eval "$trick")
+        run timeout 10 "$TARE" oci --root "$ROOTS/oci" run --bundle "$ROOTS/b" c </dev/null
+        [ "$status" != 124 ]
+        [ "$status" != 0 ] || is 1:3
+        oci delete --force c >/dev/null 2>&1 || true
+        [ -z "$(ls -A "$CANARY/dir")" ]
+        [ "$(cat "$CANARY/file")" = secret ]
+    done
+}
+
+@test "the OCI runtime: working directories behind descriptors, in create and exec (CVE-2024-21626)" {
+    local n
+    for n in 3 4 5 6 7 8 9 10 11 12; do
+        oci_bundle "c['process']['cwd'] = '/proc/self/fd/$n'" sh -c 'ls ../../../../../../../; pwd'
+        run oci run --bundle "$ROOTS/b" c </dev/null
+        has_not lost+found
+        oci delete --force c >/dev/null 2>&1 || true
+    done
+}
+
+@test "the OCI runtime: sysctls of the host, and users that overflow, are refused" {
+    local key # values that are there already: a hole in this test must not stay one in the host
+    for key in vm.swappiness kernel.pid_max kernel/pid_max net/../kernel/pid_max fs.file-max; do
+        oci_bundle "c['linux']['sysctl'] = {'$key': open('/proc/sys/' + '$key'.replace('net/../', '').replace('.', '/')).read().strip()}" true
+        run oci run --bundle "$ROOTS/b" c </dev/null
+        [ "$status" != 0 ]
+        has sysctl
+    done
+    oci_bundle 'c["process"]["user"] = {"uid": 4294967296, "gid": 0}' /probe ids
+    run oci run --bundle "$ROOTS/b" c </dev/null
+    [ "$status" != 0 ]
+    has_not "uid 0"
+}
+
+@test "the OCI runtime: sizes beyond any sense are an error, no crash (CVE-2021-43784)" {
+    oci_bundle 'c["hostname"] = "x" * 100000' true
+    run oci run --bundle "$ROOTS/b" c </dev/null
+    [ "$status" != 0 ]
+    [ "$status" -lt 128 ]
+    oci_bundle 'c["mounts"] += [{"destination": "/" + "d/" * 40000, "type": "bind", "source": "/tmp", "options": ["bind"]}]' true
+    run oci run --bundle "$ROOTS/b" c </dev/null
+    [ "$status" != 0 ]
+    [ "$status" -lt 128 ]
+    oci_bundle 'c["linux"]["namespaces"].append({"type": "user"}); c["linux"]["uidMappings"] = c["linux"]["gidMappings"] = [{"containerID": i, "hostID": 100000 + i, "size": 1} for i in range(100000)]' true
+    run oci run --bundle "$ROOTS/b" c </dev/null
+    [ "$status" != 0 ]
+    [ "$status" -lt 128 ]
 }
 
 @test "mounts made inside stay inside" {

@@ -70,6 +70,10 @@ teardown() { host_after; }
     has "TIOCSTI: EPERM"
     has "TIOCSTI with noise: EPERM"
     has "TIOCLINUX with noise: EPERM"
+    ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" busybox sleep 100
+    run script -qec "$TARE --root $ROOT --run-root $RUN exec -it c /probe steal" /dev/null
+    has "TIOCSTI: EPERM"
+    has_not "TIOCSTI: ok"
 }
 
 @test "no release agent: cgroups cannot be mounted nor written (CVE-2022-0492)" {
