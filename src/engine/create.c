@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "engine/defaults.h"
 #include "engine/host_limits.h"
+#include "engine/host_lsm.h"
 #include "engine/mount_points.h"
 #include "engine/orphan.h"
 #include "engine/pending.h"
@@ -274,6 +275,8 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
         r = create_request_check(&request, e);
     if (r == 0)
         r = host_limits_check(&request.host, e);
+    if (r == 0)
+        r = host_lsm_check(&request.host, e);
     if (r == 0)
         r = fill_record(engine, &request, o, a, &c.record, e);
     if (r < 0)

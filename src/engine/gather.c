@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "engine/create.h"
+#include "engine/host_lsm.h"
 #include "engine/rootfs.h"
 #include "engine/spec_parts.h"
 #include "engine/start.h"
@@ -183,6 +184,8 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
         r = cgroup_path(engine->roots->tag, h->cgroup_parent && *h->cgroup_parent ? h->cgroup_parent : NULL, c->id, a, &x->cgroup,
                         e);
     in->cgroups_path = x->cgroup;
+    if (r == 0)
+        in->apparmor = host_apparmor(engine->roots, h, true, a);
     return r;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/container.h"
 #include "image/image.h"
 #include "kernel/cgroup.h"
+#include "kernel/lsm.h"
 #include "model/config.h"
 
 #define API_VERSION     "1.51"
@@ -212,10 +213,10 @@ static void fill_cgroups(struct arena *a, struct system_info *info) {
 }
 
 static void fill_security(struct arena *a, const struct config *config, struct system_info *info) {
-    if (faccessat(AT_FDCWD, "/sys/kernel/security/apparmor", F_OK, 0) == 0)
+    if (lsm_has_apparmor())
         strs_add(a, &info->security_options, "name=apparmor");
     strs_add(a, &info->security_options, arena_printf(a, "name=seccomp,profile=%s", config->seccomp_profile));
-    if (faccessat(AT_FDCWD, "/sys/fs/selinux/enforce", F_OK, 0) == 0)
+    if (lsm_has_selinux())
         strs_add(a, &info->security_options, "name=selinux");
     if (info->rootless)
         strs_add(a, &info->security_options, "name=rootless");

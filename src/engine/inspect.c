@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "engine/create.h"
+#include "engine/host_lsm.h"
 #include "engine/inspect_network.h"
 #include "engine/launch.h"
 #include "engine/list.h"
@@ -188,6 +189,7 @@ static void fill_paths(const struct engine *engine, const struct container *c, s
     char room[128];
     struct monitor_log_options log = {0};
     bool runs = c->run_dirfd >= 0;
+    ret->apparmor = host_apparmor(engine->roots, &c->record.host, false, a);
     ret->resolv_conf = runs ? container_run_path(engine, c->id, "resolv.conf", a) : "";
     ret->hostname = runs ? container_run_path(engine, c->id, "hostname", a) : "";
     ret->hosts = runs ? container_run_path(engine, c->id, "hosts", a) : "";

@@ -223,7 +223,7 @@ static int set_process(const struct spec_input *in, struct arena *a, struct oci_
     p->cwd = c->config.working_dir && *c->config.working_dir ? c->config.working_dir : "/";
     set_capabilities(caps, in->user.uid, a, p);
     p->no_new_privileges = so.no_new_privileges;
-    p->apparmor_profile = so.apparmor ? so.apparmor : c->host.privileged ? NULL : in->apparmor;
+    p->apparmor_profile = in->apparmor;
     p->selinux_label = so.label;
     if (c->host.oom_score_adj)
         p->oom_score_adj = (struct opt_i64){true, c->host.oom_score_adj};

@@ -39,7 +39,7 @@ struct spec_input {
     bool own_network;                     /* a network namespace of its own: bridge or none */
     bool network_files;   /* resolv.conf and hosts are written (not with network none… they are, but without servers) */
     unsigned cpus;        /* of the host, for masked paths per processor */
-    const char *apparmor; /* profile that the host has loaded for containers; NULL = none */
+    const char *apparmor; /* the profile it runs under; NULL = none */
 };
 
 /* ret's lists live in the arena. adjustments: what had to be lowered, appended. -EINVAL, -EPERM with the option's name. */
