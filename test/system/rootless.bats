@@ -70,6 +70,25 @@ run_none() {
     ok tare rm u
 }
 
+@test "health checks, and a restart after them" {
+    ok tare run -d --network none --name h --restart always --health-cmd 'touch /checked' --health-interval 100ms busybox sleep 60
+    until_true 5 tare exec h test -e /checked
+    until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' inspect -f '{{.State.Health.Status}}' h | grep -q '^healthy'"
+    first=$(tare inspect -f '{{.State.Pid}}' h)
+    ok tare restart -t 0 h
+    ok tare exec h sh -c 'ps | grep -c "[s]leep 60"'
+    is 1
+    second=$(tare inspect -f '{{.State.Pid}}' h)
+    [ "$first" != "$second" ]
+    ok tare exec h rm -f /checked
+    until_true 5 tare exec h test -e /checked
+    # Its end by itself: the monitor starts it again.
+    kill -9 "$second"
+    until_true 10 sh -c "p=\$('$TARE' --root '$ROOT' --run-root '$RUN' inspect -f '{{.State.Pid}}' h); [ \"\$p\" != 0 ] && [ \"\$p\" != $second ]"
+    ok tare exec h true
+    ok tare rm -f h
+}
+
 @test "a limit that the user cannot set fails by name and leaves nothing" {
     [ ! -w /sys/fs/cgroup/memory ] || skip "this user may make cgroups"
     fails 125 run_none --memory 64m busybox true
