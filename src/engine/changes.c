@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "engine/create.h"
 #include "engine/rootfs.h"
+#include "engine/userns.h"
 
 #define DEPTH_MAX 512
 
@@ -20,6 +21,7 @@ static const char *const stubs[] = {
 struct walk {
     struct arena *arena;
     struct list *changes;
+    struct id_shift shift;
     char path[PATH_MAX]; /* of the directory at work; "" is the root */
 };
 
@@ -40,8 +42,9 @@ static void add(struct walk *w, enum change_kind kind) {
     *LIST_ADD(w->arena, struct change, w->changes) = (struct change){kind, arena_strdup(w->arena, w->path)};
 }
 
-static bool same_metadata(const struct stat *a, const struct stat *b) {
-    return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid;
+static bool same_metadata(const struct walk *w, const struct stat *upper, const struct stat *lower) {
+    return upper->st_mode == lower->st_mode && id_shift_in(&w->shift, w->shift.uid, upper->st_uid) == lower->st_uid &&
+           id_shift_in(&w->shift, w->shift.gid, upper->st_gid) == lower->st_gid;
 }
 
 static int walk_directory(struct walk *w, int upper, const int *lowers, size_t n, int depth, struct error *e);
@@ -63,7 +66,7 @@ static int add_directory(struct walk *w, int dirfd, const char *name, const stru
         return errno == ENOENT ? 0 : error_errno(e, -errno, "open %s", w->path);
     add(w, below ? CHANGE_MODIFIED : CHANGE_ADDED);
     r = walk_directory(w, fd, lowers, n, depth + 1, e);
-    if (w->changes->n == before + 1 && (stub || (below && S_ISDIR(below->st_mode) && same_metadata(st, below))))
+    if (w->changes->n == before + 1 && (stub || (below && S_ISDIR(below->st_mode) && same_metadata(w, st, below))))
         w->changes->n--;
     return r;
 }
@@ -161,7 +164,8 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const struct change *)a)->path, ((const struct change *)b)->path);
 }
 
-int changes_read(int upper, const int *lowers, size_t n, struct arena *a, struct list *ret, struct error *e) {
+int changes_read(int upper, const struct id_shift *shift, const int *lowers, size_t n, struct arena *a, struct list *ret,
+                 struct error *e) {
     struct walk *w = calloc(1, sizeof(*w));
     int r;
 
@@ -169,6 +173,7 @@ int changes_read(int upper, const int *lowers, size_t n, struct arena *a, struct
         return error_errno(e, -ENOMEM, "read the changes");
     *ret = (struct list){0};
     w->arena = a;
+    w->shift = *shift;
     w->changes = ret;
     r = walk_directory(w, upper, lowers, n, 0, e);
     free(w);
@@ -195,7 +200,8 @@ int container_changes(struct engine *engine, const struct container *c, struct a
         return error_errno(e, -errno, "open the upper directory of container %s", c->record.name);
     dirs = (struct strs){dirs.v + 1, dirs.n - 1};
     n = rootfs_open_dirs(&dirs, "/", lowers);
-    r = changes_read(upper, lowers, (size_t)n, a, ret, e);
+    const struct id_shift shift = userns_shift(c);
+    r = changes_read(upper, &shift, lowers, (size_t)n, a, ret, e);
     close_all(lowers, (size_t)n);
     return r < 0 ? error_wrap(e, r, "read what container %s changed", c->record.name) : 0;
 }

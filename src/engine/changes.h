@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "base/id_shift.h"
 #include "engine/container.h"
 
 enum change_kind { CHANGE_MODIFIED, CHANGE_ADDED, CHANGE_DELETED }; /* the numbers of the Engine API */
@@ -18,5 +19,6 @@ char change_letter(enum change_kind kind); /* C, A, D */
  * has content. ret: of struct change, in the arena. -ENOTSUP: the container writes into a directory of the host (--rootfs DIR:rw).
  */
 int container_changes(struct engine *engine, const struct container *c, struct arena *a, struct list *ret, struct error *e);
-/* The same for any upper directory over any layers (open directories, top first). */
-int changes_read(int upper, const int *lowers, size_t n, struct arena *a, struct list *ret, struct error *e);
+/* The same for any upper directory over any layers (open directories, top first). `shift`: of the owners in `upper`. */
+int changes_read(int upper, const struct id_shift *shift, const int *lowers, size_t n, struct arena *a, struct list *ret,
+                 struct error *e);

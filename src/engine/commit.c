@@ -8,6 +8,7 @@
 #include "engine/changes.h"
 #include "engine/operate.h"
 #include "engine/tar_stream.h"
+#include "engine/userns.h"
 #include "image/append.h"
 
 #define WHITEOUT ".wh."
@@ -47,6 +48,7 @@ int container_layer(struct engine *engine, const struct container *c, int fd, st
     struct list changes = {0};
     int r = container_changes(engine, c, &a, &changes, e);
 
+    t.owners = userns_shift(c);
     if (r == 0 && changes.n > 0)
         r = upper = fs_open_dir(c->dirfd, "upper", e);
     for (size_t i = 0; r >= 0 && i < changes.n; i++)

@@ -9,6 +9,7 @@
 #include "engine/copy_path.h"
 #include "engine/create.h"
 #include "engine/tar_stream.h"
+#include "engine/userns.h"
 #include "engine/view.h"
 #include "image/unpack_into.h"
 
@@ -159,24 +160,21 @@ static int pack_quietly(struct tar_stream *t, const struct copy_place *from, con
     return r;
 }
 
-static int copy_over(const struct copy_place *from, const struct target *to, unsigned flags, const uint32_t *owner,
-                     uint64_t *ret_bytes, struct error *e) {
+/* `as`: which owners the entries have (tar_stream.h); `owners`: those are ids inside of a container, where they go (NULL: the
+ * host's). */
+static int copy_over(const struct copy_place *from, const struct target *to, unsigned flags, const struct tar_stream *as,
+                     const struct id_shift *owners, uint64_t *ret_bytes, struct error *e) {
     _cleanup_error_ struct error why = ERROR_INIT;
     struct unpacking u = UNPACKING_INIT;
-    struct tar_stream t = {.fd = -1};
+    struct tar_stream t = *as;
     int ends[2], r, unpacked;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_errno(e, -errno, "make a pipe");
     (void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE); /* fewer wake-ups; the default works, too */
-    r = unpack_into_begin(&u, ends[0], to->dirfd, flags, e);
+    r = unpack_into_begin(&u, ends[0], to->dirfd, flags, owners, e);
     (void)fd_close(ends[0]);
     t.fd = ends[1];
-    if (owner) {
-        t.owner_set = true;
-        t.uid = owner[0];
-        t.gid = owner[1];
-    }
     if (r == 0)
         r = pack_quietly(&t, from, to->name, &why);
     (void)fd_close(ends[1]);
@@ -208,7 +206,8 @@ int container_copy_out(struct engine *engine, const struct container *c, const c
         return error_errno(e, r, "invalid output path: directory of \"%s\"", host_path);
     r = choose_target(&from, &to, &target, e);
     if (r == 0)
-        r = copy_over(&from, &target, o->archive ? UNPACK_OWNERS : 0U, NULL, ret_bytes, e);
+        r = copy_over(&from, &target, o->archive ? UNPACK_OWNERS : 0U, &(struct tar_stream){.fd = -1, .owners = userns_shift(c)},
+                      NULL, ret_bytes, e);
     (void)fd_close(target.dirfd);
     return r;
 }
@@ -218,8 +217,8 @@ int container_copy_in(struct engine *engine, const struct container *c, const ch
     _cleanup_inside_ struct inside in = INSIDE_INIT;
     _cleanup_copy_place_ struct copy_place from = COPY_PLACE_INIT, to = COPY_PLACE_INIT;
     struct target target = {.dirfd = -1};
-    uint32_t owner[2] = {0, 0};
-    struct stat root;
+    const struct tar_stream as = {.fd = -1, .owner_set = !o->archive}; /* the container's root */
+    const struct id_shift shift = userns_shift(c);
     int r = find_on_host(host_path, o->follow, &from);
 
     if (r < 0 || !from.exists)
@@ -231,12 +230,8 @@ int container_copy_in(struct engine *engine, const struct container *c, const ch
     if (r < 0)
         return not_found(c, path, r, e);
     r = choose_target(&from, &to, &target, e);
-    if (r == 0 && fstat(in.view.root, &root) == 0 && root.st_uid >= 65536) { /* its root user is another one of ours */
-        owner[0] = root.st_uid;
-        owner[1] = root.st_gid;
-    }
     if (r == 0)
-        r = copy_over(&from, &target, UNPACK_OWNERS, o->archive ? NULL : owner, ret_bytes, e);
+        r = copy_over(&from, &target, UNPACK_OWNERS, &as, &shift, ret_bytes, e);
     (void)fd_close(target.dirfd);
     return r;
 }
@@ -248,6 +243,7 @@ int container_archive_out(struct engine *engine, const struct container *c, cons
     _cleanup_tar_stream_ struct tar_stream t = TAR_STREAM_INIT(fd);
     int r = inside_open(engine, c, path, false, &in, e);
 
+    t.owners = userns_shift(c);
     if (r < 0)
         return r;
     r = copy_place_find(inside_root(&in), in.path, follow, &from);
@@ -260,6 +256,7 @@ int container_archive_in(struct engine *engine, const struct container *c, const
     _cleanup_inside_ struct inside in = INSIDE_INIT;
     _cleanup_copy_place_ struct copy_place to = COPY_PLACE_INIT;
     struct unpacking u = UNPACKING_INIT;
+    struct id_shift shift;
     _cleanup_fd_ int dir = -1;
     int r = inside_open(engine, c, path, true, &in, e);
 
@@ -273,7 +270,9 @@ int container_archive_in(struct engine *engine, const struct container *c, const
     dir = open_place(&to);
     if (dir < 0)
         return error_errno(e, dir, "open %s", path);
-    r = unpack_into_begin(&u, fd, dir, UNPACK_OWNERS | UNPACK_COMPRESSED | (engine->roots->rootless ? 0U : UNPACK_NOBODY), e);
+    shift = userns_shift(c);
+    r = unpack_into_begin(&u, fd, dir, UNPACK_OWNERS | UNPACK_COMPRESSED | (engine->roots->rootless ? 0U : UNPACK_NOBODY), &shift,
+                          e);
     if (r == 0)
         return unpack_into_finish(&u, e);
     (void)unpack_into_finish(&u, NULL);
@@ -285,6 +284,7 @@ int container_export(struct engine *engine, const struct container *c, int fd, s
     _cleanup_tar_stream_ struct tar_stream t = TAR_STREAM_INIT(fd);
     int r = container_view_open(engine, c, VIEW_READ, &view, e);
 
+    t.owners = userns_shift(c);
     if (r == 0)
         r = tar_stream_add_tree(&t, view.root, ".", "", NULL, NULL, e);
     return r < 0 ? r : tar_stream_end(&t, e);

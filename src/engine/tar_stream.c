@@ -187,14 +187,16 @@ static int put_records(struct tar_stream *t, const struct buf *records, struct e
 static int put_header(struct tar_stream *t, struct entry *en, struct error *e) {
     struct header h = {.type = en->type};
     bool node = en->type == '3' || en->type == '4';
+    uint32_t uid = t->owner_set ? t->uid : id_shift_in(&t->owners, t->owners.uid, en->st.st_uid);
+    uint32_t gid = t->owner_set ? t->gid : id_shift_in(&t->owners, t->owners.gid, en->st.st_gid);
     int r;
 
     fit_text(&en->records, "path", en->path, h.name);
     if (en->target)
         fit_text(&en->records, "linkpath", en->target, h.link);
     put_octal(h.mode, sizeof(h.mode), en->st.st_mode & 07777);
-    put_octal(h.uid, sizeof(h.uid), fit(&en->records, "uid", t->owner_set ? t->uid : en->st.st_uid, OCTAL_7));
-    put_octal(h.gid, sizeof(h.gid), fit(&en->records, "gid", t->owner_set ? t->gid : en->st.st_gid, OCTAL_7));
+    put_octal(h.uid, sizeof(h.uid), fit(&en->records, "uid", uid, OCTAL_7));
+    put_octal(h.gid, sizeof(h.gid), fit(&en->records, "gid", gid, OCTAL_7));
     put_octal(h.size, sizeof(h.size), fit(&en->records, "size", en->size, OCTAL_11));
     put_octal(h.mtime, sizeof(h.mtime), fit_time(&en->records, &en->st.st_mtim));
     put_octal(h.major, sizeof(h.major), node ? major(en->st.st_rdev) & OCTAL_7 : 0);

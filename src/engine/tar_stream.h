@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/id_shift.h"
 
 struct tar_stream {
     int fd;         /* borrowed */
@@ -18,6 +19,7 @@ struct tar_stream {
     struct list links;  /* struct tar_link: files with several names that were written already */
     bool owner_set;     /* all entries belong to uid and gid below, whatever their files do */
     uint32_t uid, gid;
+    struct id_shift owners; /* else owners are shown as they are inside of this container */
 };
 
 #define TAR_STREAM_INIT(fd_)                                                                                                       \

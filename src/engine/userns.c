@@ -140,6 +140,28 @@ int userns_reserve(struct engine *engine, const struct container *c, struct aren
 
 /* ---- Maps ---- */
 
+struct id_shift userns_shift(const struct container *c) {
+    struct range range;
+
+    if (mode_is_host(c) || !range_of(c, &range))
+        return (struct id_shift){0};
+    return (struct id_shift){
+        .uid = range.uid, .gid = range.gid, .size = USERNS_RANGE, .keep_root = strcmp(c->record.host.userns_mode, "keep-id") == 0};
+}
+
+static const char *map_text(struct arena *a, const struct id_shift *s, uint32_t start) {
+    if (s->keep_root)
+        return arena_printf(a, "0 0 1\n1 %u %u\n", start + 1, s->size - 1);
+    return arena_printf(a, "0 %u %u\n", start, s->size);
+}
+
+void userns_map_texts(const struct container *c, struct arena *a, const char **ret_uids, const char **ret_gids) {
+    const struct id_shift s = userns_shift(c);
+
+    *ret_uids = s.size ? map_text(a, &s, s.uid) : NULL;
+    *ret_gids = s.size ? map_text(a, &s, s.gid) : NULL;
+}
+
 static void add_map(struct arena *a, struct list *maps, uint32_t inside, uint32_t outside, uint32_t size) {
     *LIST_ADD(a, struct oci_id_mapping, maps) = (struct oci_id_mapping){inside, outside, size};
 }

@@ -1,6 +1,7 @@
 /* User namespaces of containers (--userns): which ids of the host stand behind those inside. */
 #pragma once
 
+#include "base/id_shift.h"
 #include "engine/container.h"
 #include "engine/spec.h"
 #include "runtime/journal.h"
@@ -18,5 +19,9 @@
  * taken. -EOPNOTSUPP: rootless (the kernel lets only root of the host shift the owners of layers), or together with a namespace of
  * another container. */
 int userns_maps(struct engine *engine, const struct container *c, struct arena *a, struct spec_input *input, struct error *e);
+/* How the ids of its files on the host differ from those inside: nothing, or its range. */
+struct id_shift userns_shift(const struct container *c);
+/* The same as texts for uid_map(5) and gid_map(5); NULL = no difference. */
+void userns_map_texts(const struct container *c, struct arena *a, const char **ret_uids, const char **ret_gids);
 /* At create: takes the range, if the mode needs one, and adds to the container's journal what gives it back. */
 int userns_reserve(struct engine *engine, const struct container *c, struct arena *a, struct journal *j, struct error *e);

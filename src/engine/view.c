@@ -1,12 +1,13 @@
 #include "engine/view.h"
 
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
 #include "engine/create.h"
+#include "engine/userns.h"
+#include "engine/view_mount.h"
 #include "kernel/sys.h"
 
 void container_view_release(struct container_view *v) {
@@ -31,12 +32,6 @@ static int open_live(const struct container_state *s, struct error *e) {
     return TAKE_FD(root);
 }
 
-static int set_text(int fs, const char *key, const char *value, struct error *e) {
-    int r = sys_fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0);
-
-    return r < 0 ? error_errno(e, r, "overlay: %s %s", key, value) : 0;
-}
-
 /* A container that never ran has none yet; start finds them (and gives them to its user). */
 static int make_upper(const struct container *c, struct error *e) {
     for (const char *const *d = (const char *const[]){"upper", "work", NULL}; *d; d++)
@@ -46,31 +41,23 @@ static int make_upper(const struct container *c, struct error *e) {
 }
 
 static int mount_overlay(struct engine *engine, const struct container *c, bool writable, struct error *e) {
-    _cleanup_fd_ int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
     _cleanup_arena_ struct arena a = ARENA_INIT;
-    struct strs dirs = {0};
-    int r;
+    struct strs dirs = {0}, lowers = {0};
+    struct view_request q = {.lowers = &lowers};
+    int r = make_upper(c, e);
 
-    if (fs < 0)
-        return error_errno(e, fs, "use overlay (modprobe overlay)");
+    if (r < 0)
+        return r;
     container_rootfs_dirs(engine, &c->record, &a, &dirs);
-    r = make_upper(c, e);
-    if (r == 0)
-        r = set_text(fs, "source", "overlay", e);
-    for (size_t i = writable ? 1 : 0; r == 0 && i < dirs.n; i++)
-        r = set_text(fs, "lowerdir+", dirs.v[i], e);
-    if (r == 0 && writable)
-        r = set_text(fs, "upperdir", dirs.v[0], e);
-    if (r == 0 && writable)
-        r = set_text(fs, "workdir", container_path(engine, c->id, "work", &a), e);
-    if (r == 0)
-        r = sys_fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0);
-    if (r == 0)
-        r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
-    if (r == 0)
-        r = sys_fsmount(fs, FSMOUNT_CLOEXEC,
-                        MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | (writable ? 0 : MOUNT_ATTR_RDONLY));
-    return r < 0 && (!e || !e->text) ? error_errno(e, r, "merge the layers of container %s", c->record.name) : r;
+    if (writable)
+        q.container = container_path(engine, c->id, "", &a);
+    /* Read-only, what it has written is one more layer; its owners are shifted already. */
+    for (size_t i = 1; i < dirs.n; i++)
+        strs_add(&a, &lowers, dirs.v[i]);
+    q.upper = writable ? NULL : dirs.v[0];
+    userns_map_texts(c, &a, &q.uid_map, &q.gid_map);
+    r = view_mount(&q, e);
+    return r < 0 ? error_wrap(e, r, "merge the layers of container %s", c->record.name) : r;
 }
 
 int container_view_open(struct engine *engine, const struct container *c, enum view_kind kind, struct container_view *ret,

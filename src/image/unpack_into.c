@@ -6,7 +6,7 @@
 #define COPY_SIZE_MAX   ((uint64_t)1 << 42) /* 4 TiB: the disk ends earlier */
 #define COPY_INODES_MAX 100000000
 
-int unpack_into_begin(struct unpacking *u, int fd, int dir, unsigned flags, struct error *e) {
+int unpack_into_begin(struct unpacking *u, int fd, int dir, unsigned flags, const struct id_shift *owners, struct error *e) {
     struct worker_request q = {.size = UINT64_MAX, .unpacked_max = COPY_SIZE_MAX, .inodes_max = COPY_INODES_MAX};
     _cleanup_fd_ int in = -1, out = -1;
     int ends[2], r = 0;
@@ -19,6 +19,8 @@ int unpack_into_begin(struct unpacking *u, int fd, int dir, unsigned flags, stru
         q.flags = flags & UNPACK_NOBODY ? WORKER_NOBODY : 0U;
         r = worker_start(&u->inflate, "inflate", &q, fd, out, -1, -1, e);
     }
+    if (owners)
+        q.owners = *owners;
     q.flags = WORKER_COPY | (flags & UNPACK_OWNERS ? WORKER_OWNERS : 0U);
     return r < 0 ? r : worker_start(&u->unpack, "unpack", &q, in >= 0 ? in : fd, -1, dir, -1, e);
 }

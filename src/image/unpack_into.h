@@ -17,7 +17,8 @@ struct unpacking {
 #define UNPACKING_INIT                                                                                                             \
     { .inflate = WORKER_INIT, .unpack = WORKER_INIT }
 
-/* Starts it; both descriptors are borrowed. The caller may feed `fd` meanwhile. */
-int unpack_into_begin(struct unpacking *u, int fd, int dir, unsigned flags, struct error *e);
+/* Starts it; both descriptors are borrowed. The caller may feed `fd` meanwhile. `owners`: the archive's ids are those inside of a
+ * container (NULL: the host's). */
+int unpack_into_begin(struct unpacking *u, int fd, int dir, unsigned flags, const struct id_shift *owners, struct error *e);
 /* Waits for the end. A directory is never replaced by something else, nor the other way round: "cannot overwrite …". */
 int unpack_into_finish(struct unpacking *u, struct error *e);

@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "base/id_shift.h"
+
 #define WORKER_FD_SOCKET  3
 #define WORKER_FD_TARGET  4
 #define WORKER_FD_LAYERS  5
@@ -38,6 +40,7 @@ struct worker_request {
     uint64_t ratio_max;    /* 0: none */
     uint64_t inodes_max;
     uint32_t path_length_max, path_depth_max; /* 0: PATH_MAX, TREE_DEPTH_MAX */
+    struct id_shift owners;                   /* unpack: the archive's ids are a container's */
 };
 
 enum worker_message_kind {

@@ -57,6 +57,34 @@ teardown() { [ "$(id -u)" != 0 ] || leaks_after; }
     tare volume rm data >/dev/null 2>&1 || rm -rf "$ROOT/volumes/data"
 }
 
+@test "cp, export, diff and commit show the ids inside, and what is copied in belongs to whom it belonged" {
+    for state in stopped running; do
+        # Made inside, by two owners.
+        tare run -d --name m --network none --userns auto busybox sh -c '
+            touch /own /etc/new; chown 1000:1001 /own; mkdir /in; chown 7:8 /in; sleep 60' >/dev/null
+        until_true 5 tare exec m test -d /in
+        [ $state = running ] || tare stop -t 0 m >/dev/null
+        run tare diff m
+        [ "$(sort <<<"$output" | xargs)" = "A /etc/new A /in A /own C /etc" ]
+        [ "$(tare cp m:/own - | tar -tv --numeric-owner | awk '{print $2}')" = 1000/1001 ]
+        [ "$(tare export m | tar -tv --numeric-owner own bin/busybox | awk '{print $2}' | xargs)" = "0/0 1000/1001" ]
+        mkdir "$BATS_TEST_TMPDIR/$state"
+        tare cp -a m:/own "$BATS_TEST_TMPDIR/$state/"
+        [ "$(stat -c %u:%g "$BATS_TEST_TMPDIR/$state/own")" = 1000:1001 ]
+        # In: by cp, by cp -a, and as an archive; also into a directory of the image, which is copied up.
+        tare cp "$BATS_TEST_TMPDIR/$state/own" m:/in/plain
+        tare cp -a "$BATS_TEST_TMPDIR/$state/own" m:/in/kept
+        tar -c -C "$BATS_TEST_TMPDIR/$state" --owner=:55 --group=:66 --numeric-owner own | tare cp - m:/var
+        [ $state = running ] || tare start m >/dev/null
+        [ "$(tare exec m stat -c %u:%g /in/plain /in/kept /var/own /var /in | xargs)" = "0:0 1000:1001 55:66 0:0 7:8" ]
+        tare commit m committed:$state >/dev/null
+        [ "$(tare run --rm --network none --userns host committed:$state stat -c %u:%g /own /in/plain /in/kept /var/own /var |
+            xargs)" = "1000:1001 0:0 1000:1001 55:66 0:0" ]
+        tare rm -f m >/dev/null
+        tare rmi committed:$state >/dev/null
+    done
+}
+
 @test "the configuration's default" {
     echo 'userns = auto' >"$ROOTS/conf"
     run tare --config "$ROOTS/conf" run --rm --network none busybox cat /proc/self/uid_map

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -15,6 +16,7 @@
 #include "image/worker/lowers.h"
 #include "image/worker/tree.h"
 #include "image/worker/worker.h"
+#include "kernel/capability.h"
 #include "kernel/confine.h"
 
 #define READ_SIZE       ((size_t)1 << 20)
@@ -54,6 +56,22 @@ struct unpacker {
 
 /* --- the cage -------------------------------------------------------------------------------------------------------------- */
 
+/* The overlay of a running container with a user namespace of its own was mounted there: it takes no files of those who are nobody
+ * inside (EOVERFLOW), so they are made as its root. */
+static int become_maker(const struct id_shift *owners, struct error *e) {
+    struct capability_sets sets;
+    int r;
+
+    if (owners->size == 0 || owners->keep_root)
+        return 0;
+    r = capability_get(&sets, e);
+    if (r < 0)
+        return r;
+    (void)setfsgid(owners->gid);
+    (void)setfsuid(owners->uid); /* takes the rights over files from the effective set */
+    return capability_apply(&sets, e);
+}
+
 int unpack_confine(const struct worker_request *request, struct error *e) {
     static const struct cage_call calls[] = {
         CAGE_CALL(read),      CAGE_CALL(write),     CAGE_CALL(pwrite64),       CAGE_CALL(sendto),
@@ -80,7 +98,10 @@ int unpack_confine(const struct worker_request *request, struct error *e) {
         {WORKER_FD_LAYERS, LANDLOCK_READ},
     };
     struct cage cage = CAGE_INIT;
+    int r = become_maker(&request->owners, e);
 
+    if (r < 0)
+        return r;
     cage.caps = CAGE_CAP(CAP_CHOWN) | CAGE_CAP(CAP_FOWNER) | CAGE_CAP(CAP_DAC_OVERRIDE) | CAGE_CAP(CAP_FSETID) |
                 CAGE_CAP(CAP_SETFCAP) | CAGE_CAP(CAP_MKNOD);
     cage.fds = fds;
@@ -130,11 +151,15 @@ static struct timespec entry_mtime(struct archive_entry *entry) {
     return (struct timespec){archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)};
 }
 
-static int check_owner(struct archive_entry *entry, struct error *e) {
+static int check_owner(const struct unpacker *u, struct archive_entry *entry, struct error *e) {
     int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
+    const struct id_shift *s = &u->request->owners;
 
-    if (uid >= 0 && uid < UINT32_MAX && gid >= 0 && gid < UINT32_MAX)
+    if (uid >= 0 && uid < UINT32_MAX && gid >= 0 && gid < UINT32_MAX) {
+        archive_entry_set_uid(entry, id_shift_out(s, s->uid, (uint32_t)uid));
+        archive_entry_set_gid(entry, id_shift_out(s, s->gid, (uint32_t)gid));
         return 0;
+    }
     return error_set(e, -EINVAL, "owner %lld:%lld is out of range", (long long)uid, (long long)gid);
 }
 
@@ -399,7 +424,7 @@ static int make_whiteout(struct unpacker *u, int dirfd, const char *name, struct
 
 static int make_entry(struct unpacker *u, struct archive_entry *entry, struct error *e) {
     const char *link = archive_entry_hardlink(entry), *name;
-    int dirfd, r = check_owner(entry, e);
+    int dirfd, r = check_owner(u, entry, e);
 
     if (!link)
         link = archive_entry_hardlink_utf8(entry);
