@@ -1,7 +1,9 @@
 #include "engine/userns.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fs.h"
 #include "base/lock.h"
@@ -10,6 +12,8 @@
 #define DIRECTORY "userns" /* ROOT/userns/SLOT: symbolic link whose text is the owner's id */
 #define LINK      "userns" /* ROOT/containers/ID/userns: its text is "UID GID SLOT", the starts of the ranges */
 #define SUBID_MAX ((size_t)1 << 20)
+#define MACHINE                                                                                                                    \
+    "/run/tare-userns" /* START: symbolic link whose text is ROOT/containers/ID, for the engines of all roots together */
 
 struct range {
     uint32_t uid, gid; /* first ids on the host */
@@ -83,6 +87,45 @@ static int slot_take(struct engine *engine, int dir, const char *name, const cha
     return 0;
 }
 
+/* Engines with other roots draw from the same pool. The text leads to the owner: a link that dangles is nobody's. */
+static int machine_take(const struct engine *engine, const struct container *c, uint32_t start) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    const char *name = arena_printf(&a, MACHINE "/%u", start),
+               *owner = arena_printf(&a, "%s/containers/%s", engine->roots->root, c->id);
+    char held[PATH_MAX];
+
+    (void)mkdir(MACHINE, 0700);
+    for (int tries = 0; symlink(owner, name) < 0; tries++) {
+        ssize_t n = errno == EEXIST ? readlink(name, held, sizeof(held) - 1) : -1;
+
+        if (errno != EEXIST && errno != ENOENT && n < 0)
+            return errno == EROFS || errno == EACCES ? 0 : -errno; /* no such place: each engine for itself */
+        held[n < 0 ? 0 : n] = '\0';
+        if (strcmp(held, owner) == 0)
+            return 0;
+        if (tries > 4 || access(name, F_OK) == 0)
+            return -EEXIST;
+        (void)unlink(name);
+    }
+    return 0;
+}
+
+static int forget(int dirfd, const char *name, void *arg, struct error *e _unused_) {
+    const char *root = arg;
+    char owner[PATH_MAX];
+    ssize_t n = readlinkat(dirfd, name, owner, sizeof(owner) - 1);
+    size_t length = strlen(root);
+
+    if (n > (ssize_t)length && strncmp(owner, root, length) == 0 && owner[length] == '/')
+        (void)unlinkat(dirfd, name, 0);
+    return 0;
+}
+
+void userns_forget(const struct engine *engine) {
+    (void)fs_each(AT_FDCWD, MACHINE, forget, engine->roots->root, NULL);
+    (void)rmdir(MACHINE); /* unless there are others' */
+}
+
 static int range_take(struct engine *engine, const struct container *c, const struct pool *p, int dir, struct range *ret,
                       struct error *e) {
     for (uint32_t slot = 0;; slot++) {
@@ -95,6 +138,11 @@ static int range_take(struct engine *engine, const struct container *c, const st
         snprintf(name, sizeof(name), "%u", slot);
         snprintf(text, sizeof(text), "%u %u %u", range.uid, range.gid, slot);
         int r = slot_take(engine, dir, name, c->id);
+        if (r == 0) {
+            r = machine_take(engine, c, range.uid);
+            if (r < 0)
+                (void)unlinkat(dir, name, 0);
+        }
         if (r == 0)
             r = symlinkat(text, c->dirfd, LINK) < 0 ? -errno : 0;
         else if (r == -EEXIST)
@@ -107,8 +155,10 @@ static int range_take(struct engine *engine, const struct container *c, const st
 }
 
 static int range_get(struct engine *engine, const struct container *c, struct range *ret, struct error *e) {
-    if (range_of(c, ret))
+    if (range_of(c, ret)) {
+        (void)machine_take(engine, c, ret->uid); /* the boot has taken the mark away */
         return 0;
+    }
     if (mkdirat(engine->roots->root_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
         return error_errno(e, -errno, "make the directory of id ranges");
     _cleanup_fd_ int dir = fs_open_dir(engine->roots->root_fd, DIRECTORY, e);
@@ -135,6 +185,7 @@ int userns_reserve(struct engine *engine, const struct container *c, struct aren
     if (r < 0)
         return error_wrap(e, r, "--userns %s", c->record.host.userns_mode);
     journal_add(j, JOURNAL_UNLINK, arena_printf(a, "%s/" DIRECTORY "/%u", engine->roots->root, range.slot));
+    journal_add(j, JOURNAL_UNLINK, arena_printf(a, MACHINE "/%u", range.uid));
     return 0;
 }
 

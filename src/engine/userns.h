@@ -19,6 +19,8 @@
  * taken. -EOPNOTSUPP: rootless (the kernel lets only root of the host shift the owners of layers), or together with a namespace of
  * another container. */
 int userns_maps(struct engine *engine, const struct container *c, struct arena *a, struct spec_input *input, struct error *e);
+/* For `system reset`: the marks that all engines of the machine see. */
+void userns_forget(const struct engine *engine);
 /* How the ids of its files on the host differ from those inside: nothing, or its range. */
 struct id_shift userns_shift(const struct container *c);
 /* The same as texts for uid_map(5) and gid_map(5); NULL = no difference. */

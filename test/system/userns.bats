@@ -43,6 +43,21 @@ teardown() { [ "$(id -u)" != 0 ] || leaks_after; }
     tare rm -f two >/dev/null
 }
 
+@test "engines with other roots take other ranges" {
+    other="$BATS_TEST_TMPDIR/other"
+    mkdir "$other"
+    "$TARE" --root "$other/root" --run-root "$other/run" load -q -i "$FIXTURES/busybox.docker.tar"
+    tare create --name one --network none --userns auto busybox true >/dev/null
+    "$TARE" --root "$other/root" --run-root "$other/run" create --name two --network none --userns auto busybox true >/dev/null
+    first=$(awk '{print $1}' <<<"$(readlink "$ROOT"/containers/*/userns)")
+    second=$(awk '{print $1}' <<<"$(readlink "$other"/root/containers/*/userns)")
+    "$TARE" --root "$other/root" --run-root "$other/run" system reset -f
+    tare rm one >/dev/null
+    echo "$first $second"
+    [ "$first" -gt 65536 ] && [ "$second" -gt 65536 ] && [ "$first" != "$second" ]
+    [ ! -e "/run/tare-userns/$first" ]
+}
+
 @test "nomap and keep-id" {
     run tare run --rm --network none --userns nomap busybox cat /proc/self/uid_map
     [ "$(awk '{print $1, ($2 > 65536), $3}' <<<"$output")" = "0 1 65536" ]
