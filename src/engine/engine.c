@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "image/store.h"
+#include "kernel/cgroup.h"
 #include "model/config.h"
 
 int engine_open(const struct roots *roots, struct engine **ret, struct error *e) {
@@ -26,7 +27,22 @@ void engine_close(struct engine *engine) {
     fd_close(engine->names_fd);
     fd_close(engine->run_containers_fd);
     fd_close(engine->pending_fd);
+    free(engine->layout);
     free(engine);
+}
+
+int engine_layout(struct engine *engine, const struct cgroup_layout **ret, struct error *e) {
+    if (!engine->layout) {
+        struct cgroup_layout *layout = malloc(sizeof(*layout));
+        int r = layout ? cgroup_layout_load(engine->roots->run_fd, layout, e) : error_errno(e, -ENOMEM, "read the control groups");
+        if (r < 0) {
+            free(layout);
+            return r;
+        }
+        engine->layout = layout;
+    }
+    *ret = engine->layout;
+    return 0;
 }
 
 static void set_limits(struct image_store *store, const struct config *c) {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/roots.h"
 
+struct cgroup_layout;
 struct config;
 struct image_store;
 
@@ -22,14 +23,17 @@ struct engine {
     int names_fd;
     int run_containers_fd;
     int pending_fd;
-    const struct config *config; /* defaults of containers; NULL: the built-in ones; borrowed */
-    const char *userns_user;     /* whose ranges of ids --userns auto takes; NULL = "tare"; borrowed */
+    struct cgroup_layout *layout; /* read when first needed; use engine_layout() */
+    const struct config *config;  /* defaults of containers; NULL: the built-in ones; borrowed */
+    const char *userns_user;      /* whose ranges of ids --userns auto takes; NULL = "tare"; borrowed */
 };
 
 int engine_open(const struct roots *roots, struct engine **ret, struct error *e);
 void engine_close(struct engine *engine); /* NULL is fine */
 
 int engine_store(struct engine *engine, struct image_store **ret, struct error *e);
+/* What of the control groups is mounted where; owned by the engine. */
+int engine_layout(struct engine *engine, const struct cgroup_layout **ret, struct error *e);
 /* Directory descriptors, opened (made) at their first use; owned by the engine. */
 int engine_containers_dir(struct engine *engine, struct error *e);
 int engine_names_dir(struct engine *engine, struct error *e);

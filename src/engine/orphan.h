@@ -1,5 +1,9 @@
 /* A container whose monitor was killed: whoever looks the container up gives it another one, which watches it, drains its output
- * and starts it again as its policy says, or, when it has ended, clears up behind it. */
+ * and starts it again as its policy says, or, when it has ended, clears up behind it.
+ *
+ * One whose run directory somebody removed while it runs is known by its control group: the directory is put back, so that it can
+ * be stopped, entered and removed. Its addresses and host ports are not written down any more, and its old monitor, which nobody
+ * can reach, keeps its log. */
 #pragma once
 
 #include "engine/container.h"

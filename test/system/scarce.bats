@@ -152,3 +152,27 @@ small_remove() {
     pkill -P $$ -x sleep || true
     wait "${pids[@]}" "$attached" 2>/dev/null || true
 }
+
+@test "the run directory is removed while containers run: they are found, and can be used, stopped, started and removed" {
+    ok tare run -d --name a --network none busybox sleep 1000
+    ok tare run -d --name b --network none busybox sh -c 'echo text; sleep 1000'
+    ok tare create --name c --network none busybox true
+    local pid
+    pid=$(tare inspect --format '{{.State.Pid}}' a)
+    rm -rf "${RUN:?}"/*
+    ok tare ps --format '{{.Names}} {{.Status}}'
+    has "a Up"
+    has "b Up"
+    has_not "c Up"
+    [ "$(tare inspect --format '{{.State.Pid}}' a)" = "$pid" ]
+    ok tare exec a echo here
+    has here
+    ok tare logs b
+    has text
+    ok tare stop -t 0 a
+    [ "$(tare inspect --format '{{.State.Running}}' a)" = false ]
+    ok tare start a
+    ok tare exec a true
+    ok tare rm -f a b c
+    ok tare run --rm busybox true # networks work, too
+}
