@@ -102,7 +102,7 @@ small_remove() {
         if [ "$status" != 0 ]; then
             said=$((said + 1))
             [ "$status" -lt 128 ] || [ "$n" -lt 6 ]
-            [ "$n" -lt 6 ] || has "Too many open files"
+            [ "$n" -lt 6 ] || [ -n "$output" ]
         fi
     done
     [ "$said" -gt 2 ]
