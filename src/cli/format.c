@@ -1,9 +1,12 @@
 #include "cli/format.h"
 
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/template.h"
+#include "model/units.h"
 
 #define TAB_MIN_WIDTH 10
 #define TAB_PADDING   3
@@ -187,6 +190,33 @@ int format_rows(const struct format_list *f, const char *format, bool quiet, con
     if (!strncmp(format, "table ", 6) || !strncmp(format, "table\\t", 7))
         return render(f, format + 6 - (format[5] == '\\'), true, rows, out, e);
     return render(f, format, false, rows, out, e);
+}
+
+const char *format_age(int64_t created, struct arena *a) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    if (created <= 0)
+        return "N/A";
+    duration_human(clock_wall().tv_sec - created, &text);
+    return arena_printf(a, "%s ago", buf_text(&text));
+}
+
+const char *format_local_time(int64_t t, struct arena *a) {
+    time_t seconds = (time_t)t;
+    struct tm tm;
+    char text[64];
+
+    if (!localtime_r(&seconds, &tm) || !strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %z %Z", &tm))
+        return "";
+    return arena_strdup(a, text);
+}
+
+const char *format_labels(const struct map *labels, struct arena *a) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    for (size_t i = 0; i < labels->n; i++)
+        buf_printf(&text, "%s%s=%s", i ? "," : "", labels->v[i].key, labels->v[i].value);
+    return arena_strdup(a, buf_text(&text));
 }
 
 int format_documents(const char *format, const struct strs *documents, const struct json_table *type, struct buf *out,

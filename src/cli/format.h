@@ -33,6 +33,12 @@ struct json_table;
 int format_documents(const char *format, const struct strs *documents, const struct json_table *type, struct buf *out,
                      struct error *e);
 
+/* Cells that several lists have. Seconds since the epoch as "3 hours ago" (0: "N/A") and as "2026-01-31 12:00:00 +0100 CET"; labels
+ * as "a=b,c=d". In the arena. */
+const char *format_age(int64_t created, struct arena *a);
+const char *format_local_time(int64_t t, struct arena *a);
+const char *format_labels(const struct map *labels, struct arena *a);
+
 /* Aligns the cells between tabs (text/tabwriter with Docker's minwidth 10, padding 3): text with tabs and newlines in, columns out.
  */
 void format_tabs(const char *text, struct buf *out);

@@ -38,15 +38,13 @@ static const struct format_column columns[COLUMNS] = {
 };
 
 static const char *since(const char *created, const struct history_options *o, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
     struct timespec t;
 
     if (!created || time_parse(created, &t) < 0)
         return o->human ? "N/A" : "";
     if (!o->human)
         return created;
-    duration_human(clock_wall().tv_sec - t.tv_sec, &text);
-    return arena_printf(a, "%s ago", buf_text(&text));
+    return format_age(t.tv_sec, a);
 }
 
 static const char *size_text(uint64_t bytes, const struct history_options *o, struct arena *a) {

@@ -1,7 +1,6 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/format.h"
@@ -18,7 +17,8 @@ struct images_options {
 };
 
 static const struct option images_table[] = {
-    OPTION_BOOL(struct images_options, all, 'a', "all", "Show all images (default hides intermediate and dangling images)"),
+    OPTION_BOOL(struct images_options, all, 'a', "all",
+                "Show all images (tare keeps no intermediate ones, so all are shown in any case)"),
     OPTION_BOOL(struct images_options, digests, 0, "digests", "Show digests"),
     OPTION_LIST(struct images_options, filters, 'f', "filter", "filter", "Filter output based on conditions provided"),
     OPTION_STR(struct images_options, format, 0, "format", "string",
@@ -50,6 +50,7 @@ struct wanted {
     struct filters filters;
     int64_t before, since; /* seconds; 0 = any */
     int64_t until;
+    bool has_dangling, dangling;
 };
 
 static int created_of(const struct list *all, struct image_store *store, const char *name, struct arena *a, int64_t *ret,
@@ -72,15 +73,18 @@ static int prepare(struct image_store *store, const struct list *all, const stru
         r = created_of(all, store, value, a, &w->before, e);
     if (r >= 0 && (value = filters_get(&w->filters, "since")))
         r = created_of(all, store, value, a, &w->since, e);
+    if (r >= 0 && (value = filters_get(&w->filters, "dangling"))) {
+        w->has_dangling = true;
+        if (bool_parse(value, &w->dangling) < 0)
+            r = error_set(e, -EINVAL, "invalid filter 'dangling=[%s]'", value);
+    }
     if (r >= 0 && (value = filters_get(&w->filters, "until")))
         r = filter_time(value, &w->until, e);
     return r;
 }
 
 static bool image_fits(const struct wanted *w, const struct image_summary *s) {
-    const char *dangling = filters_get(&w->filters, "dangling");
-
-    if (dangling && (s->repo_tags.n == 0) != (!strcmp(dangling, "true") || !strcmp(dangling, "1")))
+    if (w->has_dangling && (s->repo_tags.n == 0) != w->dangling)
         return false;
     if ((w->before && s->created >= w->before) || (w->since && s->created <= w->since) || (w->until && s->created >= w->until))
         return false;
@@ -107,25 +111,6 @@ static bool name_fits(const struct wanted *w, const char *repository, const char
     return !asked;
 }
 
-static const char *age(int64_t created, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-
-    if (created <= 0)
-        return "N/A";
-    duration_human(clock_wall().tv_sec - created, &text);
-    return arena_printf(a, "%s ago", buf_text(&text));
-}
-
-static const char *local_time(int64_t t, struct arena *a) {
-    time_t seconds = (time_t)t;
-    struct tm tm;
-    char text[64];
-
-    if (!localtime_r(&seconds, &tm) || !strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %z %Z", &tm))
-        return "";
-    return arena_strdup(a, text);
-}
-
 static void add_row(const struct image_summary *s, const struct images_options *o, const char *repository, const char *tag,
                     const char *digest, struct arena *a, struct list *rows) {
     struct format_row *row = LIST_ADD(a, struct format_row, rows);
@@ -134,8 +119,8 @@ static void add_row(const struct image_summary *s, const struct images_options *
     size_human_digits((int64_t)s->size, 3, &size);
     row->values = arena_array(a, const char *, COLUMNS);
     row->values[CONTAINERS] = arena_printf(a, "%zu", s->users.n);
-    row->values[CREATED_AT] = local_time(s->created, a);
-    row->values[CREATED_SINCE] = age(s->created, a);
+    row->values[CREATED_AT] = format_local_time(s->created, a);
+    row->values[CREATED_SINCE] = format_age(s->created, a);
     row->values[DIGEST] = digest;
     row->values[ID] = o->no_trunc ? s->id : arena_strndup(a, digest_hex(s->id), SHORT_ID);
     row->values[REPOSITORY] = repository;

@@ -36,14 +36,6 @@ static const char *flag_text(bool v) {
     return v ? "true" : "false";
 }
 
-static const char *labels_text(const struct map *labels, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-
-    for (size_t i = 0; i < labels->n; i++)
-        buf_printf(&text, "%s%s=%s", i ? "," : "", labels->v[i].key, labels->v[i].value);
-    return arena_strdup(a, buf_text(&text));
-}
-
 static void add_row(struct arena *a, const struct network *n, bool no_trunc, struct list *rows) {
     struct format_row *row = LIST_ADD(a, struct format_row, rows);
     const char *values[ARRAY_SIZE(columns)] = {
@@ -53,7 +45,7 @@ static void add_row(struct arena *a, const struct network *n, bool no_trunc, str
         flag_text(n->ipv4),
         flag_text(n->ipv6),
         flag_text(n->internal),
-        labels_text(&n->labels, a),
+        format_labels(&n->labels, a),
         n->name,
         n->scope,
     };

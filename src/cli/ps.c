@@ -1,7 +1,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/format.h"
@@ -143,14 +142,6 @@ static const char *joined(const struct strs *s, struct arena *a) {
     return text;
 }
 
-static const char *labels_text(const struct map *labels, struct arena *a) {
-    const char *text = "";
-
-    for (size_t i = 0; i < labels->n; i++)
-        text = arena_printf(a, "%s%s%s=%s", text, i ? "," : "", labels->v[i].key, labels->v[i].value);
-    return text;
-}
-
 static const char *command_cell(const char *command, bool whole, struct arena *a) {
     _cleanup_buf_ struct buf text = BUF_INIT;
 
@@ -171,23 +162,6 @@ static const char *size_cell(const struct container_summary *s, struct arena *a)
     return arena_strdup(a, buf_text(&text));
 }
 
-static const char *age(int64_t created, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-
-    duration_human(clock_wall().tv_sec - created, &text);
-    return arena_printf(a, "%s ago", buf_text(&text));
-}
-
-static const char *local_time(int64_t t, struct arena *a) {
-    time_t seconds = (time_t)t;
-    char text[64];
-    struct tm tm;
-
-    if (!localtime_r(&seconds, &tm) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z %Z", &tm))
-        return "";
-    return arena_strdup(a, text);
-}
-
 static void add_row(const struct container_summary *s, const struct ps_options *o, struct arena *a, struct list *rows) {
     struct format_row *row = LIST_ADD(a, struct format_row, rows);
     const char *image = s->image[0] ? s->image : s->image_id[0] ? s->image_id : "<no image>";
@@ -195,18 +169,18 @@ static void add_row(const struct container_summary *s, const struct ps_options *
     row->labels = &s->labels;
     row->values = arena_array(a, const char *, COLUMNS);
     row->values[COMMAND] = command_cell(s->command, o->no_trunc, a);
-    row->values[CREATED_AT] = local_time(s->created, a);
+    row->values[CREATED_AT] = format_local_time(s->created, a);
     row->values[HEALTH_STATUS] = s->health;
     row->values[ID] = o->no_trunc ? s->id : arena_strndup(a, s->id, ID_SHORT_LENGTH);
     row->values[IMAGE] = o->no_trunc || strncmp(image, "sha256:", 7) != 0 ? image : arena_strndup(a, image + 7, ID_SHORT_LENGTH);
-    row->values[LABELS] = labels_text(&s->labels, a);
+    row->values[LABELS] = format_labels(&s->labels, a);
     row->values[LOCAL_VOLUMES] = arena_printf(a, "%zu", s->volumes);
     row->values[MOUNTS] = joined(&s->mounts, a);
     row->values[NAMES] = s->name;
     row->values[NETWORKS] = joined(&s->networks, a);
     row->values[PLATFORM] = s->platform;
     row->values[PORTS] = s->ports;
-    row->values[RUNNING_FOR] = age(s->created, a);
+    row->values[RUNNING_FOR] = format_age(s->created, a);
     row->values[SIZE] = size_cell(s, a);
     row->values[STATE] = s->state_text;
     row->values[STATUS] = s->status_text;

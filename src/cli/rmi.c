@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "engine/container.h"
 #include "image/image.h"
 
 struct rmi_options {
@@ -13,8 +14,22 @@ static const struct option rmi_table[] = {
     OPTION_END,
 };
 
-static int remove_one(struct image_store *store, const char *name, const struct rmi_options *o, struct arena *a, struct error *e) {
-    struct image_remove_options ro = {.force = o->force, .no_prune = o->no_prune};
+/* What cannot be read is taken for running: its image stays. */
+static bool is_running(const char *owner, void *arg) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    struct container_state state;
+    int r = container_open_id(arg, owner, &a, &c, NULL);
+
+    if (r < 0)
+        return r != -ENOENT;
+    return container_state(&c, &state, NULL) < 0 || container_is_alive(&state);
+}
+
+static int remove_one(struct cli *cli, struct image_store *store, const char *name, const struct rmi_options *o, struct error *e) {
+    struct image_remove_options ro = {
+        .force = o->force, .no_prune = o->no_prune, .is_running = is_running, .arg = cli->engine_value};
+    struct arena *a = &cli->arena;
     struct list done = {0};
     struct image image;
     int r = 0;
@@ -42,7 +57,7 @@ static int rmi_run(struct cli *cli, const void *options, const struct strs *args
     for (size_t i = 0; i < args->n; i++) {
         struct error inner = ERROR_INIT;
 
-        r = remove_one(store, args->v[i], o, &cli->arena, &inner);
+        r = remove_one(cli, store, args->v[i], o, &inner);
         if (r < 0) {
             cli_report(&inner);
             failed |= !(o->force && r == -ENOENT); /* Docker says it, and is content when forced */

@@ -89,14 +89,6 @@ static const struct format_column columns[COLUMNS] = {
 };
 static const char *const filter_names[] = {"dangling", "driver", "label", "name", NULL};
 
-static const char *labels_text(const struct map *labels, struct arena *a) {
-    const char *text = "";
-
-    for (size_t i = 0; i < labels->n; i++)
-        text = arena_printf(a, "%s%s%s=%s", text, i ? "," : "", labels->v[i].key, labels->v[i].value);
-    return text;
-}
-
 /* Several values of one filter are alternatives; different filters must all fit. */
 static bool any_value_fits(const struct filters *f, const char *key, const char *text, bool part) {
     bool asked = false;
@@ -154,7 +146,7 @@ static int ls_run(struct cli *cli, const void *options, const struct strs *args 
         row->values = arena_array(&cli->arena, const char *, COLUMNS);
         row->values[AVAILABILITY] = row->values[GROUP] = row->values[LINKS] = row->values[SIZE] = row->values[STATUS] = "N/A";
         row->values[DRIVER] = v->driver;
-        row->values[LABELS] = labels_text(&v->labels, &cli->arena);
+        row->values[LABELS] = format_labels(&v->labels, &cli->arena);
         row->values[MOUNTPOINT] = v->mountpoint;
         row->values[NAME] = v->name;
         row->values[SCOPE] = v->scope;

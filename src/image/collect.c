@@ -10,6 +10,7 @@
 /* What is not known to be synced was written a moment ago by a commit that is about to refer to it (the small documents of a pull
  * are stored before anything is pinned). */
 #define FRESH_SECONDS 3600
+#define PIN_MAX       4096
 
 struct sweep {
     struct image_store *store;
@@ -38,6 +39,24 @@ static void add_record(struct sweep *w, const struct image_record *r) {
         strs_add(&w->arena, &w->live, r->layers.v[i]);
 }
 
+static int find_pinned(int dirfd, const char *name, void *arg, struct error *e) {
+    _cleanup_buf_ struct buf b = BUF_INIT;
+    char path[STORE_PATH_MAX], *rest;
+    struct sweep *w = arg;
+
+    (void)e;
+    if (name[0] == '.' || fs_read_at(dirfd, name, PIN_MAX, &b, NULL) < 0)
+        return 0;
+    rest = arena_strdup(&w->arena, buf_text(&b));
+    for (char *id = strtok_r(rest, "\n", &rest); id; id = strtok_r(NULL, "\n", &rest)) {
+        if (!digest_is_sha256(id))
+            continue;
+        record_image_path(id, path);
+        w->store->unreadable += faccessat(w->store->root, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+    }
+    return 0;
+}
+
 /* -EUCLEAN: a record cannot be read, so nobody knows what it needs: then nothing is garbage. */
 static int find_live(struct sweep *w, struct error *e) {
     static const char *const dirs[] = {DIR_REFS, DIR_IMAGES};
@@ -46,6 +65,10 @@ static int find_live(struct sweep *w, struct error *e) {
         struct list records;
         int r = record_read_all(w->store, dirs[i], &w->arena, &records, e);
 
+        if (r < 0)
+            return r;
+        if (r == 0 && i == 0)
+            r = fs_each(w->store->root, DIR_PINS, find_pinned, w, e); /* a container's image whose record was torn and set aside */
         if (r < 0)
             return r;
         if (w->store->unreadable)
@@ -91,7 +114,8 @@ int store_collect(struct image_store *s, uint64_t *ret_freed, struct error *e) {
     int r = find_live(&w, e);
 
     if (r == -EUCLEAN) {
-        log_warn("an image's record cannot be read, so nothing is removed from the disk (tare system check --repair)");
+        log_warn(
+            "an image's record is missing or cannot be read, so nothing is removed from the disk (tare system check --repair)");
         r = 0;
     } else if (r == 0) {
         if (w.live.n)

@@ -83,12 +83,77 @@ static void gzip_reset(struct codec *c) {
     c->gzip.crc_flag = ISAL_GZIP; /* header, CRC-32 and length are read and checked */
 }
 
-static int gzip_add(struct codec *c, const unsigned char *p, size_t n, struct error *e) {
-    struct inflate_state *s = &c->gzip;
-    int r = 0;
+static void gzip_feed(struct codec *c, const unsigned char *p, size_t n) {
+    c->gzip.next_in = (uint8_t *)(uintptr_t)p;
+    c->gzip.avail_in = (uint32_t)n;
+}
 
-    while (r == 0 && n > 0) {
-        size_t before;
+/* Fills the buffer once. 1: the member ended; 0: it goes on. ret_out: bytes in the buffer, ret_left: bytes of the input. */
+static int gzip_step(struct codec *c, size_t *ret_out, size_t *ret_left, struct error *e) {
+    struct inflate_state *s = &c->gzip;
+    int code;
+
+    s->next_out = c->buffer;
+    s->avail_out = CODEC_OUT_SIZE;
+    code = isal_inflate(s);
+    if (code != ISAL_DECOMP_OK && code != ISAL_END_INPUT)
+        return damaged("gzip", "invalid stream or checksum", e);
+    *ret_out = CODEC_OUT_SIZE - s->avail_out;
+    *ret_left = s->avail_in;
+    return s->block_state == ISAL_BLOCK_FINISH;
+}
+#else
+static void gzip_reset(struct codec *c) {
+    (void)inflateReset(&c->gzip);
+}
+
+static void gzip_feed(struct codec *c, const unsigned char *p, size_t n) {
+    c->gzip.next_in = (Bytef *)(uintptr_t)p;
+    c->gzip.avail_in = (uInt)n;
+}
+
+static int gzip_step(struct codec *c, size_t *ret_out, size_t *ret_left, struct error *e) {
+    z_stream *s = &c->gzip;
+    int code;
+
+    s->next_out = c->buffer;
+    s->avail_out = (uInt)CODEC_OUT_SIZE;
+    code = inflate(s, Z_NO_FLUSH);
+    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
+        return damaged("gzip", s->msg ? s->msg : "invalid stream", e);
+    *ret_out = CODEC_OUT_SIZE - s->avail_out;
+    *ret_left = s->avail_in;
+    return code == Z_STREAM_END;
+}
+#endif
+
+/* One member, or as much of it as there is. *ret_left: bytes behind its end. */
+static int gzip_member(struct codec *c, const unsigned char *p, size_t n, size_t *ret_left, struct error *e) {
+    size_t before, out = 0, left = n;
+
+    c->started = true;
+    c->done = false;
+    gzip_feed(c, p, n);
+    do {
+        int r, end;
+
+        before = left;
+        end = gzip_step(c, &out, &left, e);
+        if (end < 0)
+            return end;
+        r = emit(c, out, e);
+        if (r < 0)
+            return r;
+        c->done = end > 0;
+    } while (!c->done && (left || out == CODEC_OUT_SIZE) && (left != before || out));
+    *ret_left = left;
+    return !c->done && left ? damaged("gzip", "no progress", e) : 0;
+}
+
+static int gzip_add(struct codec *c, const unsigned char *p, size_t n, struct error *e) {
+    while (n > 0) {
+        size_t left;
+        int r;
 
         if (c->done && c->started) { /* between members */
             size_t zeros = skip_zeros(p, n);
@@ -99,75 +164,14 @@ static int gzip_add(struct codec *c, const unsigned char *p, size_t n, struct er
                 break;
             gzip_reset(c);
         }
-        c->started = true;
-        c->done = false;
-        s->next_in = (uint8_t *)(uintptr_t)p;
-        s->avail_in = (uint32_t)n;
-        do {
-            int code;
-
-            s->next_out = c->buffer;
-            s->avail_out = CODEC_OUT_SIZE;
-            before = s->avail_in;
-            code = isal_inflate(s);
-            if (code != ISAL_DECOMP_OK && code != ISAL_END_INPUT)
-                return damaged("gzip", "invalid stream or checksum", e);
-            r = emit(c, CODEC_OUT_SIZE - s->avail_out, e);
-            if (r < 0)
-                return r;
-        } while (s->block_state != ISAL_BLOCK_FINISH && (s->avail_in || s->avail_out == 0) &&
-                 (before != s->avail_in || s->avail_out != CODEC_OUT_SIZE));
-        c->done = s->block_state == ISAL_BLOCK_FINISH;
-        p += n - s->avail_in;
-        n = s->avail_in;
-        if (!c->done && n)
-            return damaged("gzip", "no progress", e);
-    }
-    return r;
-}
-#else
-static void gzip_reset(struct codec *c) {
-    (void)inflateReset(&c->gzip);
-}
-
-static int gzip_add(struct codec *c, const unsigned char *p, size_t n, struct error *e) {
-    z_stream *s = &c->gzip;
-
-    while (n > 0) {
-        int code = Z_OK;
-
-        if (c->done && c->started) {
-            size_t zeros = skip_zeros(p, n);
-
-            p += zeros;
-            n -= zeros;
-            if (n == 0)
-                break;
-            gzip_reset(c);
-        }
-        c->started = true;
-        c->done = false;
-        s->next_in = (Bytef *)(uintptr_t)p;
-        s->avail_in = (uInt)n;
-        do {
-            int r;
-
-            s->next_out = c->buffer;
-            s->avail_out = (uInt)CODEC_OUT_SIZE;
-            code = inflate(s, Z_NO_FLUSH);
-            if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
-                return damaged("gzip", s->msg ? s->msg : "invalid stream", e);
-            r = emit(c, CODEC_OUT_SIZE - s->avail_out, e);
-            if (r < 0)
-                return r;
-        } while (code == Z_OK && (s->avail_in || s->avail_out == 0));
-        c->done = code == Z_STREAM_END;
-        p += n - s->avail_in;
-        n = s->avail_in;
+        r = gzip_member(c, p, n, &left, e);
+        if (r < 0)
+            return r;
+        p += n - left;
+        n = left;
     }
     return 0;
 }
-#endif
 
 /* --- zstd, xz, bzip2 ------------------------------------------------------------------------------------------------------- */
 
