@@ -32,6 +32,8 @@ int oci_main(int argc, char *const argv[]) {
     struct oci_call call = {0};
     int r = oci_call(argc - skip, (const char *const *)argv + skip, &call, &e);
 
+    for (size_t i = 0; i < call.warnings.n; i++)
+        write_log(&call.o, "warning", call.warnings.v[i]);
     if (r < 0) {
         _cleanup_free_ char *text = error_sentence(&e);
 

@@ -72,6 +72,10 @@ int link_set_up(const char *name, struct error *e);
 int link_plug(const struct link *l, struct error *e);
 int link_set_netns(const char *name, int netns_fd, struct error *e);
 
+/* Moves an interface of the host into the network namespace of a process, as `to`, which may end in %d for a free number, with its
+ * permanent addresses of global scope, and brings it up. -EEXIST: that name is taken in there. */
+int link_move(const char *name, const char *to, pid_t pid, struct error *e);
+
 /* Index of a link by one ioctl; 0 when there is none. */
 unsigned link_index(const char *name);
 

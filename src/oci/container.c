@@ -19,6 +19,8 @@ static const struct json_field own_fields[] = {
     JSON_FIELD(struct oci_own_state, cgroup, "cgroup", JSON_STR, 0),
     JSON_FIELD(struct oci_own_state, created, "created", JSON_STR, 0),
     JSON_FIELD(struct oci_own_state, own_parent, "ownParent", JSON_BOOL, 0),
+    JSON_FIELD(struct oci_own_state, poststart, "poststart", JSON_BOOL, JSON_OMIT),
+    JSON_FIELD(struct oci_own_state, poststop, "poststop", JSON_BOOL, JSON_OMIT),
     JSON_END,
 };
 static const struct json_table own_table = JSON_TABLE("tare", struct oci_own_state, own_fields);
@@ -182,14 +184,20 @@ static void remove_parent(const char *cgroup) {
     }
 }
 
-int oci_container_remove(struct oci_container *c, struct error *e) {
+int oci_container_remove(struct oci_call *call, struct oci_container *c, struct error *e) {
+    struct oci_spec spec = {0};
+    bool poststop = c->state.own.poststop && oci_container_config(call, c, &spec, NULL) == 0 && spec.hooks;
     int r = journal_undo(c->dir_fd, OCI_JOURNAL_FILE, e);
 
     if (r < 0)
         return r;
     if (c->state.own.own_parent && c->state.own.cgroup)
         remove_parent(c->state.own.cgroup);
-    return fs_remove_tree_at(c->root_fd, c->id, e);
+    r = fs_remove_tree_at(c->root_fd, c->id, e);
+    if (r < 0 || !poststop)
+        return r;
+    c->state.pid = 0;
+    return oci_hooks_run(call, &c->state, &spec.hooks->poststop, "poststop", "stopped", true, e);
 }
 
 int oci_container_pidfd(const struct oci_container *c, struct error *e) {

@@ -9,87 +9,11 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/roots.h"
-#include "kernel/seccomp_filter.h"
 #include "oci/oci.h"
 #include "runtime/executor.h"
 #include "runtime/journal.h"
 #include "runtime/rootless.h"
 #include "runtime/state.h"
-
-/* What a bundle may say relative to itself. */
-static void make_absolute(struct arena *a, const char *bundle, struct oci_spec *spec) {
-    if (spec->root && spec->root->path && spec->root->path[0] != '/')
-        spec->root->path = arena_printf(a, "%s/%s", bundle, spec->root->path);
-    for (size_t i = 0; i < spec->mounts.n; i++) {
-        struct oci_mount *m = LIST_AT(struct oci_mount, &spec->mounts, i);
-        bool bind = strs_has(&m->options, "bind") || strs_has(&m->options, "rbind");
-
-        if (bind && m->source && m->source[0] != '/')
-            m->source = arena_printf(a, "%s/%s", bundle, m->source);
-    }
-}
-
-/* The devices that the specification promises to every container (config-linux.md, "Default Devices") and its terminals stay
- * allowed after the bundle's own rules, and nodes of any kind may be made, as callers of runc are used to. */
-static void allow_default_devices(struct arena *a, struct oci_resources *r) {
-    static const struct {
-        const char *type, *access;
-        int major, minor;
-    } rules[] = {
-        {"c", "m", -1, -1}, {"b", "m", -1, -1}, {"c", "rwm", 1, 3}, {"c", "rwm", 1, 5}, {"c", "rwm", 1, 7},
-        {"c", "rwm", 1, 8}, {"c", "rwm", 1, 9}, {"c", "rwm", 5, 0}, {"c", "rwm", 5, 2}, {"c", "rwm", 136, -1},
-    };
-
-    const bool rules_given = r && r->devices.n > 0;
-
-    for (size_t i = 0; rules_given && i < ARRAY_SIZE(rules); i++) {
-        struct oci_device_rule *rule = LIST_ADD(a, struct oci_device_rule, &r->devices);
-
-        *rule = (struct oci_device_rule){.allow = true, .type = rules[i].type, .access = rules[i].access};
-        rule->major = (struct opt_i64){rules[i].major >= 0, rules[i].major};
-        rule->minor = (struct opt_i64){rules[i].minor >= 0, rules[i].minor};
-    }
-}
-
-/* What is not carried out is refused by its name, not passed over. */
-static int refuse(const struct oci_spec *spec, struct error *e) {
-    const struct oci_hooks *h = spec->hooks;
-    const struct oci_linux *l = spec->linux_;
-
-    if (h &&
-        h->prestart.n + h->create_runtime.n + h->create_container.n + h->start_container.n + h->poststart.n + h->poststop.n > 0)
-        return error_set(e, -ENOTSUP, "hooks: are not supported");
-    if (l && l->seccomp && l->seccomp->listener_path)
-        return error_set(e, -ENOTSUP, "linux.seccomp.listenerPath: is not supported");
-    if (l && l->cgroups_path && strchr(l->cgroups_path, ':'))
-        return error_set(e, -ENOTSUP, "linux.cgroupsPath: %s is systemd's form, which is not supported", l->cgroups_path);
-    return 0;
-}
-
-static int read_bundle(struct oci_call *call, struct oci_container *c, struct oci_spec *spec, struct error *e) {
-    const char *bundle = call->o.bundle ? call->o.bundle : ".";
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    _cleanup_fd_ int dir = fs_open_dir(AT_FDCWD, bundle, e);
-    _cleanup_free_ char *path = dir < 0 ? NULL : fs_fd_path(dir);
-    int r;
-
-    if (dir < 0)
-        return error_wrap(e, dir, "open the bundle");
-    r = fs_read_at(dir, OCI_CONFIG_FILE, OCI_CONFIG_MAX, &text, e);
-    if (r == 0)
-        r = oci_spec_decode(buf_text(&text), text.size, &call->arena, spec, e);
-    if (r == 0 && (!path || !spec->process || !spec->linux_))
-        r = error_set(e, -EINVAL, "%s: process and linux are needed", OCI_CONFIG_FILE);
-    if (r == 0)
-        r = refuse(spec, e);
-    if (r < 0)
-        return r;
-    make_absolute(&call->arena, path, spec);
-    allow_default_devices(&call->arena, spec->linux_->resources);
-    c->state.bundle = arena_strdup(&call->arena, path);
-    c->state.annotations = spec->annotations;
-    return fs_replace_at(c->dir_fd, OCI_CONFIG_FILE, text.data, text.size, 0600, FS_NO_SYNC, e);
-}
 
 /* The group that the bundle names, else one below tare's own parent: never below the caller's, so that nothing of a container is
  * accounted to a session or a service that happened to call. */
@@ -98,6 +22,8 @@ static int choose_cgroup(struct oci_call *call, const struct oci_spec *spec, str
     _cleanup_roots_ struct roots names = ROOTS_INIT;
     int r;
 
+    if (path && strchr(path, ':'))
+        return error_set(e, -EINVAL, "linux.cgroupsPath: %s is of systemd's form, which needs --systemd-cgroup", path);
     if (path && *path) {
         c->state.own.cgroup = arena_printf(&call->arena, "%s%s", *path == '/' ? "" : "/", path);
         return 0;
@@ -107,6 +33,13 @@ static int choose_cgroup(struct oci_call *call, const struct oci_spec *spec, str
         r = cgroup_path(names.tag, NULL, c->id, &call->arena, &c->state.own.cgroup, e);
     c->state.own.own_parent = r == 0;
     return r;
+}
+
+static int plan_limits(struct oci_call *call, const struct oci_spec *spec, const struct oci_container *c,
+                       const struct cgroup_layout *layout, struct plan_context *context, struct error *e) {
+    int r = plan_context_cgroups(context, layout, c->state.own.cgroup, spec->linux_->resources, &call->arena, e);
+
+    return r < 0 ? error_wrap(e, r, "linux.resources") : 0;
 }
 
 /* Writes down what `delete` undoes, before any of it is there. */
@@ -122,7 +55,7 @@ static int plan_cgroup(struct oci_call *call, const struct oci_spec *spec, struc
     if (r == 0 && cgroup_is_populated(&layout, c->state.own.cgroup))
         r = error_set(e, -EBUSY, "cgroup %s holds processes already", c->state.own.cgroup);
     if (r == 0)
-        r = plan_context_cgroups(context, &layout, c->state.own.cgroup, spec->linux_->resources, &call->arena, e);
+        r = plan_limits(call, spec, c, &layout, context, e);
     if (r < 0)
         return r;
     cgroup_plan_dirs(&layout, c->state.own.cgroup, &call->arena, &dirs);
@@ -134,8 +67,8 @@ static int plan_cgroup(struct oci_call *call, const struct oci_spec *spec, struc
 static int make_plan(struct oci_call *call, const struct oci_spec *spec, struct oci_container *c, struct plan *plan,
                      struct error *e) {
     struct plan_context context = {
-        .id = c->id, .dev_fill = true, .new_keyring = !call->o.no_new_keyring, .no_pivot = call->o.no_pivot};
-    struct seccomp_program filter;
+        .id = c->id, .dev_fill = true, .new_keyring = !call->o.no_new_keyring, .no_pivot = call->o.no_pivot, .check_program = true};
+    struct oci_filter filter;
     struct rootless user;
     int r = rootless_enter("/nonexistent", false, &user, e);
 
@@ -147,14 +80,15 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, struct 
     context.single_id = user.single_id;
     context.rootfs.kind = oci_spec_namespace(spec, "mount") ? PLAN_ROOTFS_BIND : PLAN_ROOTFS_NONE;
     context.rootfs.path = spec->root ? spec->root->path : NULL;
-    if (spec->linux_->seccomp) {
-        r = seccomp_compile(spec->linux_->seccomp, &call->arena, &filter, e);
-        if (r < 0)
-            return error_wrap(e, r, "linux.seccomp");
-        context.seccomp = filter.code;
-        context.seccomp_size = filter.n * sizeof(*filter.code);
-        context.seccomp_flags = filter.flags;
-    }
+    context.state_head = oci_state_head(call, &c->state);
+    r = oci_filter(call, spec, &c->state, &filter, e);
+    if (r < 0)
+        return r;
+    context.seccomp = filter.program.code;
+    context.seccomp_size = filter.program.n * sizeof(*filter.program.code);
+    context.seccomp_flags = filter.program.flags;
+    context.agent_path = filter.agent_path;
+    context.agent_head = filter.agent_head;
     return plan_build(spec, &context, plan, e);
 }
 
@@ -212,7 +146,7 @@ static int make_process(struct oci_call *call, struct oci_container *c, struct e
     _cleanup_fd_ int listener = -1;
     struct oci_worker w;
     struct oci_spec spec;
-    int r = read_bundle(call, c, &spec, e);
+    int r = oci_bundle_read(call, c, &spec, e);
 
     if (r == 0)
         r = check_console(call, spec.process->terminal, e);
@@ -235,6 +169,14 @@ static int one_id(struct oci_call *call, const char **ret, struct error *e) {
     return 0;
 }
 
+/* Its poststop hooks run, too: the specification has a failed creation go on as a deletion does. */
+static void abandon(struct oci_call *call, struct oci_container *c) {
+    _cleanup_error_ struct error e = ERROR_INIT;
+
+    if (oci_container_remove(call, c, &e) < 0)
+        oci_warn(call, &e);
+}
+
 static int create(struct oci_call *call, struct oci_container *c, struct error *e) {
     const char *id = NULL;
     int r = one_id(call, &id, e);
@@ -245,7 +187,7 @@ static int create(struct oci_call *call, struct oci_container *c, struct error *
         return r;
     r = make_process(call, c, e);
     if (r < 0)
-        (void)oci_container_remove(c, NULL);
+        abandon(call, c);
     return r;
 }
 
@@ -255,7 +197,7 @@ int oci_create(struct oci_call *call, struct error *e) {
     return create(call, &c, e);
 }
 
-static int start(const struct oci_container *c, struct error *e) {
+static int release_process(const struct oci_container *c, struct error *e) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     _cleanup_fd_ int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
@@ -263,6 +205,21 @@ static int start(const struct oci_container *c, struct error *e) {
     if (s < 0 || connect(s, (const struct sockaddr *)&to, sizeof(to)) < 0)
         return error_errno(e, -errno, "reach the container's process");
     return executor_start(s, e);
+}
+
+/* A container whose poststart hook fails is stopped (runtime.md, "Lifecycle", 9). */
+static int start(struct oci_call *call, struct oci_container *c, struct error *e) {
+    struct oci_spec spec;
+    int r = release_process(c, e);
+
+    if (r < 0 || !c->state.own.poststart)
+        return r;
+    r = oci_container_config(call, c, &spec, e);
+    if (r == 0 && spec.hooks)
+        r = oci_hooks_run(call, &c->state, &spec.hooks->poststart, "poststart", "running", false, e);
+    if (r < 0)
+        (void)oci_container_kill(c, NULL);
+    return r;
 }
 
 int oci_start(struct oci_call *call, struct error *e) {
@@ -276,7 +233,7 @@ int oci_start(struct oci_call *call, struct error *e) {
         return r;
     if (!oci_is(&c, "created"))
         return error_set(e, -EINVAL, "cannot start a container that is %s", c.state.status);
-    return start(&c, e);
+    return start(call, &c, e);
 }
 
 int oci_run(struct oci_call *call, struct error *e) {
@@ -288,12 +245,16 @@ int oci_run(struct oci_call *call, struct error *e) {
     r = create(call, &c, e);
     if (r < 0)
         return r;
-    r = start(&c, e);
+    r = start(call, &c, e);
     if (r == 0 && call->o.detach)
         return 0;
     if (r == 0)
         status = oci_wait(c.state.pid);
-    if (oci_container_remove(&c, r < 0 ? NULL : e) < 0 && r == 0)
-        return -EIO;
-    return r < 0 ? r : status;
+    else
+        (void)oci_container_kill(&c, NULL);
+    if (r < 0) {
+        abandon(call, &c);
+        return r;
+    }
+    return oci_container_remove(call, &c, e) < 0 ? -EIO : status;
 }

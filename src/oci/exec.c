@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 
 #include "base/fs.h"
-#include "kernel/seccomp_filter.h"
 #include "oci/oci.h"
 #include "runtime/executor.h"
 
@@ -25,36 +24,70 @@ static int parse_user(const char *text, struct oci_user *user, struct error *e) 
     return 0;
 }
 
+/* The rights that --cap names come to those that the process has; as runc, not to the ambient ones. */
+static void add_capabilities(struct arena *a, const struct strs *caps, struct oci_process *p) {
+    struct oci_capabilities *c = arena_new(a, struct oci_capabilities);
+    struct strs *sets[] = {&c->bounding, &c->permitted, &c->effective};
+
+    if (caps->n == 0)
+        return;
+    if (p->capabilities)
+        *c = *p->capabilities;
+    for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
+        for (size_t k = 0; k < caps->n; k++)
+            strs_add(a, sets[i], caps->v[k]);
+    p->capabilities = c;
+}
+
+static int add_groups(struct arena *a, const struct strs *groups, struct oci_user *user, struct error *e) {
+    for (size_t i = 0; i < groups->n; i++) {
+        char *end;
+        unsigned long gid = strtoul(groups->v[i], &end, 10);
+
+        if (*end || end == groups->v[i] || gid > UINT32_MAX)
+            return error_set(e, -EINVAL, "--additional-gids: %s is not a group's number", groups->v[i]);
+        *LIST_ADD(a, uint32_t, &user->additional_gids) = (uint32_t)gid;
+    }
+    return 0;
+}
+
+static int read_process(struct oci_call *call, const char *path, struct oci_process *p, struct error *e) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int r = fd < 0 ? error_errno(e, -errno, "read %s", path) : fs_read_fd(fd, OCI_CONFIG_MAX, &text, e);
+
+    return r < 0 ? r : json_decode(&oci_process_table, buf_text(&text), text.size, &call->arena, p, e);
+}
+
 /* From --process, else the container's own with what the flags change. */
 static int make_process(struct oci_call *call, const struct oci_spec *spec, struct oci_process *p, struct error *e) {
     struct oci_options *o = &call->o;
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    int r;
+    int r = 0;
 
     if (o->process) {
-        _cleanup_fd_ int fd = open(o->process, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-        r = fd < 0 ? error_errno(e, -errno, "read %s", o->process) : fs_read_fd(fd, OCI_CONFIG_MAX, &text, e);
-        if (r >= 0)
-            r = json_decode(&oci_process_table, buf_text(&text), text.size, &call->arena, p, e);
-        if (r < 0)
-            return r;
+        r = read_process(call, o->process, p, e);
     } else {
         *p = *spec->process;
         p->terminal = false;
+        p->console_size = NULL;
         p->args = (struct strs){o->args.v + 1, o->args.n - 1};
         for (size_t i = 0; i < o->env.n; i++)
             strs_add(&call->arena, &p->env, o->env.v[i]);
         if (o->cwd)
             p->cwd = o->cwd;
-        if (o->user && (r = parse_user(o->user, &p->user, e)) < 0)
-            return r;
+        if (o->user)
+            r = parse_user(o->user, &p->user, e);
+        if (r == 0)
+            r = add_groups(&call->arena, &o->groups, &p->user, e);
+        add_capabilities(&call->arena, &o->caps, p);
+        if (o->apparmor)
+            p->apparmor_profile = o->apparmor;
+        if (o->process_label)
+            p->selinux_label = o->process_label;
     }
-    if (o->caps.n)
-        return error_set(e, -ENOTSUP, "exec: --cap is not supported");
     p->terminal |= o->tty;
     p->no_new_privileges |= o->no_new_privileges;
-    return 0;
+    return r;
 }
 
 static unsigned namespaces_of(const struct oci_spec *spec) {
@@ -71,28 +104,48 @@ static unsigned namespaces_of(const struct oci_spec *spec) {
     return flags;
 }
 
-static int make_plan(struct oci_call *call, const struct oci_spec *spec, const char *cgroup, const struct oci_process *p,
+/* The group of the container, or the one below it that --cgroup names. */
+static int choose_cgroup(struct oci_call *call, const char *cgroup, const char **ret, struct error *e) {
+    const char *below = call->o.cgroup;
+
+    *ret = cgroup;
+    if (!below)
+        return 0;
+    if (strchr(below, ':'))
+        return error_set(e, -ENOTSUP, "--cgroup: a path for each controller is not supported");
+    if (strstr(below, ".."))
+        return error_set(e, -EINVAL, "--cgroup: %s does not lie below the container's group", below);
+    *ret = arena_printf(&call->arena, "%s/%s", cgroup, below + strspn(below, "/"));
+    return 0;
+}
+
+static int make_plan(struct oci_call *call, const struct oci_spec *spec, const struct oci_state *state, const struct oci_process *p,
                      struct plan *plan, struct error *e) {
     static struct cgroup_layout layout;
-    struct plan_exec_context x = {.namespaces = namespaces_of(spec)};
+    const struct oci_linux *l = spec->linux_;
+    struct plan_exec_context x = {.namespaces = namespaces_of(spec),
+                                  .personality = l->personality ? l->personality->domain : NULL,
+                                  .memory_policy = l->memory_policy};
     struct plan_context groups = {0};
-    struct seccomp_program filter;
+    struct oci_filter filter;
+    const char *cgroup;
     int r = cgroup_layout_read(&layout, e);
 
     if (r == 0)
+        r = choose_cgroup(call, state->own.cgroup, &cgroup, e);
+    if (r == 0)
         r = plan_context_cgroups(&groups, &layout, cgroup, NULL, &call->arena, e);
+    if (r == 0)
+        r = oci_filter(call, spec, state, &filter, e);
     if (r < 0)
         return r;
     x.cgroup_join = groups.cgroup_join;
     x.cgroup_unified = groups.cgroup_unified;
-    if (spec->linux_->seccomp) {
-        r = seccomp_compile(spec->linux_->seccomp, &call->arena, &filter, e);
-        if (r < 0)
-            return error_wrap(e, r, "linux.seccomp");
-        x.seccomp = filter.code;
-        x.seccomp_size = filter.n * sizeof(*filter.code);
-        x.seccomp_flags = filter.flags;
-    }
+    x.seccomp = filter.program.code;
+    x.seccomp_size = filter.program.n * sizeof(*filter.program.code);
+    x.seccomp_flags = filter.program.flags;
+    x.agent_path = filter.agent_path;
+    x.agent_head = filter.agent_head;
     return plan_build_exec(p, &x, plan, e);
 }
 
@@ -128,8 +181,8 @@ int oci_exec(struct oci_call *call, struct error *e) {
     r = oci_container_open(call, call->o.args.v[0], &c, e);
     if (r == 0)
         r = pidfd = oci_container_pidfd(&c, e);
-    if (r >= 0 && oci_is(&c, "paused"))
-        r = error_set(e, -EBUSY, "cannot exec in a paused container");
+    if (r >= 0 && oci_is(&c, "paused") && !call->o.ignore_paused)
+        r = error_set(e, -EBUSY, "cannot exec in a paused container (use --ignore-paused to override)");
     if (r >= 0)
         r = oci_container_config(call, &c, &spec, e);
     if (r >= 0)
@@ -138,7 +191,7 @@ int oci_exec(struct oci_call *call, struct error *e) {
         r = error_set(e, -EINVAL,
                       p.terminal ? "exec: a terminal needs --console-socket" : "exec: --console-socket needs a terminal");
     if (r >= 0)
-        r = make_plan(call, &spec, c.state.own.cgroup, &p, &plan, e);
+        r = make_plan(call, &spec, &c.state, &p, &plan, e);
     if (r >= 0 && !call->o.detach && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         r = error_errno(e, -errno, "become the process's parent");
     if (r >= 0)

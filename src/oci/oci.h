@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "kernel/cgroup.h"
+#include "kernel/seccomp_filter.h"
 #include "model/oci_spec.h"
 
 struct oci_options {
@@ -20,9 +21,9 @@ struct oci_options {
     bool debug, systemd_cgroup, version, help;
     const char *bundle, *pid_file, *console_socket, *preserve_fds; /* create, run */
     bool no_pivot, no_new_keyring, detach;
-    const char *process, *cwd, *user; /* exec */
-    struct strs env, caps;
-    bool tty, no_new_privileges;
+    const char *process, *cwd, *user, *cgroup, *apparmor, *process_label; /* exec */
+    struct strs env, caps, groups;
+    bool tty, no_new_privileges, ignore_paused;
     bool force, all, quiet; /* delete, kill, list */
     const char *format, *resources;
     const char *verb;
@@ -32,7 +33,8 @@ struct oci_options {
 struct oci_call {
     struct oci_options o;
     struct arena arena;
-    struct buf out; /* for standard output */
+    struct buf out;       /* for standard output */
+    struct strs warnings; /* for the log */
     /* For callers that are programs of ours: told of the process before it is let go; console_fd -1 = none, else the caller's to
      * duplicate. Takes the place of --console-socket. NULL = nobody. */
     void (*born)(void *arg, int pid, int console_fd);
@@ -58,7 +60,8 @@ struct oci_own_state {
     const char *boot_id;
     const char *cgroup;
     const char *created;
-    bool own_parent; /* the group's parent was made by us, for want of a cgroupsPath */
+    bool poststart, poststop; /* the bundle has such hooks: config.json is read again for them */
+    bool own_parent;          /* the group's parent was made by us, for want of a cgroupsPath */
 };
 
 /* As state.json has it; encoded by one table. */
@@ -90,12 +93,35 @@ int oci_container_open(struct oci_call *call, const char *id, struct oci_contain
 /* Makes the directory; -EEXIST. */
 int oci_container_make(struct oci_call *call, const char *id, struct oci_container *ret, struct error *e);
 int oci_container_save(struct oci_container *c, struct error *e);
-/* Undoes the journal and removes the directory. */
-int oci_container_remove(struct oci_container *c, struct error *e);
+/* Undoes the journal and removes the directory; then the poststop hooks run. */
+int oci_container_remove(struct oci_call *call, struct oci_container *c, struct error *e);
+/* Ends the container whatever it does: frozen, or not yet started. */
+int oci_container_kill(const struct oci_container *c, struct error *e);
 /* -ESRCH with "container not running". */
 int oci_container_pidfd(const struct oci_container *c, struct error *e);
 int oci_container_config(struct oci_call *call, const struct oci_container *c, struct oci_spec *ret, struct error *e);
 bool oci_is(const struct oci_container *c, const char *status);
+
+/* Reads the bundle of the call, with what it may say relative to itself made absolute, checks what the schema leaves open, and
+ * keeps config.json as it is in the container's directory. */
+int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_spec *spec, struct error *e);
+
+/* ---- hooks.c ---- */
+
+/* What a hook gets, up to status and pid (runtime/plan.h). */
+const char *oci_state_head(struct oci_call *call, const struct oci_state *s);
+struct oci_filter {
+    struct seccomp_program program;      /* n == 0: there is none */
+    const char *agent_path, *agent_head; /* runtime/plan.h */
+};
+/* linux.seccomp as a program. -EINVAL names the field. */
+int oci_filter(struct oci_call *call, const struct oci_spec *spec, const struct oci_state *state, struct oci_filter *ret,
+               struct error *e);
+/* Runs hooks in the namespaces of the caller. `all`: one that fails is a warning in the log, else it is an error and the last. */
+int oci_hooks_run(struct oci_call *call, const struct oci_state *s, const struct list *hooks, const char *at, const char *status,
+                  bool all, struct error *e);
+/* Moves an error into call->warnings. */
+void oci_warn(struct oci_call *call, struct error *e);
 
 /* ---- Verbs ---- */
 

@@ -102,8 +102,7 @@ int oci_kill(struct oci_call *call, struct error *e) {
     return call->o.all ? kill_all(call, &c, signo, e) : signal_process(&c, signo, e);
 }
 
-/* Ends the container whatever it does: frozen, or not yet started. */
-static int kill_now(const struct oci_container *c, struct error *e) {
+int oci_container_kill(const struct oci_container *c, struct error *e) {
     struct pollfd p = {.fd = oci_container_pidfd(c, NULL), .events = POLLIN};
     struct cgroup_layout layout;
     int r = 0;
@@ -131,8 +130,8 @@ int oci_delete(struct oci_call *call, struct error *e) {
         return r;
     if (!call->o.force && (oci_is(&c, "running") || oci_is(&c, "paused") || oci_is(&c, "creating")))
         return error_set(e, -EBUSY, "cannot delete container %s that is not stopped: %s", c.id, c.state.status);
-    r = kill_now(&c, e);
-    return r < 0 ? r : oci_container_remove(&c, e);
+    r = oci_container_kill(&c, e);
+    return r < 0 ? r : oci_container_remove(call, &c, e);
 }
 
 struct listing {

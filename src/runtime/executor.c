@@ -24,7 +24,7 @@ struct message {
 
 /* ---- Descriptors that steps share ---- */
 
-int slot_get(struct executor *x, int64_t slot) {
+int slot_get(const struct executor *x, int64_t slot) {
     return slot >= 0 && (size_t)slot < x->n_slots ? x->slots[slot] : -1;
 }
 
@@ -85,11 +85,16 @@ static int message_receive(struct executor *x, struct message *m, int *ret_fd) {
     } control = {0};
     struct iovec part = {.iov_base = m, .iov_len = sizeof(*m) - 2};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    bool told = false;
     ssize_t r;
 
-    do
+    for (;;) {
         r = sys_recvmsg(x->sync_fd, &header, MSG_CMSG_CLOEXEC);
-    while (r == -EINTR);
+        /* The other side died without having read all: that is told once, before what it said last. */
+        if (r != -EINTR && (r != -ECONNRESET || told))
+            break;
+        told |= r == -ECONNRESET;
+    }
     *ret_fd = -1;
     if (r <= 0)
         return r == -ECONNRESET ? 0 : (int)r;
@@ -100,7 +105,7 @@ static int message_receive(struct executor *x, struct message *m, int *ret_fd) {
 }
 
 int sync_send(struct executor *x, enum sync_kind kind, int fd) {
-    const struct message m = {.kind = kind};
+    const struct message m = {.kind = kind, .code = x->pid};
 
     return message_send(x, &m, MESSAGE_HEAD, fd);
 }
@@ -115,6 +120,8 @@ int sync_await(struct executor *x, enum sync_kind kind, struct error *e) {
         return error_errno(e, r, "wait for the monitor");
     if (r == 0 || m.kind != kind)
         return error_set(e, -ECANCELED, "the monitor gave up");
+    if (m.code > 0)
+        x->own_pid = m.code;
     return 0;
 }
 
@@ -241,10 +248,8 @@ static int born_take(struct executor *x, struct error *e) {
     return x->pidfd < 0 ? error_errno(e, x->pidfd, "watch the process") : 0;
 }
 
-/* Follows the child until its program runs (the socket closes with the execve), it says that it is ready (`until_ready`), or it
- * fails.
- */
-static int child_follow(struct executor *x, bool until_ready, struct execution *out, struct error *e) {
+/* Follows the child until it says `until`, its program runs (the socket closes with the execve), or it fails. */
+static int child_follow(struct executor *x, enum sync_kind until, struct execution *out, struct error *e) {
     for (;;) {
         struct message m;
         int fd = -1;
@@ -266,9 +271,13 @@ static int child_follow(struct executor *x, bool until_ready, struct execution *
         }
         fd_close(fd);
         x->is_ready |= m.kind == SYNC_READY;
-        if (x->is_ready && until_ready)
+        if (m.kind == until)
             return 0;
     }
+}
+
+int child_await(struct executor *x, enum sync_kind kind, struct error *e) {
+    return child_follow(x, kind, x->out, e);
 }
 
 /* The child said what was wrong, or the parent did: what happened first counts. */
@@ -279,7 +288,7 @@ static int parent_failed(struct executor *x, int r, struct execution *out, struc
     if (x->pid <= 0)
         return r;
     if (poll(&p, 1, 0) == 1 && p.revents & POLLIN) {
-        int code = child_follow(x, true, out, &theirs);
+        int code = child_follow(x, SYNC_READY, out, &theirs);
 
         if (code < 0) {
             error_move(e, &theirs);
@@ -328,7 +337,7 @@ static int carry_out(struct executor *x, struct execution *out, struct error *e)
         return parent_failed(x, r, out, e);
     if (x->explain)
         explain_note(x->explain, "parent", "wait, the socket ends when the program runs");
-    r = child_follow(x, x->io->hold, out, e);
+    r = child_follow(x, x->io->hold ? SYNC_READY : SYNC_ERROR, out, e);
     if (r < 0)
         child_kill(x);
     return r;
@@ -352,6 +361,7 @@ static int execute(const struct plan *plan, int joined_pid, const struct executo
         .plan = plan,
         .io = io,
         .n_slots = slots_needed(plan),
+        .agent_slot = -1,
         .pidfd = -1,
         .sync_fd = -1,
         .joined_pid = joined_pid,
@@ -371,6 +381,7 @@ static int execute(const struct plan *plan, int joined_pid, const struct executo
     _cleanup_execution_ struct execution out = EXECUTION_INIT;
     int r;
 
+    x.out = &out;
     x.slots = malloc(sizeof(int) * (x.n_slots + 1));
     if (!x.slots)
         return error_errno(e, -ENOMEM, "prepare");
@@ -409,7 +420,7 @@ int executor_release(struct execution *execution, struct error *e) {
 
     if (r < 0)
         return error_errno(e, r, "let the container's program start");
-    r = child_follow(&x, false, execution, e);
+    r = child_follow(&x, SYNC_ERROR, execution, e);
     execution->hold_fd = fd_close(execution->hold_fd);
     if (x.pid == 0)
         execution->pid = 0;
@@ -421,7 +432,7 @@ int executor_start(int connected_fd, struct error *e) {
     struct executor x = {.sync_fd = connected_fd, .is_ready = true};
     int r = sync_send(&x, SYNC_RELEASE, -1);
 
-    return r < 0 ? error_errno(e, r, "let the container's program start") : child_follow(&x, false, &out, e);
+    return r < 0 ? error_errno(e, r, "let the container's program start") : child_follow(&x, SYNC_ERROR, &out, e);
 }
 
 void execution_release(struct execution *x) {

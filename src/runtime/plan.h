@@ -88,10 +88,14 @@ struct plan_context {
     bool single_id;  /* the user namespace maps one id only: no other gid, no other uid can be set */
     bool rootless;   /* the monitor is root of a user namespace, not of the host */
     bool dev_fill; /* a tmpfs on /dev gets the usual nodes and links (always, except when a caller of the OCI interface forbids) */
-    bool new_keyring;      /* a session keyring of its own */
-    bool no_pivot;         /* chroot instead of pivot_root (ramfs roots) */
-    bool init;             /* PID 1 is the built-in init, the command its child */
-    const char *init_path; /* reserved for a user's own init program */
+    bool new_keyring;       /* a session keyring of its own */
+    bool no_pivot;          /* chroot instead of pivot_root (ramfs roots) */
+    bool check_program;     /* a missing program is found before the hold, not by the execve */
+    const char *state_head; /* for hooks: the container's state as JSON up to its status and pid, not closed; NULL = no hooks */
+    const char *agent_path; /* socket of the program that answers what the filter asks (SCMP_ACT_NOTIFY); NULL = none */
+    const char *agent_head; /* the container process state for it, up to the state's status */
+    bool init;              /* PID 1 is the built-in init, the command its child */
+    const char *init_path;  /* reserved for a user's own init program */
 };
 
 struct cgroup_layout;
@@ -111,8 +115,11 @@ struct plan_exec_context {
     size_t seccomp_size;
     uint32_t seccomp_flags;
     bool new_keyring;
-    unsigned scopes; /* as in plan_context */
-    bool single_id;  /* as in plan_context */
+    unsigned scopes;                               /* as in plan_context */
+    bool single_id;                                /* as in plan_context */
+    const char *agent_path, *agent_head;           /* as in plan_context */
+    const char *personality;                       /* of the container: "LINUX32"; NULL = as it is */
+    const struct oci_memory_policy *memory_policy; /* of the container; NULL = none */
 };
 int plan_build_exec(const struct oci_process *process, const struct plan_exec_context *context, struct plan *ret, struct error *e);
 

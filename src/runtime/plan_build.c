@@ -289,7 +289,7 @@ static void build_parent(struct builder *b) {
         STEP(b, PLAN_PARENT, PLAN_ID_MAP, text_add(b, id_map_text(b, &l->uid_mappings)),
              text_add(b, id_map_text(b, &l->gid_mappings)));
     plan_trees_map(b);
-    if (b->own_user)
+    if (b->own_user || b->maps_trees)
         STEP(b, PLAN_PARENT, PLAN_RELEASE);
     build_parent_limits(b);
     for (size_t i = 0; i < links->n; i++) {
@@ -299,6 +299,7 @@ static void build_parent(struct builder *b) {
              data_add(b, link, sizeof(*link)));
     }
     STEP(b, PLAN_PARENT, PLAN_RELEASE);
+    plan_mounted_parent(b);
 }
 
 /* ---- The child ---- */
@@ -328,6 +329,8 @@ static int check_names(const struct builder *b, struct error *e) {
         return error_set(e, -EINVAL, "network interfaces need a network namespace of the container's own");
     if (b->context->links.n > PLAN_LINKS_MAX)
         return error_set(e, -E2BIG, "%zu network interfaces are more than %d", b->context->links.n, PLAN_LINKS_MAX);
+    if (b->spec->linux_->net_devices.n > 0 && !(all & CLONE_NEWNET))
+        return error_set(e, -EINVAL, "linux.netDevices: need a network namespace of the container's own");
     if (b->spec->linux_->time_offsets.n > 0 && !(b->new_namespaces & CLONE_NEWTIME))
         return error_set(e, -EINVAL, "linux.timeOffsets: need a time namespace of the container's own");
     return 0;
@@ -355,15 +358,8 @@ static int check_unsupported(const struct oci_spec *spec, struct error *e) {
 
     if (l->intel_rdt)
         field = "linux.intelRdt";
-    else if (l->net_devices.n > 0)
-        field = "linux.netDevices";
-    else if (l->memory_policy)
-        field = "linux.memoryPolicy";
-    else if (l->seccomp && l->seccomp->listener_path)
-        field = "linux.seccomp.listenerPath";
-    else if (spec->hooks && (spec->hooks->prestart.n + spec->hooks->create_runtime.n + spec->hooks->create_container.n +
-                             spec->hooks->start_container.n + spec->hooks->poststart.n + spec->hooks->poststop.n))
-        field = "hooks";
+    else if (l->personality && l->personality->flags.n > 0)
+        field = "linux.personality.flags";
     return field ? error_set(e, -ENOTSUP, "%s: is not supported", field) : 0;
 }
 
@@ -379,6 +375,7 @@ static void build_host(struct builder *b, struct joined *joined, size_t *n_joine
     if (c->rootfs.kind == PLAN_ROOTFS_OVERLAY && c->rootfs.upper)
         STEP(b, PLAN_HOST, PLAN_UPPER_MAKE, text_add(b, c->rootfs.upper), text_add(b, c->rootfs.work),
              id_on_host(b, &l->uid_mappings, 0), id_on_host(b, &l->gid_mappings, 0));
+    b->agent_slot = plan_agent(b);
     open_namespaces(b, joined, n_joined);
     if (flags & CLONE_NEWTIME && l->time_offsets.n > 0) {
         STEP(b, PLAN_HOST, PLAN_TIME_OFFSETS, text_add(b, time_offsets_text(b)));
@@ -392,12 +389,15 @@ static void build_host(struct builder *b, struct joined *joined, size_t *n_joine
 
 static int build_child(struct builder *b, const struct joined *joined, size_t n_joined, int64_t join_slot, struct error *e) {
     const struct strs *dirs = &b->context->cgroup_join;
+    const struct oci_linux *l = b->spec->linux_;
+    const struct process_extra extra = {.personality = l->personality ? l->personality->domain : NULL,
+                                        .memory_policy = l->memory_policy};
     int r;
 
     STEP(b, PLAN_CHILD, PLAN_BEGIN);
     for (size_t i = 0; i < dirs->n; i++)
         STEP(b, PLAN_CHILD, PLAN_CGROUP_JOIN, join_slot + (int64_t)i, text_add(b, dirs->v[i]));
-    if (b->own_user)
+    if (b->own_user || b->maps_trees)
         STEP(b, PLAN_CHILD, PLAN_AWAIT, text_add(b, "id maps"));
     /* Joined by whom the executor clones when the plan says so (PLAN_CLONE's user=), and here by nobody twice. */
     for (size_t i = 0; i < n_joined; i++)
@@ -409,12 +409,13 @@ static int build_child(struct builder *b, const struct joined *joined, size_t n_
     r = plan_files(b, e);
     if (r < 0 || !b->spec->process)
         return r;
-    return plan_process(b, b->spec->process, e);
+    return plan_process(b, b->spec->process, &extra, e);
 }
 
 /* The network's set-up and the cgroup namespace come late, before the root is sealed: plan_files.c calls this at that place. */
 void plan_late(struct builder *b) {
-    STEP(b, PLAN_CHILD, PLAN_AWAIT, text_add(b, "the parent's part"));
+    if (!b->parent_awaited)
+        STEP(b, PLAN_CHILD, PLAN_AWAIT, text_add(b, "the parent's part"));
     if (b->new_namespaces & CLONE_NEWCGROUP)
         STEP(b, PLAN_CHILD, PLAN_NAMESPACE_NEW, CLONE_NEWCGROUP);
     build_network(b);
@@ -429,6 +430,8 @@ static int build(struct builder *b, struct error *e) {
     if (!b->spec->linux_)
         return error_set(e, -EINVAL, "linux: required, but missing");
     r = check_unsupported(b->spec, e);
+    if (r == 0)
+        r = plan_hooks_check(b, e);
     if (r == 0)
         r = read_namespaces(b, e);
     if (r == 0)
@@ -485,14 +488,23 @@ int plan_build_exec(const struct oci_process *process, const struct plan_exec_co
         .new_keyring = c->new_keyring,
         .scopes = c->scopes,
         .single_id = c->single_id,
+        .agent_path = c->agent_path,
+        .agent_head = c->agent_head,
     };
+    const struct process_extra extra = {.personality = c->personality, .memory_policy = c->memory_policy};
+    const struct oci_cpu_affinity *cpus = process->exec_cpu_affinity;
     struct builder b = {.context = &context, .plan = &plan, .arena = &arena, .joined_namespaces = c->namespaces};
     int64_t join_slot, unified;
     int r;
 
     build_cgroup_join(&b, &c->cgroup_join, &join_slot);
     unified = build_cgroup_unified(&b, c->cgroup_unified);
+    b.agent_slot = plan_agent(&b);
+    if (cpus && cpus->initial && *cpus->initial)
+        STEP(&b, PLAN_HOST, PLAN_AFFINITY_FIRST, text_add(&b, cpus->initial));
     STEP(&b, PLAN_HOST, PLAN_CLONE, 0, unified, -1);
+    if (b.agent_slot >= 0) /* which tells the child its number, too */
+        STEP(&b, PLAN_PARENT, PLAN_RELEASE);
     STEP(&b, PLAN_CHILD, PLAN_BEGIN);
     for (size_t i = 0; i < c->cgroup_join.n; i++)
         STEP(&b, PLAN_CHILD, PLAN_CGROUP_JOIN, join_slot + (int64_t)i, text_add(&b, c->cgroup_join.v[i]));
@@ -502,7 +514,11 @@ int plan_build_exec(const struct oci_process *process, const struct plan_exec_co
         STEP(&b, PLAN_CHILD, PLAN_NAMESPACE_JOIN, -1, c->namespaces & ~(unsigned)CLONE_NEWPID);
     if (c->namespaces & CLONE_NEWUSER)
         STEP(&b, PLAN_CHILD, PLAN_BECOME_ROOT, c->single_id);
-    r = plan_process(&b, process, e);
+    if (b.agent_slot >= 0)
+        STEP(&b, PLAN_CHILD, PLAN_AWAIT, text_add(&b, "its number"));
+    if (cpus && cpus->final && *cpus->final)
+        STEP(&b, PLAN_CHILD, PLAN_AFFINITY, text_add(&b, cpus->final));
+    r = plan_process(&b, process, &extra, e);
     if (r == 0)
         r = finish(&plan, e);
     if (r < 0)

@@ -15,6 +15,10 @@ struct builder {
     int64_t root_slot;   /* first of the root's trees (lowers, or the directory); -1 = the child opens them by path */
     int64_t upper_slot;  /* of the directory that holds upper and work; -1 = by path */
     int64_t *mount_slot; /* for each of spec->mounts; -1 = by path */
+    int64_t agent_slot;  /* of the socket to who answers system calls; -1 = none */
+    int64_t state_head;  /* the state's text, once it is in the plan */
+    bool parent_awaited; /* the child has waited for what the parent does beside it */
+    bool maps_trees;     /* the parent shifts owners of trees that the child will attach */
     bool own_user;       /* a new user namespace */
     bool own_dev;        /* /dev is a tmpfs of ours */
 };
@@ -42,5 +46,18 @@ void plan_trees_map(struct builder *b);
  * part to be done. */
 int plan_files(struct builder *b, struct error *e);
 void plan_late(struct builder *b);
-/* plan_process.c */
-int plan_process(struct builder *b, const struct oci_process *p, struct error *e);
+void plan_terminal(struct builder *b, const struct oci_process *p, bool console);
+/* plan_hook.c: hooks, and interfaces that are moved in. plan_mounted_…() stand where all mounts are made but the root is not yet
+ * changed. */
+int plan_hooks_check(const struct builder *b, struct error *e);
+bool plan_hooks_see_mounts(const struct builder *b);
+void plan_mounted_parent(struct builder *b);
+void plan_mounted_child(struct builder *b);
+void plan_start_hooks(struct builder *b);
+int64_t plan_agent(struct builder *b); /* the slot; -1 = none */
+/* plan_process.c. struct process_extra: what stands in `linux` and is the process's, too. */
+struct process_extra {
+    const char *personality;
+    const struct oci_memory_policy *memory_policy;
+};
+int plan_process(struct builder *b, const struct oci_process *p, const struct process_extra *more, struct error *e);

@@ -60,6 +60,7 @@ static int plan_mount_tree(struct builder *b, size_t i, struct error *e) {
     if (o.id_map && !b->own_user && m->uid_mappings.n == 0)
         return error_set(e, -EINVAL, "mounts[%zu] (%s): idmap needs mappings, or a user namespace of the container's own", i,
                          m->destination);
+    b->maps_trees |= o.id_map || m->uid_mappings.n > 0;
     /* A clone that is to stay connected with the host's mount must be made before the child cuts all connections. */
     if (b->own_user || o.id_map || m->uid_mappings.n > 0 || (o.propagation & (MS_SHARED | MS_SLAVE)))
         b->mount_slot[i] = tree_open(b, m->source, o.recursive);
@@ -153,7 +154,7 @@ static void plan_root(struct builder *b) {
     else
         STEP(b, PLAN_CHILD, PLAN_ROOT_OVERLAY, texts_add(b, &root->lowers), b->root_slot, text_add(b, root->upper),
              text_add(b, root->work), b->upper_slot, root->is_volatile, root->in_one);
-    STEP(b, PLAN_CHILD, PLAN_ROOT_ATTACH);
+    STEP(b, PLAN_CHILD, PLAN_ROOT_ATTACH, text_add(b, plan_hooks_see_mounts(b) ? root->path : NULL));
 }
 
 /* ---- Devices ---- */
@@ -367,7 +368,8 @@ static int plan_host_files(struct builder *b, struct error *e) {
     const struct map *sysctl = &b->spec->linux_->sysctl;
 
     if (p && p->terminal)
-        STEP(b, PLAN_CHILD, PLAN_TERMINAL, 0, p->user.uid);
+        plan_terminal(b, p, false);
+    plan_mounted_child(b);
     plan_late(b);
     for (size_t i = 0; i < sysctl->n; i++)
         STEP(b, PLAN_CHILD, PLAN_SYSCTL, text_add(b, sysctl->v[i].key), text_add(b, sysctl->v[i].value));
@@ -393,9 +395,10 @@ int plan_files(struct builder *b, struct error *e) {
         plan_devices(b, true);
     plan_devices(b, false);
     if (p && p->terminal)
-        STEP(b, PLAN_CHILD, PLAN_TERMINAL, 1, p->user.uid);
+        plan_terminal(b, p, true);
     if (p && strcmp(path_clean(b->arena, p->cwd), "/") != 0)
         STEP(b, PLAN_CHILD, PLAN_DIRECTORY, text_add(b, path_clean(b->arena, p->cwd)));
+    plan_mounted_child(b);
     plan_protection(b);
     if (b->spec->root && b->spec->root->readonly)
         STEP(b, PLAN_CHILD, PLAN_ROOT_SEAL);

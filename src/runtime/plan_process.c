@@ -46,17 +46,62 @@ static void plan_limits(struct builder *b, const struct oci_process *p) {
     }
 }
 
-static void plan_scheduling(struct builder *b, const struct oci_process *p) {
-    const struct oci_personality *personality = b->spec && b->spec->linux_ ? b->spec->linux_->personality : NULL;
+static const struct {
+    const char *name;
+    int64_t value;
+} memory_policies[] = {
+    /* numa(7): linux/mempolicy.h */
+    {"MPOL_DEFAULT", 0},
+    {"MPOL_PREFERRED", 1},
+    {"MPOL_BIND", 2},
+    {"MPOL_INTERLEAVE", 3},
+    {"MPOL_LOCAL", 4},
+    {"MPOL_PREFERRED_MANY", 5},
+    {"MPOL_WEIGHTED_INTERLEAVE", 6},
+    {"MPOL_F_STATIC_NODES", 1 << 15},
+    {"MPOL_F_RELATIVE_NODES", 1 << 14},
+    {"MPOL_F_NUMA_BALANCING", 1 << 13},
+};
 
+static int64_t memory_policy_value(const char *name) {
+    for (size_t i = 0; i < ARRAY_SIZE(memory_policies); i++)
+        if (strcmp(memory_policies[i].name, name) == 0)
+            return memory_policies[i].value;
+    return 0;
+}
+
+static int plan_memory_policy(struct builder *b, const struct oci_memory_policy *m, struct error *e) {
+    int64_t mode;
+
+    if (!m)
+        return 0;
+    if (!m->mode)
+        return error_set(e, -EINVAL, "linux.memoryPolicy.mode: required, but missing");
+    if (m->nodes && m->nodes[strspn(m->nodes, "0123456789,-")])
+        return error_set(e, -EINVAL, "linux.memoryPolicy.nodes: \"%s\" is not a list of nodes such as 0-3,7", m->nodes);
+    mode = memory_policy_value(m->mode);
+    for (size_t i = 0; i < m->flags.n; i++)
+        mode |= memory_policy_value(m->flags.v[i]);
+    STEP(b, PLAN_CHILD, PLAN_MEMORY_POLICY, mode, text_add(b, m->nodes && *m->nodes ? m->nodes : NULL));
+    return 0;
+}
+
+void plan_terminal(struct builder *b, const struct oci_process *p, bool console) {
+    const struct oci_console_size *size = p->console_size;
+
+    STEP(b, PLAN_CHILD, PLAN_TERMINAL, console, p->user.uid, size ? (int64_t)MIN_OF(size->height, UINT16_MAX) : 0,
+         size ? (int64_t)MIN_OF(size->width, UINT16_MAX) : 0);
+}
+
+static void plan_scheduling(struct builder *b, const struct oci_process *p, const char *personality) {
     if (p->scheduler)
         STEP(b, PLAN_CHILD, PLAN_SCHEDULER, text_add(b, p->scheduler->policy), p->scheduler->nice, p->scheduler->priority,
              texts_add(b, &p->scheduler->flags), (int64_t)p->scheduler->runtime, (int64_t)p->scheduler->deadline,
              (int64_t)p->scheduler->period);
     if (p->io_priority)
         STEP(b, PLAN_CHILD, PLAN_IO_PRIORITY, text_add(b, p->io_priority->class), p->io_priority->priority);
-    if (personality && personality->domain)
-        STEP(b, PLAN_CHILD, PLAN_PERSONALITY, text_add(b, personality->domain));
+    if (personality)
+        STEP(b, PLAN_CHILD, PLAN_PERSONALITY, text_add(b, personality));
 }
 
 static void plan_labels(struct builder *b, const struct oci_process *p) {
@@ -71,8 +116,6 @@ static int check_process(const struct oci_process *p, struct error *e) {
         return error_set(e, -EINVAL, "process.args: no command was given");
     if (p->cwd[0] != '/')
         return error_set(e, -EINVAL, "process.cwd: %s is not an absolute path", p->cwd);
-    if (p->exec_cpu_affinity)
-        return error_set(e, -ENOTSUP, "process.execCPUAffinity: is not supported");
     for (size_t i = 0; i < p->env.n; i++)
         if (p->env.v[i][0] == '=' || !strchr(p->env.v[i], '='))
             return error_set(e, -EINVAL, "process.env[%zu]: \"%s\" is not of the form NAME=VALUE", i, p->env.v[i]);
@@ -111,10 +154,38 @@ static void plan_birth(struct builder *b, const struct oci_process *p) {
     STEP(b, PLAN_CHILD, PLAN_SESSION, p->terminal);
 }
 
-int plan_process(struct builder *b, const struct oci_process *p, struct error *e) {
+static void plan_rights(struct builder *b, const struct oci_process *p, const struct capability_sets *caps) {
     const struct plan_context *c = b->context;
     const struct oci_user *u = &p->user;
-    const bool joins = b->joined_namespaces & CLONE_NEWPID, born_early = joins && !filter_allows_birth(c);
+    const bool joins = b->joined_namespaces & CLONE_NEWPID;
+    /* Who answers the filter's calls is told the number of the process that makes them. */
+    const bool born_early = joins && (c->agent_path || !filter_allows_birth(c));
+
+    if (p->no_new_privileges)
+        STEP(b, PLAN_CHILD, PLAN_NO_NEW_PRIVILEGES);
+    STEP(b, PLAN_CHILD, PLAN_BOUND, (int64_t)caps->bounding);
+    STEP(b, PLAN_CHILD, PLAN_USER, u->uid, u->gid, u32s_add(b, &u->additional_gids), u->umask.set ? u->umask.value : 022,
+         c->single_id);
+    if (c->check_program)
+        STEP(b, PLAN_CHILD, PLAN_PROGRAM, text_add(b, p->args.v[0]), text_add(b, search_path(p)));
+    if (joins)
+        STEP(b, PLAN_CHILD, PLAN_NAMESPACE_JOIN, -1, CLONE_NEWPID);
+    STEP(b, PLAN_CHILD, PLAN_READY);
+    plan_start_hooks(b);
+    if (born_early)
+        plan_birth(b, p);
+    if (c->seccomp_size > 0)
+        STEP(b, PLAN_CHILD, PLAN_SECCOMP, data_add(b, c->seccomp, c->seccomp_size), c->seccomp_flags, b->agent_slot,
+             c->agent_head ? data_add(b, c->agent_head, strlen(c->agent_head)) : 0);
+    STEP(b, PLAN_CHILD, PLAN_CAPABILITIES, (int64_t)caps->effective, (int64_t)caps->permitted, (int64_t)caps->inheritable,
+         (int64_t)caps->ambient);
+    if (joins && !born_early)
+        plan_birth(b, p);
+}
+
+int plan_process(struct builder *b, const struct oci_process *p, const struct process_extra *more, struct error *e) {
+    const struct plan_context *c = b->context;
+    const bool joins = b->joined_namespaces & CLONE_NEWPID;
     struct capability_sets caps;
     int r;
 
@@ -124,7 +195,7 @@ int plan_process(struct builder *b, const struct oci_process *p, struct error *e
     if (r < 0)
         return r;
     if (!b->spec && p->terminal) /* joining; else planned among the files */
-        STEP(b, PLAN_CHILD, PLAN_TERMINAL, 0, u->uid);
+        plan_terminal(b, p, false);
     STEP(b, PLAN_CHILD, PLAN_CWD, text_add(b, path_clean(b->arena, p->cwd)));
     if (c->new_keyring)
         STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_KEYRING, text_add(b, c->id));
@@ -133,28 +204,16 @@ int plan_process(struct builder *b, const struct oci_process *p, struct error *e
             STEP(b, PLAN_CHILD, PLAN_OOM_SCORE, p->oom_score_adj.value);
         plan_limits(b, p);
     }
-    plan_scheduling(b, p);
+    plan_scheduling(b, p, more->personality);
+    r = plan_memory_policy(b, more->memory_policy, e);
+    if (r < 0)
+        return r;
     plan_labels(b, p);
     if (c->scopes)
         STEP(b, PLAN_CHILD, PLAN_SCOPE, c->scopes);
     if (!joins)
         STEP(b, PLAN_CHILD, PLAN_SESSION, p->terminal);
-    if (p->no_new_privileges)
-        STEP(b, PLAN_CHILD, PLAN_NO_NEW_PRIVILEGES);
-    STEP(b, PLAN_CHILD, PLAN_BOUND, (int64_t)caps.bounding);
-    STEP(b, PLAN_CHILD, PLAN_USER, u->uid, u->gid, u32s_add(b, &u->additional_gids), u->umask.set ? u->umask.value : 022,
-         c->single_id);
-    if (joins)
-        STEP(b, PLAN_CHILD, PLAN_NAMESPACE_JOIN, -1, CLONE_NEWPID);
-    STEP(b, PLAN_CHILD, PLAN_READY);
-    if (born_early)
-        plan_birth(b, p);
-    if (c->seccomp_size > 0)
-        STEP(b, PLAN_CHILD, PLAN_SECCOMP, data_add(b, c->seccomp, c->seccomp_size), c->seccomp_flags);
-    STEP(b, PLAN_CHILD, PLAN_CAPABILITIES, (int64_t)caps.effective, (int64_t)caps.permitted, (int64_t)caps.inheritable,
-         (int64_t)caps.ambient);
-    if (joins && !born_early)
-        plan_birth(b, p);
+    plan_rights(b, p, &caps);
     STEP(b, PLAN_CHILD, PLAN_EXEC, texts_add(b, &p->args), texts_add(b, &p->env), text_add(b, search_path(p)), c->init);
     return 0;
 }

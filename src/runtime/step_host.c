@@ -336,6 +336,10 @@ int step_link_make(struct executor *x, const struct plan_step *s, struct error *
     return link_create(&link, -1, x->pid, e);
 }
 
+int step_link_move(struct executor *x, const struct plan_step *s, struct error *e) {
+    return link_move(plan_text(x->plan, s->arg[0]), plan_text(x->plan, s->arg[1]), x->pid, e);
+}
+
 int step_limit_child(struct executor *x, const struct plan_step *s, struct error *e) {
     return rlimit_set(x->pid, plan_text(x->plan, s->arg[0]), (uint64_t)s->arg[1], (uint64_t)s->arg[2], e);
 }

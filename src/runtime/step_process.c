@@ -24,6 +24,8 @@
 #define DEFAULT_PATH         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define JOIN_SESSION_KEYRING 1 /* keyctl(2) */
 #define GROUPS_MAX           65536
+#define CPUS_MAX             8192
+#define NODES_MAX            1024
 
 /* ---- Identity ---- */
 
@@ -245,6 +247,44 @@ int step_io_priority(struct executor *x, const struct plan_step *s, struct error
     return r < 0 ? error_errno(e, r, "set the I/O priority to %s", class) : 0;
 }
 
+/* "0-3,7" as bits. The plan's text was checked when it was built; what does not fit is not there. */
+static void parse_numbers(const char *text, unsigned long *bits, size_t max) {
+    while (*text) {
+        char *end;
+        unsigned long first = strtoul(text, &end, 10), last = first;
+
+        if (end == text) {
+            text++;
+            continue;
+        }
+        if (*end == '-')
+            last = strtoul(end + 1, &end, 10);
+        for (unsigned long i = first; i <= last && i < max; i++)
+            bits[i / (8 * sizeof(*bits))] |= 1UL << i % (8 * sizeof(*bits));
+        text = end;
+    }
+}
+
+int step_affinity(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *text = plan_text(x->plan, s->arg[0]);
+    unsigned long bits[CPUS_MAX / (8 * sizeof(unsigned long))] = {0};
+    int r;
+
+    parse_numbers(text, bits, CPUS_MAX);
+    r = sys_sched_setaffinity(0, sizeof(bits), bits);
+    return r < 0 ? error_errno(e, r, "process.execCPUAffinity: run on processors %s", text) : 0;
+}
+
+int step_memory_policy(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *text = plan_text(x->plan, s->arg[1]);
+    unsigned long nodes[NODES_MAX / (8 * sizeof(unsigned long))] = {0};
+    int r;
+
+    parse_numbers(text ? text : "", nodes, NODES_MAX);
+    r = sys_set_mempolicy((int)s->arg[0], text ? nodes : NULL, text ? NODES_MAX : 0);
+    return r < 0 ? error_errno(e, r, "linux.memoryPolicy: set it") : 0;
+}
+
 int step_personality(struct executor *x, const struct plan_step *s, struct error *e) {
     int r = sys_personality(strcmp(plan_text(x->plan, s->arg[0]), "LINUX32") == 0 ? PER_LINUX32 : PER_LINUX);
 
@@ -342,6 +382,7 @@ static int close_descriptors(const struct executor *x) {
     const bool streams = !x->in_session;
     const int keep[] = {x->sync_fd,
                         io->start_fd,
+                        slot_get(x, x->agent_slot),
                         x->explain ? x->explain->fd : -1,
                         streams ? io->in : -1,
                         streams ? io->out : -1,
@@ -390,7 +431,14 @@ int step_seccomp(struct executor *x, const struct plan_step *s, struct error *e)
         return error_errno(e, -ENOMEM, "load the filter");
     memcpy(aligned, program, size);
     r = sys_seccomp(SECCOMP_SET_MODE_FILTER, (unsigned)s->arg[1], &filter);
-    return r < 0 ? error_errno(e, r, "load the filter") : 0;
+    if (r < 0)
+        return error_errno(e, r, "load the filter");
+    if (s->arg[2] >= 0) { /* with an agent, what came back is its end: it closes here with the execve */
+        const char *head = plan_data(x->plan, s->arg[3], &size);
+
+        return agent_send(x, slot_get(x, s->arg[2]), r, head, size, e);
+    }
+    return 0;
 }
 
 int step_capabilities(struct executor *x, const struct plan_step *s, struct error *e) {
@@ -419,7 +467,7 @@ int step_birth(struct executor *x, const struct plan_step *s, struct error *e) {
 
 /* ---- The program ---- */
 
-static char **vector(const struct plan *plan, int64_t list) {
+char **plan_vector(const struct plan *plan, int64_t list) {
     uint32_t n = plan_count(plan, list);
     const char *text = plan_first(plan, list);
     char **v = calloc((size_t)n + 1, sizeof(*v));
@@ -489,8 +537,39 @@ static int split_init(struct executor *x, struct error *e) {
     return 0;
 }
 
+/* In the rights of the process, as the execve will look. */
+static int access_by_path(const char *path, const char *name) {
+    char file[PATH_MAX];
+    int result = -ENOENT;
+
+    for (;; path++) {
+        size_t n = strcspn(path, ":");
+        int r = -ENOENT;
+
+        if ((size_t)snprintf(file, sizeof(file), "%.*s%s%s", (int)n, path, n > 0 ? "/" : "./", name) < sizeof(file))
+            r = sys_faccessat2(AT_FDCWD, file, X_OK, AT_EACCESS);
+        if (r == 0)
+            return 0;
+        if (r == -EACCES)
+            result = r;
+        path += n;
+        if (!*path)
+            return result;
+    }
+}
+
+int step_program(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *name = plan_text(x->plan, s->arg[0]), *path = plan_text(x->plan, s->arg[1]);
+    bool searched = !strchr(name, '/');
+    int r = -ENOENT;
+
+    if (*name)
+        r = searched ? access_by_path(path ? path : DEFAULT_PATH, name) : sys_faccessat2(AT_FDCWD, name, X_OK, AT_EACCESS);
+    return r < 0 ? explain_exec(name, searched, r, e) : 0;
+}
+
 int step_exec(struct executor *x, const struct plan_step *s, struct error *e) {
-    char **argv = vector(x->plan, s->arg[0]), **envp = vector(x->plan, s->arg[1]); /* they live until the execve */
+    char **argv = plan_vector(x->plan, s->arg[0]), **envp = plan_vector(x->plan, s->arg[1]); /* they live until the execve */
     const char *path = plan_text(x->plan, s->arg[2]);
     bool searched;
     int r;

@@ -327,7 +327,14 @@ int step_root_attach(struct executor *x, const struct plan_step *s, struct error
     struct mount_attr attr = {.propagation = MS_PRIVATE};
     int r = sys_mount_setattr(x->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
 
-    (void)s;
+    const char *on = plan_text(x->plan, s->arg[0]);
+
+    if (r == 0 && on) {
+        r = sys_move_mount(x->root_fd, "", AT_FDCWD, on, MOVE_MOUNT_F_EMPTY_PATH);
+        if (r == 0)
+            return 0;
+        r = r == -EACCES ? 0 : r; /* root of a user namespace may not get there; its hooks have to do without */
+    }
     if (r == 0)
         r = sys_move_mount(x->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
     return r < 0 ? error_errno(e, r, "attach the root") : 0;

@@ -28,9 +28,11 @@ static int pts_open(struct executor *x, struct error *e) {
     return r < 0 ? error_errno(e, r, "open /dev/pts of the container") : x->pts_fd;
 }
 
-static int pty_open(struct executor *x, int pts, int *ret_master, struct error *e) {
+static int pty_open(struct executor *x, int pts, const struct plan_step *s, int *ret_master, struct error *e) {
     const int unlock = 0;
-    const struct winsize size = {.ws_row = x->io->rows, .ws_col = x->io->columns};
+    const bool planned = s->arg[2] && s->arg[3];
+    const struct winsize size = {.ws_row = planned ? (unsigned short)s->arg[2] : x->io->rows,
+                                 .ws_col = planned ? (unsigned short)s->arg[3] : x->io->columns};
     _cleanup_fd_ int master = sys_openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
     int r;
 
@@ -63,7 +65,7 @@ static int bind_console(struct executor *x, struct error *e) {
 int step_terminal(struct executor *x, const struct plan_step *s, struct error *e) {
     _cleanup_fd_ int master = -1;
     int pts = pts_open(x, e);
-    int r = pts < 0 ? pts : pty_open(x, pts, &master, e);
+    int r = pts < 0 ? pts : pty_open(x, pts, s, &master, e);
 
     if (r == 0 && s->arg[1]) {
         r = sys_fchown(x->terminal_fd, (uid_t)s->arg[1], (gid_t)-1);

@@ -1,0 +1,97 @@
+/* A bundle: its config.json read, checked beyond the schema, and kept for later calls. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "model/security_defaults.h"
+#include "oci/oci.h"
+
+/* What a bundle may say relative to itself. */
+static void make_absolute(struct arena *a, const char *bundle, struct oci_spec *spec) {
+    if (spec->root && spec->root->path && spec->root->path[0] != '/')
+        spec->root->path = arena_printf(a, "%s/%s", bundle, spec->root->path);
+    for (size_t i = 0; i < spec->mounts.n; i++) {
+        struct oci_mount *m = LIST_AT(struct oci_mount, &spec->mounts, i);
+        bool bind = strs_has(&m->options, "bind") || strs_has(&m->options, "rbind");
+
+        if (bind && m->source && m->source[0] != '/')
+            m->source = arena_printf(a, "%s/%s", bundle, m->source);
+    }
+}
+
+/* The devices that the specification promises to every container (config-linux.md, "Default Devices") and its terminals stay
+ * allowed after the bundle's own rules, and nodes of any kind may be made, as callers of runc are used to. */
+static void allow_default_devices(struct arena *a, struct oci_resources *r) {
+    static const struct {
+        const char *type, *access;
+        int major, minor;
+    } rules[] = {
+        {"c", "m", -1, -1}, {"b", "m", -1, -1}, {"c", "rwm", 1, 3}, {"c", "rwm", 1, 5}, {"c", "rwm", 1, 7},
+        {"c", "rwm", 1, 8}, {"c", "rwm", 1, 9}, {"c", "rwm", 5, 0}, {"c", "rwm", 5, 2}, {"c", "rwm", 136, -1},
+    };
+
+    const bool rules_given = r && r->devices.n > 0;
+
+    for (size_t i = 0; rules_given && i < ARRAY_SIZE(rules); i++) {
+        struct oci_device_rule *rule = LIST_ADD(a, struct oci_device_rule, &r->devices);
+
+        *rule = (struct oci_device_rule){.allow = true, .type = rules[i].type, .access = rules[i].access};
+        rule->major = (struct opt_i64){rules[i].major >= 0, rules[i].major};
+        rule->minor = (struct opt_i64){rules[i].minor >= 0, rules[i].minor};
+    }
+}
+
+/* Does the container have a namespace of this type that is not the host's? One joined by a path may be just that. */
+static bool has_own(const struct oci_spec *spec, const char *type, const char *name) {
+    const struct oci_namespace *ns = oci_spec_namespace(spec, type);
+    char path[32];
+    struct stat theirs, ours;
+
+    if (!ns || !ns->path || !*ns->path)
+        return ns;
+    (void)snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+    return stat(ns->path, &theirs) < 0 || stat(path, &ours) < 0 || theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev;
+}
+
+/* A setting that no namespace keeps would be the host's. */
+static int check_sysctls(const struct oci_spec *spec, struct error *e) {
+    const struct map *sysctl = &spec->linux_->sysctl;
+    struct security_namespaces own;
+    int r = 0;
+
+    if (sysctl->n == 0)
+        return 0;
+    own = (struct security_namespaces){
+        .net = has_own(spec, "network", "net"), .ipc = has_own(spec, "ipc", "ipc"), .uts = has_own(spec, "uts", "uts")};
+    for (size_t i = 0; r == 0 && i < sysctl->n; i++)
+        r = security_check_sysctl(sysctl->v[i].key, sysctl->v[i].value, &own, e);
+    return r < 0 ? error_wrap(e, r, "linux.sysctl") : 0;
+}
+
+int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_spec *spec, struct error *e) {
+    const char *bundle = call->o.bundle ? call->o.bundle : ".";
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    _cleanup_fd_ int dir = fs_open_dir(AT_FDCWD, bundle, e);
+    _cleanup_free_ char *path = dir < 0 ? NULL : fs_fd_path(dir);
+    int r;
+
+    if (dir < 0)
+        return error_wrap(e, dir, "open the bundle");
+    r = fs_read_at(dir, OCI_CONFIG_FILE, OCI_CONFIG_MAX, &text, e);
+    if (r == 0)
+        r = oci_spec_decode(buf_text(&text), text.size, &call->arena, spec, e);
+    if (r == 0 && (!path || !spec->process || !spec->linux_))
+        r = error_set(e, -EINVAL, "%s: process and linux are needed", OCI_CONFIG_FILE);
+    if (r == 0)
+        r = check_sysctls(spec, e);
+    if (r < 0)
+        return r;
+    make_absolute(&call->arena, path, spec);
+    allow_default_devices(&call->arena, spec->linux_->resources);
+    c->state.bundle = arena_strdup(&call->arena, path);
+    c->state.annotations = spec->annotations;
+    c->state.own.poststart = spec->hooks && spec->hooks->poststart.n > 0;
+    c->state.own.poststop = spec->hooks && spec->hooks->poststop.n > 0;
+    return fs_replace_at(c->dir_fd, OCI_CONFIG_FILE, text.data, text.size, 0600, FS_NO_SYNC, e);
+}

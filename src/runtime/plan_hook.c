@@ -1,0 +1,105 @@
+/* Where other programs come in: hooks, and whoever answers the system calls of SCMP_ACT_NOTIFY. */
+#include <linux/sched.h>
+#include <string.h>
+
+#include "runtime/plan_build.h"
+
+static const struct oci_hooks no_hooks;
+
+static const struct oci_hooks *hooks_of(const struct builder *b) {
+    return b->spec && b->spec->hooks ? b->spec->hooks : &no_hooks;
+}
+
+static int check_list(const struct list *hooks, const char *at, struct error *e) {
+    for (size_t i = 0; i < hooks->n; i++)
+        if (LIST_AT(struct oci_hook, hooks, i)->path[0] != '/')
+            return error_set(e, -EINVAL, "hooks.%s[%zu].path: %s is not an absolute path", at, i,
+                             LIST_AT(struct oci_hook, hooks, i)->path);
+    return 0;
+}
+
+int plan_hooks_check(const struct builder *b, struct error *e) {
+    const struct oci_hooks *h = hooks_of(b);
+    const struct {
+        const char *name;
+        const struct list *hooks;
+    } lists[] = {{"prestart", &h->prestart},
+                 {"createRuntime", &h->create_runtime},
+                 {"createContainer", &h->create_container},
+                 {"startContainer", &h->start_container},
+                 {"poststart", &h->poststart},
+                 {"poststop", &h->poststop}};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lists); i++) {
+        r = check_list(lists[i].hooks, lists[i].name, e);
+        if (r == 0 && lists[i].hooks->n > 0 && !b->context->state_head)
+            r = error_set(e, -ENOTSUP, "hooks.%s: is not supported here", lists[i].name);
+    }
+    return r;
+}
+
+bool plan_hooks_see_mounts(const struct builder *b) {
+    const struct oci_hooks *h = hooks_of(b);
+
+    return h->prestart.n + h->create_runtime.n + h->create_container.n > 0;
+}
+
+static void build_hooks(struct builder *b, enum plan_role role, const struct list *hooks, const char *at, const char *status) {
+    const char *head = b->context->state_head;
+
+    if (hooks->n > 0 && b->state_head == 0)
+        b->state_head = data_add(b, head, strlen(head));
+    for (size_t i = 0; i < hooks->n; i++) {
+        const struct oci_hook *h = LIST_AT(struct oci_hook, hooks, i);
+
+        STEP(b, role, PLAN_HOOK, text_add(b, arena_printf(b->arena, "%s[%zu]", at, i)), text_add(b, h->path),
+             texts_add(b, &h->args), texts_add(b, &h->env), h->timeout.set ? h->timeout.value : 0, b->state_head,
+             text_add(b, status));
+    }
+}
+
+/* The child's mounts are there, and the host's files still in sight: what the parent does at that point. */
+static bool parent_waits_for_mounts(const struct builder *b) {
+    const struct oci_hooks *h = hooks_of(b);
+
+    return h->prestart.n + h->create_runtime.n > 0 || b->spec->linux_->net_devices.n > 0;
+}
+
+void plan_mounted_parent(struct builder *b) {
+    const struct oci_hooks *h = hooks_of(b);
+    const struct list *devices = &b->spec->linux_->net_devices;
+
+    if (!parent_waits_for_mounts(b))
+        return;
+    STEP(b, PLAN_PARENT, PLAN_LISTEN);
+    for (size_t i = 0; i < devices->n; i++) {
+        const struct oci_net_device *d = LIST_AT(struct oci_net_device, devices, i);
+
+        STEP(b, PLAN_PARENT, PLAN_LINK_MOVE, text_add(b, d->key), text_add(b, d->name && *d->name ? d->name : d->key));
+    }
+    build_hooks(b, PLAN_PARENT, &h->prestart, "prestart", "creating");
+    build_hooks(b, PLAN_PARENT, &h->create_runtime, "createRuntime", "creating");
+    STEP(b, PLAN_PARENT, PLAN_RELEASE);
+}
+
+void plan_mounted_child(struct builder *b) {
+    if (parent_waits_for_mounts(b)) { /* releases look all the same, so they are awaited in the parent's order */
+        STEP(b, PLAN_CHILD, PLAN_AWAIT, text_add(b, "the parent's part"));
+        b->parent_awaited = true;
+        STEP(b, PLAN_CHILD, PLAN_TELL);
+        STEP(b, PLAN_CHILD, PLAN_AWAIT, text_add(b, "hooks"));
+    }
+    build_hooks(b, PLAN_CHILD, &hooks_of(b)->create_container, "createContainer", "creating");
+}
+
+void plan_start_hooks(struct builder *b) {
+    build_hooks(b, PLAN_CHILD, &hooks_of(b)->start_container, "startContainer", "created");
+}
+
+int64_t plan_agent(struct builder *b) {
+    if (!b->context->agent_path)
+        return -1;
+    STEP(b, PLAN_HOST, PLAN_AGENT_OPEN, b->slots, text_add(b, b->context->agent_path));
+    return b->slots++;
+}

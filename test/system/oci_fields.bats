@@ -1,0 +1,27 @@
+#!/usr/bin/env bats
+# Every field of config.json works, or is refused by its name: the table is oci_fields.py.
+
+load lib
+
+setup_file() {
+    BUNDLE=$(mktemp -d /tmp/tof.XXXXXX)
+    export BUNDLE
+    mkdir -p "$BUNDLE/rootfs/bin" "$BUNDLE/rootfs"/{proc,dev,sys,tmp,etc}
+    cp "$(command -v busybox)" "$BUNDLE/rootfs/bin/busybox"
+    for name in $(busybox --list); do ln -s busybox "$BUNDLE/rootfs/bin/$name" 2>/dev/null || true; done
+}
+teardown_file() { rm -rf "$BUNDLE"; }
+
+fields() {
+    run python3 "$here/oci_fields.py" "$TARE" "$BUNDLE" "$@"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ -z "$(find /sys/fs/cgroup -maxdepth 2 -type d -name 'tare-fields-*' 2>/dev/null)" ]
+}
+
+@test "process" { fields process; }
+@test "hostname, domainname, annotations, sysctl" { fields names; }
+@test "namespaces, mappings, time offsets" { fields namespaces; }
+@test "root, mounts and their options, devices, masks" { fields files; }
+@test "seccomp, personality, memory policy" { fields kernel; }
+@test "resources" { fields resources; }

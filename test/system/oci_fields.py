@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""Every field of config.json, one line each: oci_fields.py TARE BUNDLE GROUP [FIELD…]. For each field a container is run that shows whether
+the field works, or that it is refused by its name. Prints what failed; the exit status says whether anything did."""
+import copy, json, os, re, subprocess, sys, tempfile
+
+tare, bundle, group, *only = sys.argv[1:]
+work = tempfile.mkdtemp(prefix="/tmp/tof.")
+cgroup = f"/tare-fields-{os.getpid()}"
+subprocess.run([tare, "oci", "spec", "-b", work], check=True)
+base = json.load(open(work + "/config.json"))
+base["root"] = {"path": bundle + "/rootfs"}
+base["linux"]["cgroupsPath"] = cgroup
+base["process"]["noNewPrivileges"] = False
+ALL = ["CAP_" + n for n in "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD "
+       "AUDIT_WRITE SETFCAP SYS_ADMIN NET_ADMIN SYS_NICE".split()]
+base["process"]["capabilities"] = {s: ALL for s in ("bounding", "effective", "permitted")}
+V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+
+groups = {}
+def case(group, field, change, command=None, says=None, refused=None, exec_=None, host=None):
+    groups.setdefault(group, []).append((field, change, command, says, refused, exec_, host))
+
+def sh(text): return ["sh", "-c", text]
+def put(path, value):
+    """A change of the configuration: put("process.user.umask", 7)."""
+    def change(c):
+        *way, last = path.split(".")
+        for w in way: c = c.setdefault(w, {})
+        c[last] = value
+    return change
+def both(*changes):
+    def change(c):
+        for f in changes: f(c)
+    return change
+def mount(*m): return lambda c: c["mounts"].extend(m)
+def without(ns): return lambda c: c["linux"].__setitem__("namespaces", [n for n in c["linux"]["namespaces"] if n["type"] != ns])
+def add_ns(**ns): return lambda c: c["linux"]["namespaces"].append(ns)
+MAP = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+user_ns = both(add_ns(type="user"), put("linux.uidMappings", MAP), put("linux.gidMappings", MAP))
+def limit(controller, v1, v2, value):
+    """The file of the container's group on the host: where version 2 has no such controller, version 1's."""
+    def look():
+        for path in (f"/sys/fs/cgroup/{controller}{cgroup}/{v1}", f"/sys/fs/cgroup{cgroup}/{v2}", f"/sys/fs/cgroup/unified{cgroup}/{v2}"):
+            if os.path.exists(path):
+                text = open(path).read()
+                return None if re.search(value, text) else f"{path}: {text!r}"
+        return None # this machine lacks the controller: creating the container was allowed to say so
+    return look
+
+# ---- process
+case("process", "process.cwd", put("process.cwd", "/tmp"), ["pwd"], r"^/tmp$")
+case("process", "process.cwd", put("process.cwd", "tmp"), ["pwd"], refused=r"process\.cwd")
+case("process", "process.env", put("process.env", ["PATH=/bin", "A=b c"]), sh("echo $A"), "^b c$")
+case("process", "process.env", put("process.env", ["A"]), ["true"], refused=r"process\.env\[0\]")
+case("process", "process.args", put("process.args", []), None, refused=r"process\.args")
+case("process", "process.user.uid", put("process.user", {"uid": 5, "gid": 6, "additionalGids": [7, 8]}), sh("id -u; id -g; id -G"), r"^5\n6\n6 7 8$")
+case("process", "process.user.umask", put("process.user", {"uid": 0, "gid": 0, "umask": 0o27}), sh("umask"), "^0027$")
+case("process", "process.capabilities", put("process.capabilities", {s: ["CAP_KILL"] for s in ("bounding", "effective", "permitted", "inheritable", "ambient")}),
+     sh("grep Cap /proc/self/status"), r"CapInh:\s+0+20\nCapPrm:\s+0+20\nCapEff:\s+0+20\nCapBnd:\s+0+20\nCapAmb:\s+0+20")
+case("process", "process.rlimits", put("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 77, "hard": 88}]), sh("ulimit -Sn; ulimit -Hn"), r"^77\n88$")
+case("process", "process.rlimits", put("process.rlimits", [{"type": "RLIMIT_NONSENSE", "soft": 1, "hard": 1}]), ["true"], refused="RLIMIT_NONSENSE")
+case("process", "process.noNewPrivileges", put("process.noNewPrivileges", True), sh("grep NoNew /proc/self/status"), r"NoNewPrivs:\s+1")
+case("process", "process.oomScoreAdj", put("process.oomScoreAdj", 321), sh("cat /proc/self/oom_score_adj"), "^321$")
+case("process", "process.apparmorProfile", put("process.apparmorProfile", "nonsense"), ["true"], refused="apparmor label nonsense")
+case("process", "process.selinuxLabel", put("process.selinuxLabel", "nonsense"), ["true"], refused="selinux label nonsense")
+case("process", "process.scheduler", put("process.scheduler", {"policy": "SCHED_BATCH", "nice": 3}), sh("cut -d' ' -f19,41 /proc/self/stat"), "^3 3$")
+case("process", "process.scheduler.flags", put("process.scheduler", {"policy": "SCHED_IDLE", "flags": ["SCHED_FLAG_RESET_ON_FORK"]}), ["cut", "-d ", "-f41", "/proc/self/stat"], "^5$")
+case("process", "process.ioPriority", put("process.ioPriority", {"class": "IOPRIO_CLASS_IDLE", "priority": 0}), ["ionice"], "^idle")
+case("process", "process.ioPriority", put("process.ioPriority", {"class": "IOPRIO_CLASS_BE", "priority": 6}), ["ionice"], "^best-effort: prio 6")
+case("process", "process.execCPUAffinity", put("process.execCPUAffinity", {"initial": "0", "final": "1"}), None, r"Cpus_allowed_list:\s+1$", exec_=["grep", "Cpus_allowed_list", "/proc/self/status"])
+case("process", "process.terminal", put("process.terminal", True), ["true"], refused="console socket")
+case("process", "process.commandLine", put("process.commandLine", "x"), ["echo", "of Windows, passed over"], "passed over")
+
+# ---- names and annotations
+case("names", "hostname", put("hostname", "aname"), ["hostname"], "^aname$")
+case("names", "hostname", both(put("hostname", "aname"), without("uts")), ["hostname"], refused="^hostname: ")
+case("names", "domainname", put("domainname", "adomain"), sh("cat /proc/sys/kernel/domainname"), "^adomain$")
+case("names", "annotations", put("annotations", {"k": "v"}), None, None, host=lambda: None if '"annotations":{"k":"v"}' in state() else state())
+case("names", "linux.sysctl", put("linux.sysctl", {"net.ipv4.ip_forward": "1", "kernel.msgmax": "4444"}), sh("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax"), r"^1\n4444$")
+case("names", "linux.sysctl", put("linux.sysctl", {"kernel.panic": open("/proc/sys/kernel/panic").read().strip()}), ["true"], refused=r"kernel\.panic")
+
+# ---- namespaces
+own = sh("for n in mnt pid net uts ipc cgroup; do readlink /proc/self/ns/$n; done")
+def other_namespaces(out):
+    mine = {os.readlink("/proc/self/ns/" + n) for n in "mnt pid net uts ipc cgroup".split()}
+    return None if len(out.split()) == 6 and not mine & set(out.split()) else out
+case("namespaces", "linux.namespaces (new)", lambda c: None, own, other_namespaces)
+case("namespaces", "linux.namespaces network (by path)", both(without("network"), add_ns(type="network", path="/proc/self/ns/net")), ["readlink", "/proc/self/ns/net"], re.escape(os.readlink("/proc/self/ns/net")))
+case("namespaces", "linux.namespaces twice", add_ns(type="uts"), ["true"], refused=r"linux\.namespaces\[6\]")
+case("namespaces", "linux.namespaces unknown path", both(without("ipc"), add_ns(type="ipc", path="/no/such")), ["true"], refused="/no/such")
+case("namespaces", "linux.uidMappings", user_ns, sh("cat /proc/self/uid_map; id -u"), r"^\s+0\s+100000\s+65536\n0$")
+case("namespaces", "linux.uidMappings missing", add_ns(type="user"), ["true"], refused=r"linux\.uidMappings")
+case("namespaces", "linux.timeOffsets", both(add_ns(type="time"), put("linux.timeOffsets", {"boottime": {"secs": 864000}})),
+     sh("cat /proc/uptime"), lambda out: None if float(out.split()[0]) > 864000 else out)
+case("namespaces", "linux.timeOffsets without a namespace", put("linux.timeOffsets", {"boottime": {"secs": 1}}), ["true"], refused=r"linux\.timeOffsets")
+case("namespaces", "linux.timeOffsets clock", both(add_ns(type="time"), put("linux.timeOffsets", {"realtime": {"secs": 1}})), ["true"], refused=r"linux\.timeOffsets")
+
+# ---- files
+host_dir = work + "/host"; os.makedirs(host_dir + "/below")
+open(host_dir + "/file", "w").write("from the host\n")
+def bind(*options, destination="/tmp/m"): return {"destination": destination, "type": "bind", "source": host_dir, "options": list(options)}
+case("files", "root.readonly", put("root.readonly", True), sh("touch /tmp/x 2>&1; true"), "Read-only")
+case("files", "mounts bind ro", mount(bind("bind", "ro")), sh("cat /tmp/m/file; touch /tmp/m/x 2>&1; true"), r"from the host\n.*Read-only")
+case("files", "mounts rbind rro", mount(bind("rbind", "rro")), sh("grep ' /tmp/m' /proc/self/mountinfo"), r" ro[, ]")
+for option, word in (("nosuid", "nosuid"), ("nodev", "nodev"), ("noexec", "noexec"), ("noatime", "noatime"), ("nodiratime", "nodiratime"), ("nosymfollow", "nosymfollow"),
+                     ("rnosuid", "nosuid"), ("rnodev", "nodev"), ("rnoexec", "noexec"), ("rnoatime", "noatime"), ("rnosymfollow", "nosymfollow"), ("relatime", "relatime"), ("rrelatime", "relatime")):
+    case("files", "mounts " + option, mount(bind("rbind", option)), sh("grep ' /tmp/m ' /proc/self/mountinfo"), rf"[ ,]{word}[ ,]")
+for option, no in (("suid", "nosuid"), ("dev", "nodev"), ("exec", "noexec"), ("rsuid", "nosuid"), ("rexec", "noexec"), ("symfollow", "nosymfollow"), ("strictatime", "relatime"), ("rstrictatime", "relatime"), ("diratime", "nodiratime"), ("rw", "ro")):
+    case("files", "mounts " + option, mount(bind("rbind", option)), sh("grep ' /tmp/m ' /proc/self/mountinfo | cut -d- -f1"), lambda out, no=no: out if re.search(rf"[ ,]{no}[ ,\n]", out) else None)
+for option, tag in (("rshared", "shared:"), ("rprivate", None), ("runbindable", "unbindable"), ("private", None)):
+    case("files", "mounts " + option, mount({"destination": "/tmp/m", "type": "tmpfs", "source": "t", "options": [option]}), sh("grep ' /tmp/m ' /proc/self/mountinfo"),
+         (lambda out, tag=tag: None if tag in out else out) if tag else (lambda out: out if "shared:" in out or "master:" in out else None))
+case("files", "mounts rslave", mount(bind("rbind", "rslave")), sh("grep ' /tmp/m ' /proc/self/mountinfo"), lambda out: out if "shared:" in out else None)
+case("files", "mounts tmpcopyup", mount({"destination": "/etc", "type": "tmpfs", "source": "t", "options": ["tmpcopyup"]}), sh("cat /etc/seed; grep -c ' /etc tmpfs' /proc/mounts"), r"^seed\n1")
+case("files", "mounts tmpfs size, mode", mount({"destination": "/tmp/m", "type": "tmpfs", "source": "t", "options": ["size=64k", "mode=0711"]}), sh("stat -c %a /tmp/m; grep /tmp/m /proc/mounts"), r"^711\n.*size=64k")
+case("files", "mounts idmap", mount({**bind("bind", "idmap"), "uidMappings": [{"containerID": 0, "hostID": 7777, "size": 10}], "gidMappings": [{"containerID": 0, "hostID": 7777, "size": 10}]}), sh("stat -c %u /tmp/m/file"), "^7777$")
+case("files", "mounts ridmap", mount({**bind("rbind", "ridmap"), "uidMappings": [{"containerID": 0, "hostID": 7777, "size": 10}], "gidMappings": [{"containerID": 0, "hostID": 7777, "size": 10}]}), sh("stat -c %u /tmp/m/below"), "^7777$")
+case("files", "mounts idmap with a user namespace", both(user_ns, mount(bind("bind", "idmap"))), sh("stat -c %u /tmp/m/file"), "^0$")
+case("files", "mounts idmap without mappings", mount(bind("bind", "idmap")), ["true"], refused=r"mounts\[6\].*idmap")
+case("files", "mounts contradiction", mount(bind("bind", "rshared", "rprivate")), ["true"], refused=r"mounts\[6\]")
+case("files", "mounts unknown type", mount({"destination": "/tmp/m", "type": "nonsensefs", "source": "x"}), ["true"], refused="nonsensefs")
+case("files", "mounts unknown option", mount({"destination": "/tmp/m", "type": "tmpfs", "source": "x", "options": ["nonsense=1"]}), ["true"], refused="nonsense")
+case("files", "mounts destination", mount({"destination": "/proc/x", "type": "tmpfs", "source": "x"}), ["true"], refused="inside /proc")
+case("files", "linux.rootfsPropagation shared", put("linux.rootfsPropagation", "shared"), sh("grep ' / / ' /proc/self/mountinfo || grep ' / ' /proc/self/mountinfo"), "shared:")
+case("files", "linux.rootfsPropagation unbindable", put("linux.rootfsPropagation", "unbindable"), sh("grep ' / ' /proc/self/mountinfo"), "unbindable")
+case("files", "linux.maskedPaths", put("linux.maskedPaths", ["/etc/seed", "/tmp"]), sh("cat /etc/seed | wc -c; ls /tmp | wc -l"), r"^0\n0$")
+case("files", "linux.readonlyPaths", put("linux.readonlyPaths", ["/etc"]), sh("echo >/etc/new"), "Read-only")
+case("files", "linux.devices", put("linux.devices", [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 3, "gid": 4}, {"path": "/dev/pipe", "type": "p"}]),
+     sh("stat -c '%a %u %g %t %T' /dev/mine; test -p /dev/pipe && echo fifo"), r"^640 3 4 1 3\nfifo$")
+case("files", "linux.devices wildcard", put("linux.devices", [{"path": "/dev/mine", "type": "x"}]), ["true"], refused=r"linux\.devices\[0\]\.type")
+case("files", "linux.mountLabel", put("linux.mountLabel", "system_u:object_r:x:s0"), ["true"], refused="context|label")
+
+# ---- the kernel's view of the process
+case("kernel", "linux.personality", put("linux.personality", {"domain": "LINUX32"}), ["uname", "-m"], "^i686$")
+case("kernel", "linux.personality (exec)", put("linux.personality", {"domain": "LINUX32"}), None, "^i686$", exec_=["uname", "-m"])
+case("kernel", "linux.personality.flags", put("linux.personality", {"domain": "LINUX", "flags": ["x"]}), ["true"], refused=r"linux\.personality\.flags")
+numa = sh("cat /proc/self/numa_maps | head -1")
+case("kernel", "linux.memoryPolicy", put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}), numa, "bind=static:0")
+case("kernel", "linux.memoryPolicy (exec)", put("linux.memoryPolicy", {"mode": "MPOL_INTERLEAVE", "nodes": "0"}), None, "interleave:0", exec_=["head", "-1", "/proc/self/numa_maps"])
+case("kernel", "linux.memoryPolicy.mode", put("linux.memoryPolicy", {"mode": "MPOL_NONSENSE"}), ["true"], refused=r"linux\.memoryPolicy\.mode")
+case("kernel", "linux.memoryPolicy.nodes", put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "x"}), ["true"], refused=r"linux\.memoryPolicy\.nodes")
+case("kernel", "linux.memoryPolicy.nodes (none such)", put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "777"}), ["true"], refused=r"linux\.memoryPolicy")
+case("kernel", "linux.intelRdt", put("linux.intelRdt", {"closID": "x"}), ["true"], refused=r"linux\.intelRdt")
+def filter(**more): return put("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", **more})
+def rule(action, name="mkdir", **more): return filter(syscalls=[{"names": [name, name + "at"], "action": action, **more}])
+mkdir = sh("mkdir /tmp/made 2>&1; echo $?; rmdir /tmp/made 2>/dev/null; true")
+case("kernel", "linux.seccomp ERRNO", rule("SCMP_ACT_ERRNO", errnoRet=28), mkdir, "No space left")
+case("kernel", "linux.seccomp KILL", rule("SCMP_ACT_KILL"), mkdir, "(?m)^159$")
+case("kernel", "linux.seccomp KILL_PROCESS", rule("SCMP_ACT_KILL_PROCESS"), mkdir, "(?m)^159$")
+case("kernel", "linux.seccomp KILL_THREAD", rule("SCMP_ACT_KILL_THREAD"), mkdir, "(?m)^159$")
+case("kernel", "linux.seccomp TRAP", rule("SCMP_ACT_TRAP"), mkdir, "(?m)^159$")
+case("kernel", "linux.seccomp TRACE", rule("SCMP_ACT_TRACE"), mkdir, "not implemented")
+case("kernel", "linux.seccomp LOG", rule("SCMP_ACT_LOG"), mkdir, "(?m)^0$")
+case("kernel", "linux.seccomp.defaultErrnoRet", both(filter(syscalls=[]), put("linux.seccomp.defaultErrnoRet", 5)), mkdir, "(?m)^0$")
+for flag in ("TSYNC", "LOG", "SPEC_ALLOW"):
+    case("kernel", "linux.seccomp.flags " + flag, both(rule("SCMP_ACT_ERRNO"), put("linux.seccomp.flags", ["SECCOMP_FILTER_FLAG_" + flag])), mkdir, "not permitted")
+case("kernel", "linux.seccomp.flags unknown", filter(flags=["SECCOMP_FILTER_FLAG_X"]), ["true"], refused=r"linux\.seccomp\.flags")
+case("kernel", "linux.seccomp.architectures", both(rule("SCMP_ACT_ERRNO"), put("linux.seccomp.architectures", ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64"])), mkdir, "not permitted")
+case("kernel", "linux.seccomp.architectures unknown", filter(architectures=["SCMP_ARCH_X"]), ["true"], refused=r"linux\.seccomp\.architectures")
+case("kernel", "linux.seccomp args", filter(syscalls=[{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 1, "value": 0o700, "op": "SCMP_CMP_EQ"}]}]),
+     sh("mkdir -m 0700 /tmp/made 2>&1; rmdir /tmp/made 2>/dev/null; mkdir /tmp/made && echo other; rmdir /tmp/made 2>/dev/null; true"), "other")
+case("kernel", "linux.seccomp NOTIFY without listenerPath", rule("SCMP_ACT_NOTIFY"), ["true"], refused=r"linux\.seccomp\.listenerPath")
+case("kernel", "linux.seccomp NOTIFY of sendmsg", both(rule("SCMP_ACT_NOTIFY", "sendmsg"), put("linux.seccomp.listenerPath", "/x")), ["true"], refused=r"linux\.seccomp\.syscalls\[0\]")
+case("kernel", "linux.seccomp.defaultAction NOTIFY", put("linux.seccomp", {"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/x"}), ["true"], refused=r"linux\.seccomp\.defaultAction")
+case("kernel", "linux.seccomp.listenerPath nobody there", both(rule("SCMP_ACT_NOTIFY"), put("linux.seccomp.listenerPath", "/no/such")), ["true"], refused=r"linux\.seccomp\.listenerPath")
+case("kernel", "linux.seccomp.listenerMetadata", filter(listenerMetadata="x"), ["true"], refused=r"linux\.seccomp\.listenerMetadata")
+
+# ---- resources: what stands in the group's files on the host
+def res(name, value, *look): case("resources", "linux.resources." + name, put("linux.resources." + name, value), None, None, host=limit(*look) if look else None)
+M = 1 << 20
+res("memory.limit", 64 * M, "memory", "memory.limit_in_bytes", "memory.max", "^67108864$")
+res("memory.reservation", 32 * M, "memory", "memory.soft_limit_in_bytes", "memory.low", "^33554432$")
+case("resources", "linux.resources.memory.swap", put("linux.resources.memory", {"limit": 64 * M, "swap": 128 * M}), host=limit("memory", "memory.memsw.limit_in_bytes", "memory.swap.max", "^(134217728|67108864)$"))
+if not V2:
+    res("memory.swappiness", 30, "memory", "memory.swappiness", "-", "^30$")
+    res("memory.disableOOMKiller", True, "memory", "memory.oom_control", "-", "oom_kill_disable 1")
+    for field, value, file, text in (("classID", 0x100001, "net_cls.classid", "^1048577$"), ("priorities", [{"name": "lo", "priority": 5}], "net_prio.ifpriomap", "lo 5")):
+        if os.path.exists("/sys/fs/cgroup/net_cls,net_prio"):
+            res("network." + field, value, "net_cls,net_prio", file, "-", text)
+        else:
+            case("resources", "linux.resources.network." + field, put("linux.resources.network." + field, value), ["true"], refused=r"linux\.resources: network")
+res("cpu.shares", 512, "cpu,cpuacct", "cpu.shares", "cpu.weight", "^(512|20)$")
+case("resources", "linux.resources.cpu.quota", put("linux.resources.cpu", {"quota": 20000, "period": 50000}), host=limit("cpu,cpuacct", "cpu.cfs_quota_us", "cpu.max", "^20000( 50000)?$"))
+case("resources", "linux.resources.cpu.burst", put("linux.resources.cpu", {"quota": 20000, "period": 50000, "burst": 1000}), host=limit("cpu,cpuacct", "cpu.cfs_burst_us", "cpu.max.burst", "^1000$"))
+res("cpu.idle", 1, "cpu,cpuacct", "cpu.idle", "cpu.idle", "^1$")
+res("cpu.cpus", "0", "cpuset", "cpuset.cpus", "cpuset.cpus", "^0$")
+res("cpu.mems", "0", "cpuset", "cpuset.mems", "cpuset.mems", "^0$")
+res("pids.limit", 99, "pids", "pids.max", "pids.max", "^99$")
+res("hugepageLimits", [{"pageSize": "2MB", "limit": 4 * M}], "hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max", "^4194304$")
+case("resources", "linux.resources.hugepageLimits size", put("linux.resources.hugepageLimits", [{"pageSize": "3MB", "limit": 1}]), ["true"], refused="3MB")
+case("resources", "linux.resources.unified", put("linux.resources.unified", {"pids.max": "77"}), *((None, None, None, None, limit("-", "-", "pids.max", "^77$")) if V2 else (["true"], None, r"unified")))
+case("resources", "linux.resources.devices", put("linux.resources.devices", [{"allow": False, "access": "rwm"}]), sh("mknod /tmp/sda b 8 0; cat /tmp/sda 2>&1; rm /tmp/sda; cat /dev/null && echo null"), r"not permitted\nnull")
+case("resources", "linux.cgroupsPath", lambda c: None, None, host=lambda: None if any(os.path.isdir(p + cgroup) for p in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup")) else "no group")
+if not os.path.exists("/sys/fs/cgroup/rdma") and not V2:
+    case("resources", "linux.resources.rdma", put("linux.resources.rdma", {"mlx5_1": {"hcaHandles": 3}}), ["true"], refused="rdma")
+
+def call(*args, **more): return subprocess.run([tare, "oci", "--root", work + "/run", *args], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, **more)
+def state(): return call("state", "c").stdout
+
+def try_case(field, change, command, says, refused, exec_, host):
+    c = copy.deepcopy(base)
+    c["process"]["args"] = command or ["sleep", "100"]
+    if field == "process.args": c["process"]["args"] = []
+    change(c)
+    json.dump(c, open(work + "/config.json", "w"))
+    if command or refused:
+        r = call("run", "-b", work, "c")
+        if refused:
+            if r.returncode == 0: return "was accepted"
+            message = re.search(r'msg="(.*)"$', r.stderr.strip())
+            return None if message and re.search(refused, message.group(1)) else f"refused with {r.stderr!r}"
+        out = r.stdout + r.stderr
+    else:
+        log = open(work + "/out", "w+")
+        r = subprocess.run([tare, "oci", "--root", work + "/run", "run", "-d", "-b", work, "c"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=30)
+        if r.returncode != 0: return open(work + "/out").read()
+        out = ""
+        if exec_: out = call("exec", "c", *exec_).stdout
+        if host:
+            wrong = host()
+            if wrong: return wrong
+    if says is None: return None
+    if callable(says): return says(out)
+    return None if re.search(says, out.strip("\n") if "^" in says or "$" in says else out) else f"showed {out!r}"
+
+def main():
+    failed = n = 0
+    os.makedirs(bundle + "/rootfs/etc", exist_ok=True)
+    for one in groups[group]:
+        if only and one[0] not in only: continue
+        open(bundle + "/rootfs/etc/seed", "w").write("seed\n")
+        wrong = try_case(*one)
+        call("delete", "--force", "c")
+        n += 1
+        if wrong:
+            failed += 1
+            print(f"{one[0]}: {wrong}")
+    print(f"{n} fields of {group}, {failed} wrong")
+    subprocess.run(["rm", "-rf", work])
+    sys.exit(failed > 0)
+main()

@@ -1,0 +1,225 @@
+#!/usr/bin/env bats
+# Where an OCI bundle lets others in: hooks, the answerer of system calls, interfaces moved in, the window's size.
+
+load lib
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    OCI=$(mktemp -d /tmp/toh.XXXXXX)
+    export OCI
+    mkdir -p "$OCI/b/rootfs/bin" "$OCI/b/rootfs"/{proc,dev,sys,tmp,etc}
+    cp "$(command -v busybox)" "$OCI/b/rootfs/bin/busybox"
+    for name in $(busybox --list); do ln -s busybox "$OCI/b/rootfs/bin/$name" 2>/dev/null || true; done
+    # A hook that notes where it ran and what it was told.
+    cat >"$OCI/hook" <<'SH'
+#!/bin/sh
+read -r state
+echo "$1 env=$A mnt=$(/bin/readlink /proc/self/ns/mnt) $state" >>"$2"
+echo "words of $1"
+exit "${3:-0}"
+SH
+    chmod 755 "$OCI/hook"
+    cp "$OCI/hook" "$OCI/b/rootfs/bin/hook"
+}
+teardown_file() { rm -rf "$OCI"; }
+
+setup() {
+    GROUP=/tare-test-hooks-$$-$BATS_TEST_NUMBER
+    rm -f "$OCI"/{seen,log} "$OCI/b/rootfs/tmp"/*
+}
+teardown() {
+    oci delete --force c || true
+    [ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*$GROUP*" 2>/dev/null)" ]
+    [ ! -e "$OCI/run/c" ]
+}
+
+oci() { "$TARE" oci --root "$OCI/run" --log "$OCI/log" --log-format json "$@"; }
+
+# bundle CHANGE-IN-PYTHON COMMAND…; hook(NAME, FILE, STATUS) makes one
+bundle() {
+    local change=$1
+    shift
+    rm -f "$OCI/b/config.json"
+    oci spec -b "$OCI/b"
+    python3 - "$OCI/b/config.json" "$GROUP" "$OCI" "$change" "$@" <<'PY'
+import json, sys
+path, group, oci, change, *args = sys.argv[1:]
+c = json.load(open(path))
+c["process"]["args"] = args
+c["root"]["readonly"] = False
+c["linux"]["cgroupsPath"] = group
+c["annotations"] = {"k": "v"}
+def hook(name, file=oci + "/seen", status="0", program=oci + "/hook"):
+    return {"path": program, "args": ["hook", name, file, status], "env": ["A=b c"], "timeout": 20}
+exec(change)
+json.dump(c, open(path, "w"))
+PY
+}
+
+status() { oci state c | jq -r .status; }
+eventually() { for _ in $(seq 50); do "$@" && return; sleep 0.1; done; return 1; }
+is() { [ "$(status)" = "$1" ]; }
+hooks_seen() { cut -d' ' -f1 "$OCI/seen" | tr '\n' ' '; }
+
+@test "hooks run at their time, in their namespaces, with the state" {
+    bundle '
+c["hooks"] = {n: [hook(n)] for n in ("prestart", "createRuntime", "createContainer", "poststart", "poststop")}
+c["hooks"]["startContainer"] = [hook("startContainer", "/tmp/seen", program="/bin/hook")]' sleep 1000
+    oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    [ "$(hooks_seen)" = "prestart createRuntime createContainer " ]
+    [ ! -e "$OCI/b/rootfs/tmp/seen" ]
+    local pid
+    pid=$(oci state c | jq .pid)
+    oci start c
+    [ "$(cut -d' ' -f1 "$OCI/b/rootfs/tmp/seen")" = startContainer ]
+    [ "$(sed -n '4s/ .*//p' "$OCI/seen")" = poststart ]
+    oci delete --force c
+    [ "$(sed -n '5s/ .*//p' "$OCI/seen")" = poststop ]
+    cat "$OCI/seen" "$OCI/b/rootfs/tmp/seen" | python3 -c '
+import json, os, re, sys
+pid, bundle = int(sys.argv[1]), sys.argv[2]
+want = {"prestart": ("creating", pid, True), "createRuntime": ("creating", pid, True), "createContainer": ("creating", 1, False),
+        "startContainer": ("created", 1, False), "poststart": ("running", pid, True), "poststop": ("stopped", 0, True)}
+mine = os.readlink("/proc/self/ns/mnt")
+for line in sys.stdin:
+    name, env, mnt, state = re.match(r"(\S+) env=(.*) mnt=(\S+) (.*)", line).groups()
+    status, pid, runtime = want.pop(name)
+    s = json.loads(state)
+    assert env == "b c", line
+    assert (mnt == mine) == runtime, line
+    assert s["status"] == status and s["pid"] == pid and s["id"] == "c" and s["bundle"] == bundle and s["annotations"] == {"k": "v"} and s["ociVersion"], line
+assert not want, want' "$pid" "$OCI/b"
+}
+
+@test "a hook of the creation that fails: nothing is created, its words are told, poststop hooks run" {
+    for at in prestart createRuntime createContainer; do
+        rm -f "$OCI/seen"
+        bundle "c['hooks'] = {'$at': [hook('first'), hook('bad', status='3'), hook('never')], 'poststop': [hook('poststop')]}" sleep 1000
+        run oci create -b "$OCI/b" c
+        [[ $status -ne 0 && $output == *"hooks.$at[1]: hook $OCI/hook ended with status 3: words of bad"* ]]
+        [ ! -e "$OCI/run/c" ]
+        [ "$(hooks_seen)" = "first bad poststop " ]
+    done
+}
+
+@test "startContainer that fails: the program never runs" {
+    bundle 'c["hooks"] = {"startContainer": [hook("bad", "/tmp/seen", "3", "/bin/hook")]}' touch /tmp/ran
+    oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    run oci start c
+    [[ $status -ne 0 && $output == *"hooks.startContainer[0]: hook /bin/hook ended with status 3"* ]]
+    eventually is stopped
+    [ ! -e "$OCI/b/rootfs/tmp/ran" ]
+}
+
+@test "poststart that fails: an error, and the container is stopped; poststop that fails: a warning" {
+    bundle 'c["hooks"] = {"poststart": [hook("bad", status="3")], "poststop": [hook("bad", status="4"), hook("last")]}' sleep 1000
+    oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    run oci start c
+    [[ $status -ne 0 && $output == *"hooks.poststart[0]"* ]]
+    eventually is stopped
+    oci delete c
+    [ "$(tail -1 "$OCI/seen" | cut -d' ' -f1)" = last ]
+    grep -q '"level":"warning","msg":"hooks.poststop\[0\]: hook .* ended with status 4' "$OCI/log"
+}
+
+@test "a hook's time-out: it and its children are killed" {
+    printf '#!/bin/sh\nsleep 77 &\nsleep 78\n' >"$OCI/slow"
+    chmod 755 "$OCI/slow"
+    bundle 'c["hooks"] = {"createRuntime": [{"path": oci + "/slow", "env": ["PATH=/bin"], "timeout": 1}]}' sleep 1000
+    run oci create -b "$OCI/b" c
+    [[ $status -ne 0 && $output == *"hooks.createRuntime[0]: hook $OCI/slow was not done after 1 s"* ]]
+    gone() { ! pgrep -fx 'sleep 7[78]' >/dev/null; }
+    eventually gone
+    bundle 'c["hooks"] = {"createRuntime": [{"path": "relative"}]}' sleep 1000
+    run oci create -b "$OCI/b" c
+    [[ $status -ne 0 && $output == *"hooks.createRuntime[0].path"* ]]
+    bundle 'c["hooks"] = {"createRuntime": [{"path": "/bin/true", "timeout": 0}]}' sleep 1000
+    run oci create -b "$OCI/b" c
+    [[ $status -ne 0 && $output == *"hooks.createRuntime[0].timeout"* ]]
+}
+
+@test "a hook of the runtime's side finds the root file system where the bundle has it, in the container's mounts" {
+    printf '#!/bin/sh\npid=$(sed "s/.*\\"pid\\":\\([0-9]*\\).*/\\1/")\nnsenter -t $pid -m sh -c "echo of the hook >%s/tmp/from-hook"\n' "$OCI/b/rootfs" >"$OCI/enter"
+    chmod 755 "$OCI/enter"
+    bundle 'c["hooks"] = {"prestart": [{"path": oci + "/enter", "env": ["PATH=/usr/bin:/bin"]}]}; c["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "t"})' cat /tmp/from-hook
+    run oci run -b "$OCI/b" c
+    [ "$output" = "of the hook" ]
+    [ ! -e "$OCI/b/rootfs/tmp/from-hook" ] # it lay on the container's tmpfs
+}
+
+# Answers one call of each of N filters with ENOSPC, and tells what it was sent.
+agent() { # N
+    cat >"$OCI/agent.py" <<'PY'
+import array, fcntl, json, os, socket, struct, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(4); s.settimeout(20)
+for _ in range(int(sys.argv[2])):
+    c, _ = s.accept()
+    c.settimeout(20)
+    data, control, _, _ = c.recvmsg(65536, 1000)
+    fd = array.array("i", control[0][2])[0]
+    print(json.dumps(json.loads(data)), flush=True)
+    req = bytearray(80)
+    fcntl.ioctl(fd, 0xc0502100, req)                                                  # SECCOMP_IOCTL_NOTIF_RECV
+    fcntl.ioctl(fd, 0xc0182101, struct.pack("QqiI", struct.unpack_from("Q", req)[0], 0, -28, 0))  # …_SEND
+    os.close(fd)
+    assert c.recv(1) == b""  # closed after the one message
+PY
+    rm -f "$OCI/agent"
+    python3 "$OCI/agent.py" "$OCI/agent" "$1" >"$OCI/agent.out" 2>&1 3>&- &
+    AGENT=$!
+    eventually [ -S "$OCI/agent" ]
+}
+
+@test "SCMP_ACT_NOTIFY: the filter and the state go to listenerPath, which answers the calls" {
+    agent 2
+    bundle 'c["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": oci + "/agent", "listenerMetadata": "meta \"data\"",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]}' sh -c 'mkdir /tmp/x 2>/tmp/said; exec sleep 1000'
+    oci run -d -b "$OCI/b" c </dev/null >"$OCI/out" 2>&1 || { cat "$OCI/out" "$OCI/agent.out"; false; }
+    eventually grep -q "No space left" "$OCI/b/rootfs/tmp/said"
+    run oci exec c mkdir /tmp/y
+    [[ $output == *"No space left"* ]]
+    wait "$AGENT"
+    python3 -c '
+import json, sys
+first, second = [json.loads(l) for l in open(sys.argv[1])]
+pid = int(sys.argv[2])
+assert first["fds"] == ["seccompFd"] and first["pid"] == pid and first["metadata"] == "meta \"data\"" and first["ociVersion"], first
+assert first["state"]["id"] == "c" and first["state"]["pid"] == pid and first["state"]["bundle"] and first["state"]["annotations"] == {"k": "v"}, first
+assert second["pid"] not in (0, pid) and second["state"]["status"] == "running", second' "$OCI/agent.out" "$(oci state c | jq .pid)"
+}
+
+@test "netDevices: moved in, renamed, with its addresses, up" {
+    ip link add tareoci0 type veth peer name tareoci0p
+    ip addr add 198.51.100.7/24 dev tareoci0
+    ip link add tareoci1 type veth peer name tareoci1p
+    bundle 'c["linux"]["netDevices"] = {"tareoci0": {"name": "inside"}, "tareoci1": {"name": "any%d"}}' sh -c 'ip -o addr; ip -o link'
+    run oci run -b "$OCI/b" c
+    for link in tareoci0 tareoci0p tareoci1 tareoci1p; do ip link del "$link" 2>/dev/null || true; done
+    [ "$status" -eq 0 ]
+    [[ $output =~ inside.*198\.51\.100\.7/24 ]]
+    grep -q 'inside.*[<,]UP' <<<"$output"
+    grep -q 'any0.*[<,]UP' <<<"$output"
+    bundle 'c["linux"]["netDevices"] = {"nosuch": {}}' true
+    run oci run -b "$OCI/b" c
+    [[ $status -ne 0 && $output == *"linux.netDevices"*"nosuch"* ]]
+    ip link add tareoci0 type veth peer name tareoci0p
+    bundle 'c["linux"]["netDevices"] = {"tareoci0": {"name": "lo"}}' true
+    run oci run -b "$OCI/b" c
+    ip link del tareoci0p
+    [[ $status -ne 0 && $output == *"linux.netDevices.tareoci0"* ]]
+}
+
+@test "consoleSize: the window has it before the program starts" {
+    bundle 'c["process"]["terminal"] = True; c["process"]["consoleSize"] = {"height": 33, "width": 111}' sh -c 'stty size >/tmp/size; sleep 1000'
+    python3 - "$OCI/console" <<'PY' 3>&- &
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); s.settimeout(20)
+c, _ = s.accept()
+c.recvmsg(100, 100); time.sleep(3)
+PY
+    eventually [ -S "$OCI/console" ]
+    oci create -b "$OCI/b" --console-socket "$OCI/console" c </dev/null >/dev/null 2>&1
+    oci start c
+    eventually grep -q "33 111" "$OCI/b/rootfs/tmp/size"
+    rm -f "$OCI/console"
+}
