@@ -1,5 +1,6 @@
 /* Steps of the child: the root file system. */
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <string.h>
@@ -132,6 +133,18 @@ static int set_upper_fd(int fs, const char *key, int dir, const char *path, stru
     return fd < 0 ? error_errno(e, fd, "open %s", path) : set_fd(fs, key, fd, e);
 }
 
+/* The usual reason why the upper directory is refused: tare runs inside a container, with its data on that one's root. */
+static int explain_upper(const char *upper, int r, struct error *e) {
+    _cleanup_fd_ int fd = open(upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct statfs fs;
+
+    if (r != -EINVAL || fd < 0 || sys_fstatfs(fd, &fs) < 0 || (unsigned)fs.f_type != OVERLAYFS_SUPER_MAGIC)
+        return r;
+    error_release(e);
+    error_set(e, r, "the data root lies on an overlay file system, which cannot hold the changes of a container: %s", upper);
+    return error_hint(e, "inside a container, mount a volume there: -v NAME:/var/lib/tare");
+}
+
 static int set_upper(struct executor *x, const struct plan_step *s, struct stage *st, int fs, struct error *e) {
     const char *upper = plan_text(x->plan, s->arg[2]), *work = plan_text(x->plan, s->arg[3]);
     int dir = slot_get(x, s->arg[4]);
@@ -147,7 +160,7 @@ static int set_upper(struct executor *x, const struct plan_step *s, struct stage
         return r < 0 ? r : set_upper_fd(fs, "workdir", dir, work, e);
     }
     r = set_text(fs, "upperdir", upper, e);
-    return r < 0 ? r : set_text(fs, "workdir", work, e);
+    return r < 0 ? explain_upper(upper, r, e) : set_text(fs, "workdir", work, e);
 }
 
 static int create_and_mount(struct executor *x, int fs, const char *what, struct error *e) {
