@@ -1,29 +1,90 @@
 #include "base/self.h"
 
 #include <fcntl.h>
-#include <limits.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 
-int self_open_program(const char *name, struct error *e) {
-    char path[PATH_MAX + NAME_MAX];
+#define ABOVE_FDS 32 /* while descriptors are put in order */
+
+/* Beside the running program. */
+static bool neighbour(const char *name, char path[SELF_PATH_MAX]) {
     ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
     char *slash;
-    int fd;
 
-    if (n > 0) {
-        path[n] = '\0';
-        slash = strrchr(path, '/');
-        if (slash) {
-            (void)snprintf(slash + 1, NAME_MAX, "%s", name);
-            fd = open(path, O_PATH | O_CLOEXEC);
-            if (fd >= 0)
-                return fd;
-        }
-    }
+    path[n > 0 ? n : 0] = '\0';
+    slash = strrchr(path, '/');
+    if (slash)
+        (void)snprintf(slash + 1, NAME_MAX, "%s", name);
+    return slash;
+}
+
+void self_program_path(const char *name, char path[SELF_PATH_MAX]) {
+    if (neighbour(name, path) && faccessat(AT_FDCWD, path, X_OK, 0) == 0)
+        return;
+    (void)snprintf(path, SELF_PATH_MAX, "%s/%s", TARE_LIBEXECDIR, name);
+}
+
+int self_open_program(const char *name, struct error *e) {
+    char path[SELF_PATH_MAX];
+    int fd = neighbour(name, path) ? open(path, O_PATH | O_CLOEXEC) : -1;
+
+    if (fd >= 0)
+        return fd;
     (void)snprintf(path, sizeof(path), "%s/%s", TARE_LIBEXECDIR, name);
     fd = open(path, O_PATH | O_CLOEXEC);
     if (fd >= 0)
         return fd;
     error_errno(e, -errno, "find the program %s beside tare or in %s", name, TARE_LIBEXECDIR);
     return error_hint(e, "the installation is incomplete: make install");
+}
+
+/* Shares the caller's memory until it has exec'ed: touches nothing but its own descriptors. */
+static void become(int program, char *const argv[], const int *fds, size_t n, int netns_fd) {
+    char *const envp[] = {NULL};
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC), high[SELF_FDS_MAX];
+    sigset_t none;
+
+    (void)sigaction(SIGPIPE, &standard, NULL);
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)setsid();
+    if (netns_fd >= 0 && setns(netns_fd, CLONE_NEWNET) < 0)
+        _exit(127);
+    program = fcntl(program, F_DUPFD_CLOEXEC, ABOVE_FDS);
+    null = fcntl(null, F_DUPFD_CLOEXEC, ABOVE_FDS);
+    if (program < 0 || null < 0 || chdir("/") < 0)
+        _exit(127);
+    for (size_t i = 0; i < n; i++) {
+        high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, ABOVE_FDS);
+        if (high[i] < 0)
+            _exit(127);
+    }
+    for (int fd = 0; fd < SELF_FIRST_FD; fd++)
+        (void)dup2(null, fd);
+    for (size_t i = 0; i < n; i++)
+        (void)dup2(high[i], SELF_FIRST_FD + (int)i);
+    (void)syscall(SYS_close_range, SELF_FIRST_FD + n, ~0U, CLOSE_RANGE_CLOEXEC);
+    (void)syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
+    _exit(127);
+}
+
+static __attribute__((noinline)) pid_t start(int program, char *const argv[], const int *fds, size_t n, int netns_fd) {
+    pid_t pid = vfork();
+
+    if (pid == 0)
+        become(program, argv, fds, n, netns_fd);
+    return pid;
+}
+
+pid_t self_start(int program_fd, char *const argv[], const int *fds, size_t n, int netns_fd, struct error *e) {
+    pid_t pid;
+
+    if (n > SELF_FDS_MAX)
+        return error_set(e, -E2BIG, "too many descriptors for %s", argv[0]);
+    pid = start(program_fd, argv, fds, n, netns_fd);
+    return pid < 0 ? error_errno(e, -errno, "start %s", argv[0]) : pid;
 }

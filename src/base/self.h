@@ -2,7 +2,19 @@
  * libexec directory once installed. PATH is never searched. */
 #pragma once
 
+#include <limits.h>
+#include <sys/types.h>
+
 #include "base/error.h"
+
+#define SELF_PATH_MAX (PATH_MAX + NAME_MAX)
 
 /* Opens the program O_PATH|O_CLOEXEC for execveat(2); `name` without a slash. -ENOENT. */
 int self_open_program(const char *name, struct error *e);
+/* Its path, for a process that cannot ask for its own (the monitor runs from a detached mount); "" when there is none. */
+void self_program_path(const char *name, char path[SELF_PATH_MAX]);
+#define SELF_FDS_MAX  8
+#define SELF_FIRST_FD 3
+/* Starts a program (as opened above) with these descriptors as 3, 4, … and nothing else but /dev/null, an empty environment, in a
+ * session of its own; with `netns_fd` (-1: ours) in that network namespace. Returns its pid. */
+pid_t self_start(int program_fd, char *const argv[], const int *fds, size_t n, int netns_fd, struct error *e);

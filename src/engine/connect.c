@@ -6,6 +6,8 @@
 #include "base/fs.h"
 #include "engine/create.h"
 #include "engine/hold.h"
+#include "engine/start_network.h"
+#include "model/holder.h"
 #include "network/lease.h"
 #include "network/manage.h"
 #include "network/rootless.h"
@@ -84,16 +86,23 @@ static const char *free_ifname(struct engine *engine, const struct container *c,
 
 /* --- /etc/hosts ------------------------------------------------------------------------------------------------------------ */
 
-/* The file is bound into the container, so it is written in place; without lines of `address`, and with one for it unless
- * `hostname` is NULL. */
+/* What is bound into the container is written in place. */
+static int rewrite(const struct container *c, const char *name, const struct buf *text, struct error *e) {
+    _cleanup_fd_ int fd = openat(c->run_dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    int r = fd < 0 ? -errno : fs_write_all(fd, buf_text(text), text->size);
+    if (r == 0 && ftruncate(fd, (off_t)text->size) < 0)
+        r = -errno;
+    return r < 0 ? error_errno(e, r, "write the container's %s", name) : 0;
+}
+
+/* Without lines of `address`, and with one for it unless `hostname` is NULL. */
 static int hosts_change(const struct container *c, const char *address, const char *hostname, struct error *e) {
     _cleanup_buf_ struct buf old = BUF_INIT, text = BUF_INIT;
-    _cleanup_fd_ int fd = openat(c->run_dirfd, "hosts", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     size_t n = strlen(address);
-    int r = fd < 0 ? -errno : fs_read_at(c->run_dirfd, "hosts", HOSTS_MAX, &old, NULL);
-    if (r == -ENOENT)
-        return 0; /* it has the host's own files */
-    for (const char *line = buf_text(&old), *end; r == 0 && *line; line = end) {
+    int r = fs_read_at(c->run_dirfd, "hosts", HOSTS_MAX, &old, NULL);
+    if (r < 0)
+        return r == -ENOENT ? 0 : error_errno(e, r, "read the container's hosts"); /* it has the host's own files */
+    for (const char *line = buf_text(&old), *end; *line; line = end) {
         end = strchrnul(line, '\n');
         end += *end == '\n';
         if (strncmp(line, address, n) != 0 || (line[n] != '\t' && line[n] != ' '))
@@ -101,11 +110,37 @@ static int hosts_change(const struct container *c, const char *address, const ch
     }
     if (hostname)
         buf_printf(&text, "%s\t%s\n", address, hostname);
+    return rewrite(c, "hosts", &text, e);
+}
+
+/* --- names ----------------------------------------------------------------------------------------------------------------- */
+
+/* The networks of the record are those that it has now. The first one of the user's own brings the resolver, which then stays. */
+static int names_change(struct engine *engine, const struct container *c, struct arena *a, struct error *e) {
+    bool had = faccessat(c->run_dirfd, HOLDER_NAMES, F_OK, 0) == 0, internal = true, wanted = had;
+    for (size_t i = 0; i < c->record.networking.endpoints.n; i++) {
+        struct network n;
+        int r = network_open(engine->roots, LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i)->key, a, &n, e);
+        if (r < 0)
+            return r;
+        wanted = wanted || strcmp(n.name, NETWORK_DEFAULT) != 0;
+        internal = internal && n.internal;
+    }
+    if (!wanted)
+        return 0;
+    int r = names_file_write(engine, c, internal, e);
+    if (r < 0 || had)
+        return r;
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+    r = monitor_connect(c->run_dirfd, &conn, e);
     if (r == 0)
-        r = fs_write_all(fd, buf_text(&text), text.size);
-    if (r == 0 && ftruncate(fd, (off_t)text.size) < 0)
-        r = -errno;
-    return r < 0 ? error_errno(e, r, "write the container's hosts") : 0;
+        r = monitor_names(&conn, e);
+    if (r < 0)
+        return error_wrap(e, r, "have names answered in the container");
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    resolv_text(c, true, true, &text);
+    r = faccessat(c->run_dirfd, "resolv.conf", F_OK, 0) == 0 ? rewrite(c, "resolv.conf", &text, e) : 0;
+    return r;
 }
 
 static int record_change(const struct container *c, bool alive, struct error *e) {
@@ -188,6 +223,8 @@ static int connect_locked(struct engine *engine, struct container *c, const stru
     }
     if (container_is_alive(&state))
         r = plug(engine, c, &state, s, a, e);
+    if (r == 0 && container_is_alive(&state))
+        r = names_change(engine, c, a, e);
     return r < 0 ? r : record_change(c, container_is_alive(&state), e);
 }
 
@@ -265,7 +302,9 @@ static int disconnect_locked(struct engine *engine, struct container *c, const c
     if (r < 0)
         return r;
     forget_endpoint(&c->record, name, a);
-    return record_change(c, container_is_alive(&state), e);
+    if (container_is_alive(&state))
+        r = names_change(engine, c, a, e);
+    return r < 0 ? r : record_change(c, container_is_alive(&state), e);
 }
 
 int container_disconnect(struct engine *engine, struct container *c, const char *network, bool force, struct arena *a,

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/self.h"
 #include "engine/create.h"
+#include "model/holder.h"
 #include "model/signal_name.h"
 #include "model/units.h"
 
@@ -160,6 +162,7 @@ static void set_behaviour(const struct container *c, const struct start_options 
 
 int launch_monitor(struct engine *engine, struct container *c, struct start_context *x, const struct plan *plan,
                    const struct start_options *o, struct arena *a, struct monitor_conn *ret, struct error *e) {
+    char holder[SELF_PATH_MAX];
     _cleanup_buf_ struct buf blob = BUF_INIT, health = BUF_INIT, attributes = BUF_INIT;
     struct monitor_launch l = MONITOR_LAUNCH_INIT;
     int r = log_options_parse(&c->record.host.log, &l.log, e);
@@ -185,5 +188,9 @@ int launch_monitor(struct engine *engine, struct container *c, struct start_cont
     l.run_root_fd = engine->roots->run_fd;
     l.explain_fd = o->explain_fd;
     l.holder_fd = x->holder_fd;
+    l.publishes = x->ports.n > 0;
+    self_program_path(HOLDER_PROGRAM, holder);
+    /* An ordinary user's relays stand between two network namespaces, which a monitor cannot put another one into. */
+    l.holder_program = engine->roots->rootless ? "" : holder;
     return monitor_start(&l, ret, e);
 }

@@ -96,6 +96,7 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
     x->plan.rootfs.id_map = x->input.id_maps_uid.n > 0;
     for (size_t i = 0; i < x->attachments.n; i++)
         *LIST_ADD(a, struct link, &x->plan.links) = LIST_AT(struct network_attachment, &x->attachments, i)->link;
+    x->plan.names = start_network_names(x);
     if (engine->roots->rootless && x->spec.linux_->resources)
         drop_default_limits(c, &x->layout, a, x->spec.linux_->resources);
     r = plan_context_cgroups(&x->plan, &x->layout, x->cgroup, x->spec.linux_->resources, a, e);
@@ -182,7 +183,7 @@ static int start_locked(struct engine *engine, struct container *c, const struct
         take_back(engine, c, x);
         return r;
     }
-    r = ports_activate(engine, x, a, e);
+    r = ports_activate(engine, c->id, x, a, e);
     if (r == 0)
         r = launch_monitor(engine, c, x, &plan, o, a, ret, e);
     x->holder_fd = fd_close(x->holder_fd);

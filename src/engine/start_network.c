@@ -5,11 +5,13 @@
 
 #include "base/fs.h"
 #include "engine/create.h"
+#include "model/holder.h"
 #include "network/files.h"
 #include "network/network.h"
 #include "network/rootless.h"
 
-#define HOST_FILE_MAX ((size_t)64 << 10)
+#define HOST_FILE_MAX ((size_t)1 << 20)
+#define NAMES_SERVER  "127.0.0.11"
 
 static bool is_word(const char *mode, const char *word) {
     return mode_is(mode, word);
@@ -73,8 +75,49 @@ static int write_file(const struct container *c, const char *name, const struct 
     return r < 0 ? error_errno(e, r, "write the container's %s", name) : 0;
 }
 
-static int write_resolv(const struct container *c, const struct start_context *x, struct error *e) {
-    _cleanup_buf_ struct buf host = BUF_INIT, fallback = BUF_INIT, out = BUF_INIT;
+bool start_network_names(const struct start_context *x) {
+    for (size_t i = 0; i < x->attachments.n; i++)
+        if (strcmp(LIST_AT(struct network_attachment, &x->attachments, i)->network, NETWORK_DEFAULT) != 0)
+            return true;
+    return false;
+}
+
+static bool is_internal(const struct start_context *x) {
+    for (size_t i = 0; i < x->attachments.n; i++)
+        if (!LIST_AT(struct network_attachment, &x->attachments, i)->internal)
+            return false;
+    return true;
+}
+
+/* Servers that the resolver asks. The host's own are read by it at each question, from the host's network namespace; in an ordinary
+ * user's one a stub at the host's loopback cannot be reached. */
+static void name_servers(const struct engine *engine, const struct container *c, struct arena *a, struct strs *ret) {
+    _cleanup_buf_ struct buf host = BUF_INIT, fallback = BUF_INIT;
+    if (c->record.host.dns.n || !engine->roots->rootless) {
+        *ret = c->record.host.dns;
+        return;
+    }
+    (void)fs_read_at(AT_FDCWD, "/etc/resolv.conf", HOST_FILE_MAX, &host, NULL);
+    (void)fs_read_at(AT_FDCWD, "/run/systemd/resolve/resolv.conf", HOST_FILE_MAX, &fallback, NULL);
+    const struct resolv_request q = {.host = buf_text(&host)};
+    resolv_servers(&q, buf_text(&fallback), a, ret);
+}
+
+int names_file_write(const struct engine *engine, const struct container *c, bool internal, struct error *e) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct strs servers = {0};
+    name_servers(engine, c, &a, &servers);
+    if (internal)
+        buf_add_str(&text, "internal\n");
+    for (size_t i = 0; i < servers.n; i++)
+        buf_printf(&text, "nameserver %s\n", servers.v[i]);
+    int r = fs_replace_at(c->run_dirfd, HOLDER_NAMES, buf_text(&text), text.size, 0600, FS_NO_SYNC, e);
+    return r < 0 ? error_wrap(e, r, "write the container's name servers") : 0;
+}
+
+void resolv_text(const struct container *c, bool own_network, bool names, struct buf *out) {
+    _cleanup_buf_ struct buf host = BUF_INIT, fallback = BUF_INIT;
     const struct host_config *h = &c->record.host;
     bool no_servers;
     (void)fs_read_at(AT_FDCWD, "/etc/resolv.conf", HOST_FILE_MAX, &host, NULL);
@@ -83,9 +126,35 @@ static int write_resolv(const struct container *c, const struct start_context *x
                                      .servers = h->dns,
                                      .search = h->dns_search,
                                      .options = h->dns_options,
-                                     .host_network = !x->input.own_network};
-    resolv_conf_build(&q, fallback.size ? fallback.data : NULL, &out, &no_servers);
+                                     .embedded = names ? NAMES_SERVER : NULL,
+                                     .host_network = !own_network};
+    resolv_conf_build(&q, fallback.size ? fallback.data : NULL, out, &no_servers);
+}
+
+static int write_resolv(const struct engine *engine, const struct container *c, const struct start_context *x, struct error *e) {
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    bool names = start_network_names(x);
+    int r = names ? names_file_write(engine, c, is_internal(x), e) : 0;
+    if (r < 0)
+        return r;
+    resolv_text(c, x->input.own_network, names, &out);
     return write_file(c, "resolv.conf", &out, e);
+}
+
+/* A container in another one's network namespace has that one's files: its resolver answers there. */
+static int copy_files(struct engine *engine, const struct container *c, const char *other, struct error *e) {
+    static const char *const names[] = {"resolv.conf", "hosts"};
+    struct container of = CONTAINER_INIT;
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    int r = container_open(engine, other, &a, &of, e);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
+        _cleanup_buf_ struct buf text = BUF_INIT;
+        r = fs_read_at(of.run_dirfd, names[i], HOST_FILE_MAX, &text, e);
+        if (r == 0)
+            r = write_file(c, names[i], &text, e);
+    }
+    container_release(&of);
+    return r < 0 ? error_wrap(e, r, "take the names of container %s", other) : 0;
 }
 
 static int write_hosts(const struct container *c, const struct start_context *x, struct arena *a, struct error *e) {
@@ -123,8 +192,9 @@ int start_network(struct engine *engine, const struct container *c, struct arena
     x->input.network_files = h->isolate.n == 0 || strs_has(&h->isolate, "mount");
     int r = attach_all(engine, c, a, &x->attachments, e);
     if (r == 0 && x->input.network_files) {
-        r = write_resolv(c, x, e);
-        if (r == 0)
+        const char *other = mode_container(h->network_mode);
+        r = other ? copy_files(engine, c, other, e) : write_resolv(engine, c, x, e);
+        if (r == 0 && !other)
             r = write_hosts(c, x, a, e);
         if (r == 0)
             r = write_hostname(c, e);

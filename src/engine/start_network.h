@@ -3,5 +3,12 @@
 
 #include "engine/start.h"
 
+/* Is it on a network of the user's own, where names are answered at 127.0.0.11? */
+bool start_network_names(const struct start_context *x);
+/* The file that says so to the monitor and to tare-net, with the servers that are asked for other names. `internal`: none are. */
+int names_file_write(const struct engine *engine, const struct container *c, bool internal, struct error *e);
+/* Text of the container's resolv.conf. */
+void resolv_text(const struct container *c, bool own_network, bool names, struct buf *out);
+
 /* Fills x->attachments and input.own_network, writes resolv.conf, hosts and hostname into the run directory. */
 int start_network(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x, struct error *e);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/start_network.h"
 #include "model/port.h"
 #include "network/firewall.h"
 #include "network/port.h"
@@ -80,18 +81,18 @@ void ports_journal(const struct engine *engine, const struct container *c, const
     }
 }
 
-int ports_activate(const struct engine *engine, struct start_context *x, struct arena *a, struct error *e) {
+int ports_activate(const struct engine *engine, const char *id, struct start_context *x, struct arena *a, struct error *e) {
     char table[FIREWALL_TABLE_MAX];
     struct list elements = {0};
     int r;
     x->holder_fd = -1;
-    if (x->ports.n == 0)
+    if (x->ports.n == 0 && !start_network_names(x))
         return 0;
     firewall_table_name(engine->roots, table);
     port_elements(&x->ports, a, &elements);
-    r = nft_elements_add(table, elements.v, elements.n, e);
+    r = elements.n ? nft_elements_add(table, elements.v, elements.n, e) : 0;
     if (r == 0)
-        r = port_hold(&x->ports, x->cgroup, &x->holder_fd, e);
+        r = port_hold(engine->roots, id, &x->ports, x->cgroup, &x->holder_fd, e);
     port_close(&x->ports);
     return r < 0 ? error_wrap(e, r, "publish ports") : 0;
 }

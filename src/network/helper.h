@@ -4,10 +4,9 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "model/holder.h"
 
-#define HELPER_PROGRAM  "tare-net"
-#define HELPER_FDS_MAX  8
-#define HELPER_FIRST_FD 3
+#define HELPER_PROGRAM HOLDER_PROGRAM
 
 /* Starts it with these descriptors as 3, 4, … and nothing else but /dev/null, an empty environment, in a session of its own; with
  * `netns_fd` (-1: ours) in that network namespace. It is nobody's to wait for once its starter has ended. Returns the pid. */

@@ -1,27 +1,47 @@
 /* tare-net: see network/holder_process.h. */
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "kernel/capability.h"
 #include "kernel/cgroup_own.h"
+#include "model/holder.h"
 #include "network/holder_process.h"
 #include "network/keeper.h"
+#include "network/port_socket.h"
+#include "network/resolver.h"
 
-#define PORTS_MAX       8192
+#define SOCKETS_MAX     (2 * PORTS_MAX)
 #define ENTER_TRIES_MAX 50
 #define ENTER_PAUSE_MS  10
+#define WORD_FDS_MAX    2
 
 struct holder {
-    int *fds; /* every socket, in order */
+    const char *cgroup, *run_root, *container_id;
+    int run_fd, run_dirfd;
+    int *fds; /* every port's socket */
     size_t n_fds;
     struct relay_listener *listeners;
     size_t n_listeners;
-    bool transparent; /* one of them needs the right to */
+    struct net_loop loop;
+    bool transparent; /* one of them needs the right to use its clients' addresses */
+    struct relay relay;
+    struct net_watch relaying;
+    struct resolver resolver;
+    struct net_watch control; /* the monitor; fd -1: it was killed */
+    struct net_watch waiting; /* the next one connects here */
+    struct net_watch life;    /* pidfd of the container's first process; watched without a monitor only */
+    int pidfd;                /* the same; -1 = nothing runs */
 };
+
+/* --- ports ----------------------------------------------------------------------------------------------------------------- */
 
 static void *grown(void *p, size_t n, size_t size) {
     void *more = reallocarray(p, n + 1, size);
@@ -31,39 +51,171 @@ static void *grown(void *p, size_t n, size_t size) {
     return more;
 }
 
-static void keep(struct holder *h, const struct holder_message *m, const int *fds, size_t n) {
-    for (size_t i = 0; i < n && i < m->n && i < HOLDER_BATCH && h->n_fds < PORTS_MAX; i++) {
-        h->transparent |= m->sockets[i].transparent;
-        h->fds = grown(h->fds, h->n_fds, sizeof(*h->fds));
-        h->fds[h->n_fds++] = fds[i];
-        if (m->sockets[i].use == HOLDER_KEEP)
-            continue;
-        h->listeners = grown(h->listeners, h->n_listeners, sizeof(*h->listeners));
-        h->listeners[h->n_listeners++] = (struct relay_listener){fds[i], m->sockets[i]};
-    }
+static void keep_socket(struct holder *h, int fd, const struct holder_socket *socket) {
+    if (h->n_fds == SOCKETS_MAX)
+        _exit(1);
+    h->transparent |= socket->transparent;
+    h->fds = grown(h->fds, h->n_fds, sizeof(*h->fds));
+    h->fds[h->n_fds++] = fd;
+    if (socket->use == HOLDER_KEEP)
+        return;
+    h->listeners = grown(h->listeners, h->n_listeners, sizeof(*h->listeners));
+    h->listeners[h->n_listeners++] = (struct relay_listener){fd, *socket};
 }
 
-/* One message; false at the end (or on nonsense). */
-static bool receive(struct holder *h) {
-    static struct holder_message m;
+/* A message with descriptors beside it. Its size; 0 at the end, negative on failure. */
+static ssize_t receive(int from, void *p, size_t size, int *fds, size_t fds_max, size_t *ret_n) {
     union {
         struct cmsghdr head;
         char room[CMSG_SPACE(sizeof(int) * HOLDER_BATCH)];
     } control;
-    struct iovec data = {&m, sizeof(m)};
+    struct iovec data = {p, size};
     struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-    int fds[HOLDER_BATCH];
-    size_t n = 0;
+    ssize_t n = recvmsg(from, &header, MSG_CMSG_CLOEXEC);
+    int got[HOLDER_BATCH];
+    size_t n_got = 0;
 
-    if (recvmsg(HOLDER_FD, &header, MSG_CMSG_CLOEXEC) != sizeof(m) || m.n == 0)
-        return false;
-    if (header.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS) {
-        n = (control.head.cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(fds, CMSG_DATA(&control.head), n * sizeof(int));
+    if (n > 0 && header.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS) {
+        n_got = (control.head.cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(got, CMSG_DATA(&control.head), n_got * sizeof(int));
     }
-    keep(h, &m, fds, n);
-    return true;
+    for (size_t i = 0; i < n_got; i++) {
+        if (i < fds_max)
+            fds[i] = got[i];
+        else
+            (void)fd_close(got[i]);
+    }
+    *ret_n = MIN_OF(n_got, fds_max);
+    return n;
 }
+
+/* Everything that the starter hands over. */
+static void receive_ports(struct holder *h) {
+    static struct holder_message m;
+    int fds[HOLDER_BATCH];
+    size_t n;
+
+    while (receive(HOLDER_FD, &m, sizeof(m), fds, HOLDER_BATCH, &n) == sizeof(m) && m.n)
+        for (size_t i = 0; i < n && i < m.n; i++)
+            keep_socket(h, fds[i], &m.sockets[i]);
+}
+
+/* In the place of one that was killed. A port that somebody else has taken meanwhile is his: translation goes on regardless. */
+static void bind_again(struct holder *h) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct roots roots = {.run_fd = h->run_fd};
+    struct list records = {0};
+
+    (void)port_list(&roots, &a, &records, NULL);
+    for (size_t i = 0; i < records.n; i++) {
+        const struct port_record *record = LIST_AT(struct port_record, &records, i);
+        struct holder_socket keep = {.use = HOLDER_KEEP},
+                             relay = {.use = HOLDER_RELAY_TCP,
+                                      .target = record->target4.family != IP_NONE ? record->target4 : record->target6,
+                                      .target_port = record->container_port};
+        struct port_sockets s;
+        bool relayed = port_is_relayed(record->protocol, &record->host_ip, &record->target6);
+
+        if (strcmp(record->container_id, h->container_id) != 0 ||
+            port_sockets_open(record->protocol, &record->host_ip, record->host_port, false, &s) < 0)
+            continue;
+        if (s.fd4 >= 0)
+            keep_socket(h, s.fd4, &keep);
+        if (s.fd6 >= 0)
+            keep_socket(h, s.fd6, relayed && listen(s.fd6, SOMAXCONN) == 0 ? &relay : &keep);
+    }
+}
+
+/* --- the monitor ----------------------------------------------------------------------------------------------------------- */
+
+static void end(struct holder *h) {
+    h->loop.over = true;
+}
+
+static void life_ready(struct net_watch *w, uint32_t events _unused_) {
+    end(w->owner);
+}
+
+/* Without a monitor: on, while there is something to hold on to. */
+static void monitor_gone(struct holder *h) {
+    struct pollfd dead = {.fd = h->pidfd, .events = POLLIN};
+
+    if (h->pidfd < 0 || h->waiting.fd < 0 || poll(&dead, 1, 0) != 0) {
+        end(h);
+        return;
+    }
+    net_watch_close(&h->loop, &h->control);
+    h->life = (struct net_watch){.fd = fcntl(h->pidfd, F_DUPFD_CLOEXEC, 0), .ready = life_ready, .owner = h};
+    if (h->life.fd < 0 || net_watch_add(&h->loop, &h->life, EPOLLIN) < 0)
+        end(h);
+}
+
+static void hear(struct holder *h, char word, int *fds, size_t n) {
+    switch (word) {
+    case HOLDER_STARTED:
+        if (n != 1)
+            break;
+        h->pidfd = fd_close(h->pidfd);
+        h->pidfd = TAKE_FD(fds[0]);
+        break;
+    case HOLDER_RESOLVE:
+        if (n == 2)
+            (void)resolver_open(&h->resolver, TAKE_FD(fds[0]), TAKE_FD(fds[1]));
+        break;
+    case HOLDER_ENDED:
+        h->pidfd = fd_close(h->pidfd);
+        resolver_close(&h->resolver);
+        (void)send(h->control.fd, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        break;
+    default: break; /* of a newer monitor */
+    }
+}
+
+static void control_ready(struct net_watch *w, uint32_t events _unused_) {
+    struct holder *h = w->owner;
+    int fds[WORD_FDS_MAX] = {-1, -1};
+    char word;
+    size_t n = 0;
+    ssize_t size = receive(w->fd, &word, 1, fds, WORD_FDS_MAX, &n);
+
+    if (size == 1)
+        hear(h, word, fds, n);
+    else if (size == 0 || (errno != EAGAIN && errno != EINTR))
+        monitor_gone(h);
+    for (size_t i = 0; i < WORD_FDS_MAX; i++)
+        (void)fd_close(fds[i]);
+}
+
+static void waiting_ready(struct net_watch *w, uint32_t events _unused_) {
+    struct holder *h = w->owner;
+    int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0 || h->control.fd >= 0) { /* two monitors there never are: the lock sees to that */
+        (void)fd_close(fd);
+        return;
+    }
+    net_watch_close(&h->loop, &h->life);
+    h->control.fd = fd;
+    if (net_watch_add(&h->loop, &h->control, EPOLLIN) < 0)
+        monitor_gone(h);
+}
+
+static void wait_for_monitors(struct holder *h) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" HOLDER_SOCKET, h->run_dirfd);
+    (void)unlinkat(h->run_dirfd, HOLDER_SOCKET, 0);
+    h->waiting = (struct net_watch){
+        .fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), .ready = waiting_ready, .owner = h};
+    if (h->waiting.fd < 0 || bind(h->waiting.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(h->waiting.fd, 1) < 0) {
+        h->waiting.fd = fd_close(h->waiting.fd);
+        return;
+    }
+    (void)net_watch_add(&h->loop, &h->waiting, EPOLLIN);
+}
+
+/* --- its life -------------------------------------------------------------------------------------------------------------- */
 
 /* We are started before the container: the first one of these roots makes the group that ours lies in a moment later; or its start
  * fails before, and our connection ends. */
@@ -75,7 +227,8 @@ static void leave_caller(const char *cgroup) {
             return;
 }
 
-/* It copies bytes between sockets, and needs nothing for that, unless it is to use its clients' addresses. */
+/* It carries bytes between sockets and reads what strangers send: nothing of that needs a right, unless it is to use its clients'
+ * addresses. */
 static void drop_privileges(bool transparent) {
     static const struct capability_sets none;
     uint64_t kept = CAPABILITY_BIT(CAP_NET_ADMIN) | CAPABILITY_BIT(CAP_NET_BIND_SERVICE);
@@ -87,30 +240,85 @@ static void drop_privileges(bool transparent) {
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-static int ports_main(const char *cgroup) {
-    struct holder h = {0};
+static int open_dirs(struct holder *h) {
+    char path[sizeof("containers/") + 256];
+
+    (void)snprintf(path, sizeof(path), "containers/%.255s", h->container_id);
+    h->run_fd = open(h->run_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    h->run_dirfd = h->run_fd < 0 ? -1 : openat(h->run_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return h->run_dirfd < 0 ? -errno : 0;
+}
+
+static void relay_ready(struct net_watch *w, uint32_t events _unused_) {
+    relay_turn(w->owner);
+}
+
+static int64_t tick(void *arg, int64_t now_ns) {
+    struct holder *h = arg;
+    int64_t next = resolver_tick(&h->resolver, now_ns);
+    int ms = h->relaying.fd >= 0 ? relay_expire(&h->relay) : -1;
+    int64_t expiry = now_ns + ms * INT64_C(1000000);
+
+    return ms >= 0 && (!next || expiry < next) ? expiry : next;
+}
+
+static int serve(struct holder *h) {
+    int r = net_loop_init(&h->loop, NULL);
+
+    if (r == 0 && h->n_listeners) {
+        r = relay_open(&h->relay, h->listeners, h->n_listeners, NULL);
+        h->relaying = (struct net_watch){.fd = h->relay.epoll_fd, .ready = relay_ready, .owner = &h->relay};
+        if (r == 0)
+            r = net_watch_add(&h->loop, &h->relaying, EPOLLIN);
+    }
+    if (r < 0)
+        return r;
+    resolver_init(&h->resolver, &h->loop, h->run_fd, h->run_dirfd, h->container_id);
+    h->loop.tick = tick;
+    h->loop.tick_arg = h;
+    h->control = (struct net_watch){.fd = HOLDER_FD, .ready = control_ready, .owner = h};
+    r = net_watch_add(&h->loop, &h->control, EPOLLIN);
+    if (r == 0) {
+        wait_for_monitors(h);
+        net_loop_run(&h->loop);
+    }
+    return r;
+}
+
+static int ports_main(int argc, char **argv) {
+    static struct holder h = {
+        .pidfd = -1, .control.fd = HOLDER_FD, .waiting.fd = -1, .life.fd = -1, .relaying.fd = -1, .relay.epoll_fd = -1};
     int r;
 
-    leave_caller(cgroup);
-    while (receive(&h))
-        ;
+    if (argc < 3)
+        return 2;
+    h.cgroup = argv[0];
+    h.run_root = argv[1];
+    h.container_id = argv[2];
+    leave_caller(h.cgroup);
+    r = open_dirs(&h);
+    if (r == 0 && argc > 3 && strcmp(argv[3], HOLDER_AGAIN) == 0)
+        bind_again(&h);
+    else if (r == 0)
+        receive_ports(&h);
     drop_privileges(h.transparent);
-    r = relay_serve(HOLDER_FD, h.listeners, h.n_listeners, NULL);
+    if (r == 0)
+        r = serve(&h);
     /* The ports and the group first, then the connection, whose end tells the monitor that we are out. The files of the group are
      * root's own, as we are: no capability is needed. */
     for (size_t i = 0; i < h.n_fds; i++)
         (void)fd_close(h.fds[i]);
-    own_cgroup_leave(cgroup);
-    (void)fd_close(HOLDER_FD);
+    own_cgroup_leave(h.cgroup);
+    (void)fd_close(h.control.fd);
     return r < 0;
 }
 
 int main(int argc, char **argv) {
-    const char *role = argc > 1 ? argv[1] : "", *cgroup = argc > 2 ? argv[2] : NULL;
+    const char *role = argc > 1 ? argv[1] : "";
 
-    if (strcmp(role, "ports") == 0)
-        return ports_main(cgroup);
+    if (strcmp(role, HOLDER_ROLE) == 0)
+        return ports_main(argc - 2, argv + 2);
     if (strcmp(role, "keep") == 0)
-        return keeper_main(cgroup, argc > 3 ? argv[3] : NULL);
+        return keeper_main(argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : NULL);
     return 2; /* started by hand */
 }

@@ -1,13 +1,14 @@
-/* tare-net: the small process that holds a container's published ports while it lives, and relays what the kernel cannot translate
- * (connections to [::1], and from IPv6 to a container without it).
+/* tare-net in the role `ports`: the small process beside a container's monitor that holds its published ports while it lives,
+ * relays what the kernel cannot translate (connections to [::1], from IPv6 to a container without it, everything of an ordinary
+ * user), and answers names (network/resolver.h). It speaks with strangers, so it has no privileges once it has begun, but the one
+ * to use a client's address in an ordinary user's network namespace.
  *
- * It is told everything over one connection (file descriptor 3), in messages of at most HOLDER_BATCH ports with their sockets
- * beside them, and ends when that connection does: its other end is with the container's monitor. It has no privileges once it
- * has left the caller's control group (argument 2: the container's, beside which it goes), but the one to use a client's address in
- * an ordinary user's network namespace.
+ * Arguments behind the role: the container's control group (beside which it goes), RUN_ROOT, the container's id, and HOLDER_AGAIN
+ * when it takes the place of one that was killed: then it binds the ports anew, by their records. Else it gets them over the
+ * connection that is file descriptor 3, in messages of at most HOLDER_BATCH sockets.
  *
- * With a killed monitor it ends too, and one that is adopted has none: translation goes on (the kernel does it), but the relay at
- * [::1] does not answer and the host's ports are not held until the container is started anew. */
+ * After that the connection belongs to the container's monitor (model/holder.h). When it ends while the container lives, the
+ * monitor was killed: tare-net goes on, and waits at the socket HOLDER_SOCKET in the container's run directory for the next one. */
 #pragma once
 
 #include <sys/socket.h>
@@ -34,12 +35,25 @@ struct holder_message {
     struct holder_socket sockets[HOLDER_BATCH];
 };
 
-/* relay.c. Serves until the connection `control` ends. `listeners` is borrowed; their sockets are closed by the caller. */
+/* relay.c. */
 struct relay_listener {
     int fd;
     struct holder_socket socket;
 };
-int relay_serve(int control, const struct relay_listener *listeners, size_t n, struct error *e);
+struct connection;
+struct udp_relay;
+struct relay {
+    const struct relay_listener *listeners;
+    int epoll_fd; /* readable: relay_turn() has work */
+    size_t connections;
+    struct connection *dead; /* freed after the round of events that may still name them */
+    struct udp_relay *udp;
+};
+/* `listeners` is borrowed; their sockets are closed by the caller. */
+int relay_open(struct relay *r, const struct relay_listener *listeners, size_t n, struct error *e);
+void relay_turn(struct relay *r);
+/* Ends what has been silent; milliseconds until the next call makes sense, -1 = none. */
+int relay_expire(struct relay *r);
 
 /* relay_connect.c: a socket that is connected (or, for TCP, about to be) to where the listener leads, with `client` as its source
  * where that is wanted and possible. Negative errno. */
@@ -47,7 +61,6 @@ int relay_connect(const struct holder_socket *to, int type, const struct sockadd
 
 /* relay_udp.c: the clients of datagram sockets. Each has a socket of its own towards the container, for as long as something comes.
  */
-struct udp_relay;
 struct udp_relay *udp_relay_new(int epoll_fd);
 /* Something can be read: from a client at the listener, or from the container for a client (`flow`, the event's pointer). */
 void udp_relay_take(struct udp_relay *u, const struct relay_listener *l);

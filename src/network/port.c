@@ -1,6 +1,5 @@
 #include "network/port.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -9,16 +8,14 @@
 
 #include "base/fs.h"
 #include "base/id.h"
-#include "model/units.h"
 #include "network/firewall.h"
 #include "network/holder.h"
 #include "network/lease.h"
+#include "network/port_socket.h"
 #include "network/store.h"
 
-#define DIRECTORY        "ports"
-#define RECORD_NAME_MAX  96
-#define RECORD_MAX       512
-#define RANDOM_TRIES_MAX 64 /* until a port is free for both families */
+#define RECORD_NAME_MAX 96
+#define RECORD_MAX      512
 
 /* --- records -------------------------------------------------------------------------------------------------------------------
  */
@@ -37,13 +34,13 @@ static int record_write(const struct roots *roots, const char *id, const char *n
     ssize_t n;
 
     record_name(p, file);
-    path = arena_printf(a, "%s/" DIRECTORY "/%s", roots->run_root, file);
+    path = arena_printf(a, "%s/" PORT_RECORDS "/%s", roots->run_root, file);
     (void)snprintf(record, sizeof(record), "%s/%s/%s/%s/%u", id, name ? name : "", ip_format(&p->target4, target4),
                    ip_format(&p->target6, target6), p->container_port);
     while (symlink(record, path) < 0) {
         char owner[ID_LENGTH + 1] = "", owner_name[NAME_MAX_LENGTH + 1] = "";
 
-        if (errno == ENOENT && mkdirat(roots->run_fd, DIRECTORY, 0700) == 0)
+        if (errno == ENOENT && mkdirat(roots->run_fd, PORT_RECORDS, 0700) == 0)
             continue;
         if (errno != EEXIST)
             return error_errno(e, -errno, "record port %s", file);
@@ -62,64 +59,8 @@ static int record_write(const struct roots *roots, const char *id, const char *n
     return 0;
 }
 
-struct listing {
-    struct arena *arena;
-    struct list *list;
-};
-
-static int record_parse(const char *file, char *text, struct arena *a, struct port_record *ret) {
-    char protocol[8], ip[IP_TEXT_MAX], *field[5] = {NULL};
-    struct port_record p = {0};
-    int64_t target_port;
-    unsigned port;
-
-    if (sscanf(file, "%7[a-z]-%63[^-]-%u", protocol, ip, &port) != 3 || port > UINT16_MAX ||
-        port_protocol_parse(protocol, strlen(protocol), &p.protocol, NULL) < 0)
-        return -EINVAL;
-    p.host_port = (uint16_t)port;
-    for (unsigned i = 0; i < ARRAY_SIZE(field); i++) {
-        field[i] = strsep(&text, "/");
-        if (!field[i])
-            return -EINVAL;
-    }
-    if (strcmp(ip, "any") != 0)
-        (void)ip_parse(ip, &p.host_ip, NULL);
-    (void)ip_parse(field[2], &p.target4, NULL);
-    (void)ip_parse(field[3], &p.target6, NULL);
-    if (int_parse(field[4], 1, UINT16_MAX, &target_port) < 0)
-        return -EINVAL;
-    p.container_port = (uint16_t)target_port;
-    p.container_id = arena_strdup(a, field[0]);
-    p.container_name = arena_strdup(a, field[1]);
-    *ret = p;
-    return 0;
-}
-
-static int take_record(int dirfd, const char *name, void *arg, struct error *e) {
-    struct listing *l = arg;
-    char text[RECORD_MAX] = "";
-    struct port_record p;
-    ssize_t n = readlinkat(dirfd, name, text, sizeof(text) - 1);
-
-    (void)e;
-    if (n > 0 && record_parse(name, text, l->arena, &p) == 0)
-        *LIST_ADD(l->arena, struct port_record, l->list) = p;
-    return 0;
-}
-
-int port_list(const struct roots *roots, struct arena *a, struct list *ret, struct error *e) {
-    struct listing l = {a, ret};
-    int r = fs_each(roots->run_fd, DIRECTORY, take_record, &l, e);
-
-    if (r == -ENOENT) {
-        error_release(e);
-        return 0;
-    }
-    return r < 0 ? error_wrap(e, r, "list published ports") : 0;
-}
-
 void port_forget(const struct roots *roots, const char *container_id, const char *but) {
-    lease_forget_in(roots, DIRECTORY, '/', container_id, but);
+    lease_forget_in(roots, PORT_RECORDS, '/', container_id, but);
 }
 
 /* --- elements ------------------------------------------------------------------------------------------------------------------
@@ -168,77 +109,7 @@ int port_restore_elements(const struct roots *roots, struct arena *a, struct err
     return r < 0 ? error_wrap(e, r, "put published ports back") : 0;
 }
 
-/* --- sockets -------------------------------------------------------------------------------------------------------------------
- */
-
-static int socket_type(uint8_t protocol) {
-    return protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
-}
-
-static int bind_port(uint8_t protocol, const struct ip_address *ip, bool v6, uint16_t port, bool relay) {
-    _cleanup_fd_ int fd = socket(v6 ? AF_INET6 : AF_INET, socket_type(protocol) | SOCK_CLOEXEC, protocol);
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    int one = 1;
-
-    if (fd < 0)
-        return -errno;
-    if (ip->family == IP_V4)
-        memcpy(&four.sin_addr, ip->bytes, 4);
-    if (ip->family == IP_V6)
-        memcpy(&six.sin6_addr, ip->bytes, 16);
-    if (v6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    /* A relay's connections end here and rest in TIME_WAIT, which would keep the port from being published again for a minute. Only
-     * for what will listen: a socket that listens is exclusive in spite of it, one that is merely bound would not be. */
-    if ((v6 || relay) && protocol == IPPROTO_TCP)
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    /* An address that an interface gets later (a VPN, a moved service address) can be published on before. */
-    if (ip->family != IP_NONE)
-        (void)setsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof(one));
-    if (bind(fd, v6 ? (const struct sockaddr *)&six : (const struct sockaddr *)&four, v6 ? sizeof(six) : sizeof(four)) < 0)
-        return -errno;
-    return TAKE_FD(fd);
-}
-
-static uint16_t bound_port(int fd) {
-    struct sockaddr_in6 address = {0};
-    socklen_t n = sizeof(address);
-
-    return getsockname(fd, (struct sockaddr *)&address, &n) == 0 ? ntohs(address.sin6_port) : 0; /* at the same place for IPv4 */
-}
-
-static bool unsupported(int r) {
-    return r == -EAFNOSUPPORT || r == -EPROTONOSUPPORT || r == -ESOCKTNOSUPPORT;
-}
-
-/* Binds both families at `port` (0: any that is free for both). -EADDRINUSE. What the host does not know (SCTP without its module,
- * a host without IPv6) is not held. */
-static int hold(struct published_port *p, uint16_t port) {
-    bool want4 = p->host_ip.family != IP_V6, want6 = p->host_ip.family != IP_V4;
-
-    for (int tries = 0;; tries++) {
-        int r;
-
-        p->fd4 = want4 ? bind_port(p->protocol, &p->host_ip, false, port, p->relay_all) : -1;
-        if (want4 && p->fd4 < 0 && !unsupported(p->fd4))
-            return p->fd4;
-        p->host_port = port ? port : p->fd4 >= 0 ? bound_port(p->fd4) : 0;
-        p->fd6 = want6 ? bind_port(p->protocol, &p->host_ip, true, p->host_port, p->relay_all) : -1;
-        if (!want6 || p->fd6 >= 0 || unsupported(p->fd6)) {
-            if (p->host_port == 0)
-                p->host_port = p->fd6 >= 0 ? bound_port(p->fd6) : 0;
-            p->fd4 = MAX_OF(p->fd4, -1);
-            p->fd6 = MAX_OF(p->fd6, -1);
-            return p->host_port ? 0 : -EPROTONOSUPPORT;
-        }
-        r = p->fd6;
-        p->fd4 = fd_close(p->fd4);
-        p->fd6 = -1;
-        if (port || r != -EADDRINUSE || tries == RANDOM_TRIES_MAX)
-            return r;
-    }
-}
+/* --- taking --------------------------------------------------------------------------------------------------------------- */
 
 /* Whose is it? A container of these roots is known by its record; anybody else by his socket. */
 static int in_use(const struct roots *roots, const struct port_mapping *m, struct arena *a, struct error *e) {
@@ -254,6 +125,18 @@ static int in_use(const struct roots *roots, const struct port_mapping *m, struc
                              record->container_name);
     }
     return holder_error(m->protocol, m->host_first, e);
+}
+
+static int hold(struct published_port *p, uint16_t port) {
+    struct port_sockets s;
+    int r = port_sockets_open(p->protocol, &p->host_ip, port, p->relay_all, &s);
+
+    if (r < 0)
+        return r;
+    p->fd4 = s.fd4;
+    p->fd6 = s.fd6;
+    p->host_port = s.port;
+    return 0;
 }
 
 static int hold_one_of(const struct roots *roots, struct published_port *p, const struct port_mapping *m, struct arena *a,
@@ -291,13 +174,10 @@ static int start_relays(struct published_port *p, struct error *e) {
     return 0;
 }
 
-/* A TCP socket of IPv6 is a relay where translation cannot do it: for ::1, and for a container without IPv6. */
 static int start_relay(struct published_port *p, struct error *e) {
     if (p->relay_all)
         return start_relays(p, e);
-    if (p->protocol != IPPROTO_TCP || p->fd6 < 0)
-        return 0;
-    if (p->host_ip.family == IP_V6 && !ip_is_loopback(&p->host_ip) && p->target6.family != IP_NONE)
+    if (p->fd6 < 0 || !port_is_relayed(p->protocol, &p->host_ip, &p->target6))
         return 0;
     if (listen(p->fd6, SOMAXCONN) < 0)
         return error_errno(e, -errno, "listen at port %u", p->host_port);

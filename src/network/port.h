@@ -10,7 +10,8 @@
 #include "model/port.h"
 #include "network/network.h"
 
-#define PORTS_MAX 4096 /* of one container */
+#define PORTS_MAX    4096 /* of one container */
+#define PORT_RECORDS "ports"
 
 struct published_port {
     uint8_t protocol;
@@ -32,8 +33,9 @@ int port_publish(const struct roots *roots, const char *container_id, const char
 /* Closes the sockets and removes the records: for a start that fails before its journal is written. */
 void port_release(const struct list *published);
 /* Starts tare-net with the sockets (the caller's copies may then be closed), in the group beside the container's `cgroup`. *ret_fd:
- * the connection that keeps it alive, for struct monitor_launch.holder_fd; -1 when nothing is published. */
-int port_hold(const struct list *published, const char *cgroup, int *ret_fd, struct error *e);
+ * the connection that keeps it alive, for struct monitor_launch.holder_fd. The container's run directory must be there. */
+int port_hold(const struct roots *roots, const char *container_id, const struct list *published, const char *cgroup, int *ret_fd,
+              struct error *e);
 /* Closes the caller's copies of the sockets, after port_hold(). */
 void port_close(const struct list *published);
 /* All elements of the ports, for nft_elements_add(): *ret is of struct nft_element. */

@@ -74,16 +74,14 @@ static int send_ports(int fd, const struct list *published, struct error *e) {
     return r < 0 ? r : flush(&s, e);
 }
 
-int port_hold(const struct list *published, const char *cgroup, int *ret_fd, struct error *e) {
-    char *const argv[] = {(char[]){HELPER_PROGRAM}, (char[]){"ports"}, (char *)(uintptr_t)cgroup, NULL};
+int port_hold(const struct roots *roots, const char *container_id, const struct list *published, const char *cgroup, int *ret_fd,
+              struct error *e) {
+    char *const argv[] = {(char[]){HELPER_PROGRAM}, (char[]){HOLDER_ROLE},           (char *)(uintptr_t)cgroup,
+                          roots->run_root,          (char *)(uintptr_t)container_id, NULL};
     _cleanup_fd_ int ours = -1, theirs = -1;
     int pair[2], r;
     pid_t pid;
 
-    if (published->n == 0) {
-        *ret_fd = -1;
-        return 0;
-    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return error_errno(e, -errno, "make a connection to %s", HELPER_PROGRAM);
     ours = pair[0];

@@ -25,13 +25,7 @@ struct connection {
     bool dead;
 };
 
-struct relay {
-    int epoll_fd;
-    size_t connections;
-    struct connection *dead; /* freed after the round of events that may still name them */
-};
-
-/* epoll's data: 0 = the monitor's connection; a listener's number and both bits (small); a connection's address, whose lowest bit
+/* epoll's data: a listener's number and both bits (small); a connection's address, whose lowest bit
  * says which side; a flow's of datagrams, with the second bit. */
 enum { SIDE_BIT = 1, FLOW_BIT = 2, DATA_BITS = SIDE_BIT | FLOW_BIT };
 
@@ -141,9 +135,9 @@ static void take_client(struct relay *r, const struct relay_listener *l) {
     watch(r, c, 1, EPOLL_CTL_ADD);
 }
 
-static void take(struct relay *r, struct udp_relay *udp, const struct relay_listener *l) {
+static void take(struct relay *r, const struct relay_listener *l) {
     if (l->socket.use == HOLDER_RELAY_UDP)
-        udp_relay_take(udp, l);
+        udp_relay_take(r->udp, l);
     else
         take_client(r, l);
 }
@@ -157,38 +151,39 @@ static void free_dead(struct relay *r) {
     }
 }
 
-int relay_serve(int control, const struct relay_listener *listeners, size_t n, struct error *e) {
-    struct relay r = {.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
-    struct udp_relay *udp = udp_relay_new(r.epoll_fd);
-    struct epoll_event events[EVENTS_MAX], ev = {.events = EPOLLIN, .data.u64 = 0};
-    bool over = false;
+int relay_open(struct relay *r, const struct relay_listener *listeners, size_t n, struct error *e) {
+    struct epoll_event ev = {.events = EPOLLIN};
 
-    if (!udp)
-        return error_errno(e, -ENOMEM, "relay datagrams");
-    if (r.epoll_fd < 0 || epoll_ctl(r.epoll_fd, EPOLL_CTL_ADD, control, &ev) < 0)
-        return error_errno(e, -errno, "watch the connection to the monitor");
+    *r = (struct relay){.listeners = listeners, .epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+    r->udp = udp_relay_new(r->epoll_fd);
+    if (!r->udp || r->epoll_fd < 0)
+        return error_set(e, -ENOMEM, "relay ports");
     for (size_t i = 0; i < n; i++) {
         ev.data.u64 = (uint64_t)i << 2 | DATA_BITS;
-        if (epoll_ctl(r.epoll_fd, EPOLL_CTL_ADD, listeners[i].fd, &ev) < 0)
+        if (epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, listeners[i].fd, &ev) < 0)
             return error_errno(e, -errno, "watch a port");
     }
-    while (!over) {
-        int count = epoll_wait(r.epoll_fd, events, EVENTS_MAX, udp_relay_expire(udp));
-
-        for (int i = 0; i < count; i++) {
-            uint64_t data = events[i].data.u64;
-            void *of = (void *)(uintptr_t)(data & ~(uint64_t)DATA_BITS);
-
-            if (data == 0)
-                over = true;
-            else if ((data & DATA_BITS) == DATA_BITS)
-                take(&r, udp, &listeners[data >> 2]);
-            else if (data & FLOW_BIT)
-                udp_relay_answer(udp, of);
-            else
-                serve(&r, of, (int)(data & SIDE_BIT), events[i].events);
-        }
-        free_dead(&r);
-    }
     return 0;
+}
+
+void relay_turn(struct relay *r) {
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(r->epoll_fd, events, EVENTS_MAX, 0);
+
+    for (int i = 0; i < count; i++) {
+        uint64_t data = events[i].data.u64;
+        void *of = (void *)(uintptr_t)(data & ~(uint64_t)DATA_BITS);
+
+        if ((data & DATA_BITS) == DATA_BITS)
+            take(r, &r->listeners[data >> 2]);
+        else if (data & FLOW_BIT)
+            udp_relay_answer(r->udp, of);
+        else
+            serve(r, of, (int)(data & SIDE_BIT), events[i].events);
+    }
+    free_dead(r);
+}
+
+int relay_expire(struct relay *r) {
+    return udp_relay_expire(r->udp);
 }

@@ -396,6 +396,7 @@ static int execute(const struct plan *plan, int joined_pid, const struct executo
         explain_end(&explain);
     if (r == 0) {
         out.pid = x.pid;
+        out.has_names = x.has_names;
         out.pidfd = TAKE_FD(x.pidfd);
         if (io->hold)
             out.hold_fd = TAKE_FD(x.sync_fd);

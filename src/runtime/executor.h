@@ -23,15 +23,17 @@ struct executor_io {
     /* With `hold`: a listening SOCK_SEQPACKET socket; -1 = none. After executor_release() the child depends on nobody and waits
      * there, until another process calls executor_start(). */
     int start_fd;
+    int holder_fd; /* tare-net, for the resolver's sockets; -1 = none */
 };
 #define EXECUTOR_IO_INIT                                                                                                           \
-    { .in = -1, .out = -1, .err = -1, .explain_fd = -1, .start_fd = -1 }
+    { .in = -1, .out = -1, .err = -1, .explain_fd = -1, .start_fd = -1, .holder_fd = -1 }
 
 struct execution {
     pid_t pid;      /* of the container's first process, a child of the caller */
     int pidfd;      /* owned */
     int console_fd; /* the terminal's master; owned; -1 without one */
     int hold_fd;    /* owned; with `hold` only */
+    bool has_names; /* the resolver's sockets are open */
     pid_t joined;   /* executor_exec() with a pid namespace: 0 = pid is the process itself */
 };
 #define EXECUTION_INIT                                                                                                             \

@@ -39,6 +39,7 @@ struct executor {
     int null_fd;     /* a verified /dev/null, for masks */
     int terminal_fd; /* slave of the terminal */
     int cwd_fd;
+    bool has_names;
     bool is_ready;
     pid_t own_pid;   /* the child's number as the monitor sees it; known from the first release on */
     bool in_session; /* the streams stand where they belong */
@@ -76,8 +77,8 @@ int open_how(int dirfd, const char *path, int flags, mode_t mode, uint64_t resol
 
 /* The steps, by file. */
 step_run_fn step_cgroup, step_cgroup_open, step_upper_make, step_namespace_open, step_namespace_children, step_time_offsets,
-    step_clone, step_id_map, step_tree_open, step_tree_map, step_link_make, step_link_move, step_limit_child, step_oom_child,
-    step_release;                                               /* step_host.c */
+    step_clone, step_id_map, step_tree_open, step_tree_map, step_link_make, step_names, step_link_move, step_limit_child,
+    step_oom_child, step_release;                               /* step_host.c */
 step_run_fn step_listen, step_hook, step_tell, step_agent_open; /* step_hook.c */
 step_run_fn step_propagation, step_root_overlay, step_root_bind, step_root_attach, step_root_seal, step_pivot,
     step_root_propagation, step_directory; /* step_root.c */

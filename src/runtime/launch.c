@@ -64,6 +64,8 @@ static const struct launch_field container_fields[] = {
     FIELD(35, monitor_launch, break_stdout, KIND_BOOL),
     FIELD(36, monitor_launch, break_stderr, KIND_BOOL),
     FIELD(37, monitor_launch, image, KIND_STR),
+    FIELD(38, monitor_launch, publishes, KIND_BOOL),
+    FIELD(39, monitor_launch, holder_program, KIND_STR),
 };
 static const struct launch_field exec_fields[] = {
     FIELD(1, monitor_exec, id, KIND_STR),

@@ -314,6 +314,10 @@ int monitor_wait(struct monitor_conn *c, enum wait_condition until, int *ret_exi
     return r;
 }
 
+int monitor_names(struct monitor_conn *c, struct error *e) {
+    return request(c, FRAME_NAMES, NULL, 0, FRAME_OK, NULL, e);
+}
+
 int monitor_update_restart(struct monitor_conn *c, enum restart_policy policy, uint32_t max, struct error *e) {
     const uint32_t v[] = {policy, max};
 

@@ -54,11 +54,13 @@ struct monitor_launch {
     const char *cgroup;           /* path below the hierarchies' roots, "/tare/<id>": for kill, pause and OOM; NULL = none */
     const char *image;            /* as the user named it: "from" of events; NULL = none */
     const char *event_attributes; /* members of the events' Actor.Attributes: "\"image\":\"alpine\",\"name\":\"web\"" */
+    bool publishes;               /* ports: tare-net is started again when it was killed */
+    const char *holder_program;   /* path of tare-net; NULL = none is ever started again */
     int container_dirfd;          /* <root>/containers/<id> */
     int run_dirfd;                /* <run_root>/containers/<id> */
     int root_fd, run_root_fd;     /* the roots */
     int explain_fd;               /* --explain writes here (usually 2); -1 = none */
-    int holder_fd; /* connection to what holds the container's published ports, kept until its run journal is undone; -1 = none */
+    int holder_fd;                /* connection to tare-net (model/holder.h), kept until the run journal is undone; -1 = none */
 };
 #define MONITOR_LAUNCH_INIT                                                                                                        \
     {                                                                                                                              \
@@ -152,6 +154,8 @@ int monitor_stop(struct monitor_conn *c, int signo, int timeout_s, struct error 
 /* Like stop, then starts it again from the same plan, whatever the policy. Returns when it runs again. */
 int monitor_restart(struct monitor_conn *c, int signo, int timeout_s, struct error *e);
 int monitor_pause(struct monitor_conn *c, bool pause, struct error *e);
+/* Opens the resolver, where the file HOLDER_NAMES has come since the start. */
+int monitor_names(struct monitor_conn *c, struct error *e);
 enum wait_condition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED };
 int monitor_wait(struct monitor_conn *c, enum wait_condition until, int *ret_exit_code, struct error *e);
 int monitor_update_restart(struct monitor_conn *c, enum restart_policy policy, uint32_t max, struct error *e);

@@ -81,6 +81,7 @@ struct plan_context {
     const char *cgroup_unified; /* version 2: absolute directory that the child is born in; NULL = none */
     struct list cgroup_mounts;  /* struct plan_cgroup_mount */
     struct list links;          /* struct link (kernel/link.h): made by the parent, configured by the child */
+    bool names;                 /* a resolver in the network namespace */
     const void *seccomp;        /* struct sock_filter[]; NULL = no filter */
     size_t seccomp_size;        /* bytes */
     uint32_t seccomp_flags;

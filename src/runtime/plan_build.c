@@ -298,6 +298,8 @@ static void build_parent(struct builder *b) {
         STEP(b, PLAN_PARENT, PLAN_LINK_MAKE, text_add(b, link->name), text_add(b, link->host_name),
              data_add(b, link, sizeof(*link)));
     }
+    if (b->context->names)
+        STEP(b, PLAN_PARENT, PLAN_NAMES);
     STEP(b, PLAN_PARENT, PLAN_RELEASE);
     plan_mounted_parent(b);
 }

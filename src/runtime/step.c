@@ -80,6 +80,12 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                         "rtnetlink(7)",
                         {ARG("name", TEXT), ARG("to", TEXT)},
                         step_link_move},
+    [PLAN_NAMES] =
+        {"open-names",
+         "names are answered inside, at 127.0.0.11: a high port behind a redirect, for the container may serve DNS itself",
+         "nft(8)",
+         {{NULL, STEP_NONE}},
+         step_names},
     [PLAN_LIMIT_CHILD] = {"limit-child",
                           "raising a limit takes rights on the host, which the child has not",
                           "prlimit(2)",

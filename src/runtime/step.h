@@ -23,6 +23,7 @@ enum plan_op {
     PLAN_TREE_MAP,
     PLAN_LINK_MAKE,
     PLAN_LINK_MOVE,
+    PLAN_NAMES,
     PLAN_LIMIT_CHILD,
     PLAN_OOM_CHILD,
     PLAN_LISTEN,

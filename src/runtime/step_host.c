@@ -12,7 +12,10 @@
 #include "kernel/cgroup.h"
 #include "kernel/link.h"
 #include "runtime/executor_state.h"
+#include "runtime/holder.h"
 #include "runtime/rlimit.h"
+
+#define OLD_PAIR_WAIT_MS 100
 
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
@@ -329,11 +332,32 @@ int step_link_make(struct executor *x, const struct plan_step *s, struct error *
     struct link link;
     size_t size = 0;
     const void *p = plan_data(x->plan, s->arg[2], &size);
+    int r;
 
     if (size != sizeof(link))
         return error_set(e, -EPROTO, "the plan's interface has a wrong size");
     memcpy(&link, p, sizeof(link));
-    return link_create(&link, -1, x->pid, e);
+    r = link_create(&link, -1, x->pid, e);
+    if (r != -EEXIST || link.kind != LINK_VETH)
+        return r;
+    /* A restart: the pair of the last run is still dying with its namespace. Its name is ours, so it may be taken away by hand
+     * where something keeps the namespace (a container that shares it). */
+    for (int waited_ms = 0; link_index(link.host_name) && waited_ms < OLD_PAIR_WAIT_MS; waited_ms++)
+        (void)usleep(1000);
+    error_release(e);
+    r = link_delete(link.host_name, e);
+    return r < 0 ? r : link_create(&link, -1, x->pid, e);
+}
+
+int step_names(struct executor *x, const struct plan_step *s, struct error *e) {
+    int r;
+
+    (void)s;
+    if (x->io->holder_fd < 0)
+        return 0; /* tare-net was killed a moment ago; the next one gets them */
+    r = holder_open_names(x->io->holder_fd, x->pid, e);
+    x->has_names = r == 0;
+    return r;
 }
 
 int step_link_move(struct executor *x, const struct plan_step *s, struct error *e) {

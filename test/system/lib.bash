@@ -189,3 +189,16 @@ registry_push() {
     shift 2
     skopeo copy -q --insecure-policy --dest-tls-verify=false "$@" "oci:$FIXTURES/$from.oci:$from:latest" "docker://$REGISTRY/$to"
 }
+
+# free_ports N: the first of N ports of the host in a row that nobody has at this moment, for tcp and udp.
+free_ports() {
+    local first i used
+    used=$(ss -Hltun | awk '{print $5}' | grep -o '[0-9]*$')
+    for ((i = 0; i < 100; i++)); do
+        first=$((20000 + RANDOM % 12000))
+        awk -v first="$first" -v n="$1" '$1 >= first && $1 < first + n { exit 1 }' <<<"$used" || continue
+        echo "$first"
+        return
+    done
+    return 1
+}

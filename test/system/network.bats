@@ -5,16 +5,19 @@ load lib
 
 setup_file() {
     roots_make
-    LAN=lan$$ WIRE=lan$$h HOST=10.213.77.1
-    export LAN WIRE HOST
+    # Several runs at once on one machine: no address and no port that another one has.
+    local net=10.$((200 + RANDOM % 50)).$((RANDOM % 250))
+    LAN=lan$$ WIRE=lan$$h HOST=$net.1 CLIENT=$net.2
+    PORT=$(free_ports 40)
+    export LAN WIRE HOST CLIENT PORT
     ip netns add "$LAN"
     ip link add "$WIRE" type veth peer name lan0 netns "$LAN"
     ip addr add $HOST/24 dev "$WIRE"
     ip link set "$WIRE" up
-    lan ip addr add 10.213.77.2/24 dev lan0
+    lan ip addr add $CLIENT/24 dev lan0
     lan ip link set lan0 up
     lan ip route add default via $HOST
-    serve web -p 18080:80 -p 127.0.0.1:18081:80 -p 19000:9000/udp
+    serve web -p $PORT:80 -p 127.0.0.1:$((PORT + 1)):80 -p $((PORT + 2)):9000/udp
 }
 
 teardown_file() {
@@ -109,10 +112,11 @@ for route in json.loads(subprocess.check_output(["ip", "-j", "-4", "route"])):
         sys.exit(f"overlaps {route}")
 P
     [ "$status" = 0 ]
-    ip route add 172.30.0.0/16 via 10.213.77.2
-    fails 1 tare network create --subnet 172.30.4.0/24 taken
-    has "overlaps 172.30.0.0/16"
-    ip route del 172.30.0.0/16 via 10.213.77.2
+    local taken=10.$((150 + RANDOM % 49)).$((RANDOM % 8 * 32))
+    ip route add $taken.0/19 via $CLIENT
+    fails 1 tare network create --subnet $taken.0/24 taken
+    has "overlaps $taken.0/19"
+    ip route del $taken.0/19 via $CLIENT
 }
 
 @test "containers of one network reach each other, and the world's address is not theirs" {
@@ -121,10 +125,10 @@ P
     ok tare run --rm busybox sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 $(address web) 80 | tail -1"
     is "i am web"
     # the LAN sees the host's address
-    lan python3 -c 'import socket; s = socket.create_server(("10.213.77.2", 7000)); c = s.accept(); print(c[1][0])' >"$BATS_TEST_TMPDIR/peer" 3>&- &
+    lan python3 -c 'import socket, sys; s = socket.create_server((sys.argv[1], 7000)); c = s.accept(); print(c[1][0])' "$CLIENT" >"$BATS_TEST_TMPDIR/peer" 3>&- &
     local listener=$!
     until_true 5 sh -c "nsenter --net=/run/netns/$LAN ss -ltn | grep -q :7000"
-    ok tare exec web nc -w 1 10.213.77.2 7000
+    ok tare exec web nc -w 1 $CLIENT 7000
     wait $listener
     [ "$(cat "$BATS_TEST_TMPDIR/peer")" = $HOST ]
 }
@@ -133,36 +137,36 @@ P
 
 @test "a published port answers on the host, over both families, from the LAN, from itself and from others" {
     for host in 127.0.0.1 ::1 $HOST; do
-        ok fetch $host 18080
+        ok fetch $host $PORT
         is "i am web"
     done
-    ok fetch_lan $HOST 18080
+    ok fetch_lan $HOST $PORT
     is "i am web"
-    ok fetch_in web $HOST 18080
+    ok fetch_in web $HOST $PORT
     is "i am web"
-    ok tare run --rm busybox sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 $HOST 18080 | tail -1"
+    ok tare run --rm busybox sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 $HOST $PORT | tail -1"
     is "i am web"
 }
 
 @test "a published UDP port answers" {
     serve_udp web 9000
-    ok echo_udp 127.0.0.1 19000
+    ok echo_udp 127.0.0.1 $((PORT + 2))
     is hello
-    ok echo_udp $HOST 19000
+    ok echo_udp $HOST $((PORT + 2))
     is hello
 }
 
 @test "what is published on 127.0.0.1 is not to be had from elsewhere" {
-    ok fetch 127.0.0.1 18081
+    ok fetch 127.0.0.1 $((PORT + 1))
     is "i am web"
-    run fetch $HOST 18081
+    run fetch $HOST $((PORT + 1))
     has_not "i am web"
-    run fetch_lan $HOST 18081
+    run fetch_lan $HOST $((PORT + 1))
     has_not "i am web"
     lan ip route add 127.0.0.2/32 via $HOST 2>/dev/null || true
     lan sysctl -qw net.ipv4.conf.all.route_localnet=1 net.ipv4.conf.lan0.route_localnet=1
     lan ip addr del 127.0.0.1/8 dev lo 2>/dev/null || true
-    run fetch_lan 127.0.0.1 18081
+    run fetch_lan 127.0.0.1 $((PORT + 1))
     has_not "i am web"
     # nor is a container's own address, past its published ports
     run fetch_lan "$(address web)" 80
@@ -170,46 +174,46 @@ P
 }
 
 @test "the container sees the real address of the client" {
-    tare run -d --name peer -p 18090:8090 busybox sh -c 'nc -l -p 8090 -e sh -c "netstat -tn | grep 8090" ' >/dev/null
+    tare run -d --name peer -p $((PORT + 3)):8090 busybox sh -c 'nc -l -p 8090 -e sh -c "netstat -tn | grep 8090" ' >/dev/null
     sleep 0.3
-    lan busybox nc -w 2 $HOST 18090 </dev/null >"$BATS_TEST_TMPDIR/peer" || true
+    lan busybox nc -w 2 $HOST $((PORT + 3)) </dev/null >"$BATS_TEST_TMPDIR/peer" || true
     tare rm -f peer >/dev/null
-    grep -q 10.213.77.2 "$BATS_TEST_TMPDIR/peer"
+    grep -q $CLIENT "$BATS_TEST_TMPDIR/peer"
 }
 
 @test "a port in use says who has it" {
-    fails 125 tare run --rm -p 18080:80 busybox true
-    has "port 18080/tcp is in use by container web"
-    python3 -c 'import socket, time; s = socket.create_server(("0.0.0.0", 18099)); time.sleep(20)' 3>&- &
+    fails 125 tare run --rm -p $PORT:80 busybox true
+    has "port $PORT/tcp is in use by container web"
+    python3 -c 'import socket, sys, time; s = socket.create_server(("0.0.0.0", int(sys.argv[1]))); time.sleep(20)' $((PORT + 4)) 3>&- &
     local holder=$!
-    until_true 5 sh -c 'ss -ltn | grep -q :18099'
-    fails 125 tare run --rm -p 18099:80 busybox true
+    until_true 5 sh -c "ss -ltn | grep -q :$((PORT + 4))"
+    fails 125 tare run --rm -p $((PORT + 4)):80 busybox true
     kill $holder
-    has "port 18099/tcp is in use by python3 (pid $holder)"
+    has "port $((PORT + 4))/tcp is in use by python3 (pid $holder)"
 }
 
 @test "ranges, random ports, -P; port, ps and inspect show them" {
-    serve many -p 18100-18102:80-82 -p 80 --expose 443 -P
+    serve many -p $((PORT + 10))-$((PORT + 12)):80-82 -p 80 --expose 443 -P
     ok tare port many 81
-    is $'0.0.0.0:18101\n[::]:18101'
+    is "0.0.0.0:$((PORT + 11))"$'\n'"[::]:$((PORT + 11))"
     ok tare port many 443/tcp
     [[ "${lines[0]}" =~ ^0.0.0.0:[0-9]+$ ]]
     ok tare ps --format '{{.Ports}}' --filter name=many
-    has "18102->82/tcp"
+    has "$((PORT + 12))->82/tcp"
     ok tare inspect --format '{{(index (index .NetworkSettings.Ports "81/tcp") 0).HostPort}}' many
-    is 18101
+    is $((PORT + 11))
     ok tare rm -f many
-    ok tare run --rm -p 18100:80 busybox true # it is free when rm has answered
+    ok tare run --rm -p $((PORT + 10)):80 busybox true # it is free when rm has answered
 }
 
 @test "nothing of a published port is left when the container has ended" {
-    ok tare run --rm -p 18110:80 busybox true
-    run fetch 127.0.0.1 18110
+    ok tare run --rm -p $((PORT + 5)):80 busybox true
+    run fetch 127.0.0.1 $((PORT + 5))
     has_not "i am"
-    run ss -ltnH "sport = :18110"
+    run ss -ltnH "sport = :$((PORT + 5))"
     is ""
     run nft list table inet "tare$TAG"
-    has_not 18110
+    has_not $((PORT + 5))
 }
 
 # --- other modes --------------------------------------------------------------------------------------------------------------------
@@ -243,7 +247,7 @@ P
     has_not "i am"
     run fetch_in web 10.214.1.77 80
     has_not "i am"
-    run fetch_in b $HOST 18080
+    run fetch_in b $HOST $PORT
     has_not "i am"
     fails 125 tare run --rm --network one --ip 10.214.1.77 busybox true
     has "address 10.214.1.77 is in use by container a"
@@ -288,30 +292,31 @@ P
 @test "a flushed table and a deleted bridge come back with the next container" {
     nft delete table inet "tare$TAG"
     ip link del "tare$TAG"
-    run fetch 127.0.0.1 18080
+    run fetch 127.0.0.1 $PORT
     has_not "i am web"
     ok tare run --rm busybox true
-    ok fetch 127.0.0.1 18080
+    ok fetch 127.0.0.1 $PORT
     is "i am web"
-    ok fetch_lan $HOST 18080
+    ok fetch_lan $HOST $PORT
     is "i am web"
     nft flush table inet "tare$TAG"
     ok tare network reload bridge
-    ok fetch_lan $HOST 18080
+    ok fetch_lan $HOST $PORT
     is "i am web"
 }
 
 @test "forwarding is switched back by the last of two engines on one host, and nothing of them stays" {
-    local ns=fwd$$ a b
+    local ns=fwd$$ up=up$$ a b
     ip netns add "$ns"
     fwd() { nsenter --net=/run/netns/$ns "$@"; }
+    fwd sysctl -qw net.ipv4.conf.all.forwarding=0 # a new namespace has the host's
     fwd ip link set lo up
-    fwd ip link add up0 type veth peer name up1
-    fwd ip addr add 10.213.78.1/24 dev up0
-    fwd ip link set up0 up
+    fwd ip link add $up type veth peer name ${up}b
+    fwd ip addr add 10.214.78.1/24 dev $up
+    fwd ip link set $up up
     a=$ROOTS/a b=$ROOTS/b
     engine() { fwd "$TARE" --root "$1/root" --run-root "$1/run" "${@:2}"; }
-    state() { fwd cat /proc/sys/net/ipv4/conf/up0/forwarding; }
+    state() { fwd cat /proc/sys/net/ipv4/conf/$up/forwarding; }
     for e in "$a" "$b"; do
         mkdir -p "$e/root" "$e/run"
         engine "$e" load -q -i "$FIXTURES/busybox.docker.tar" >/dev/null
@@ -332,7 +337,7 @@ P
 
 @test "what holds the ports is in tare's own control group, without privileges" {
     local pid
-    pid=$(ss -ltnpH 'sport = :18080' | grep -o 'tare-net",pid=[0-9]*' | head -1 | grep -o '[0-9]*$')
+    pid=$(ss -ltnpH "sport = :$PORT" | grep -o 'tare-net",pid=[0-9]*' | head -1 | grep -o '[0-9]*$')
     until_true 5 grep -q "/tare$TAG/monitors" "/proc/$pid/cgroup"
     grep -q 'CapEff:.0000000000000000' "/proc/$pid/status"
 }

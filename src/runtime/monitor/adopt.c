@@ -82,6 +82,7 @@ static int adopt_living(struct monitor *m, struct error *e) {
     r = loop_add(m, &m->adopted, EPOLLIN);
     if (r < 0)
         return error_errno(e, r, "watch the container's first process");
+    holder_ensure(m);
     health_begin(m);
     monitor_state_save(m);
     return 0;

@@ -357,6 +357,18 @@ static int on_policy(struct monitor *m, struct client *c, const struct frame *f)
     return 0;
 }
 
+static int on_names(struct monitor *m, struct client *c, const struct frame *f) {
+    _cleanup_error_ struct error e = ERROR_INIT;
+    int r = m->phase == PHASE_RUNNING ? holder_names(m, &e) : 0;
+
+    (void)f;
+    if (r < 0)
+        reply_error(m, c, r, &e);
+    else
+        reply_u32s(m, c, FRAME_OK, NULL, 0);
+    return 0;
+}
+
 static int on_broken(struct monitor *m, struct client *c, const struct frame *f) {
     uint32_t stream = frame_u32(f, 0, 0);
 
@@ -377,7 +389,8 @@ static const struct {
     {FRAME_HELLO, true, false, on_hello},   {FRAME_STDIN, true, false, on_stdin},     {FRAME_STDIN_EOF, true, false, on_stdin_eof},
     {FRAME_ATTACH, false, true, on_attach}, {FRAME_RESIZE, true, false, on_resize},   {FRAME_SIGNAL, true, false, on_signal},
     {FRAME_STOP, false, true, on_stop},     {FRAME_RESTART, false, true, on_restart}, {FRAME_PAUSE, false, false, on_pause},
-    {FRAME_WAIT, true, true, on_wait},      {FRAME_POLICY, false, true, on_policy},   {FRAME_BROKEN, true, false, on_broken},
+    {FRAME_WAIT, true, true, on_wait},      {FRAME_POLICY, false, true, on_policy},   {FRAME_NAMES, false, true, on_names},
+    {FRAME_BROKEN, true, false, on_broken},
 };
 
 /* Returns negative when the client does not keep to the protocol. */

@@ -9,8 +9,6 @@
 #include "runtime/monitor/monitor.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -21,7 +19,6 @@
 #define JOURNAL_NAME       "journal"
 #define TRASH_DIR          "trash"
 #define RUN_CONTAINERS_DIR "containers"
-#define HOLDER_WAIT_MS     100
 
 void monitor_state_save(struct monitor *m) {
     if (!m->is_exec)
@@ -47,23 +44,11 @@ static void remove_run_dir(struct monitor *m) {
         (void)fs_remove_tree_at(dir, m->l.id, NULL);
 }
 
-/* Lets go of the published ports: whoever holds them ends when our side closes. Waits for that, so that the ports are free when the
- * end is told; but never long. */
-static void release_holder(struct monitor *m) {
-    struct pollfd end = {.fd = m->l.holder_fd, .events = POLLIN};
-
-    if (m->l.holder_fd < 0)
-        return;
-    (void)shutdown(m->l.holder_fd, SHUT_WR);
-    (void)poll(&end, 1, HOLDER_WAIT_MS);
-    m->l.holder_fd = fd_close(m->l.holder_fd);
-}
-
 void monitor_undo(struct monitor *m) {
     _cleanup_error_ struct error e = ERROR_INIT;
     int r = journal_undo(m->l.run_dirfd, JOURNAL_NAME, &e);
 
-    release_holder(m);
+    holder_release(m);
     if (r == 0 && m->l.auto_remove)
         r = journal_undo(m->l.container_dirfd, JOURNAL_NAME, &e);
     if (r < 0) { /* the journal stays: the next command heals */
@@ -116,6 +101,7 @@ static void record_end(struct monitor *m, int wait_status) {
         monitor_state_save(m);
         monitor_event(m, "oom", NULL);
     }
+    holder_ended(m);
     if (m->state.status == STATUS_RESTARTING)
         payload_clear_cgroup(m); /* the journal, whose undoing would do it, stays */
     (void)snprintf(code, sizeof(code), "\"exitCode\":\"%d\"", m->state.exit_code);

@@ -53,6 +53,7 @@ static void (*const on_deadline[DEADLINES])(struct monitor *) = {
     [DEADLINE_HEALTH] = health_due,
     [DEADLINE_HEALTH_TIMEOUT] = health_timeout,
     [DEADLINE_SETTLE] = monitor_settle_late,
+    [DEADLINE_HOLDER] = holder_ensure,
     [DEADLINE_LINGER] = on_linger,
 };
 

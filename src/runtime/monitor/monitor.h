@@ -59,6 +59,7 @@ enum deadline {
     DEADLINE_HEALTH,         /* the next check is due */
     DEADLINE_HEALTH_TIMEOUT, /* the running check takes too long */
     DEADLINE_SETTLE,         /* what a longer life needs */
+    DEADLINE_HOLDER,         /* tare-net was killed */
     DEADLINE_LINGER,         /* clients that do not take their output are left */
     DEADLINES,
 };
@@ -86,6 +87,9 @@ struct monitor {
     int pidfd;             /* of PID 1 */
     struct source adopted; /* a copy of pidfd, watched: PID 1 is not our child */
     int epoll_fd;
+    struct source holder; /* connection to tare-net */
+    int64_t holder_began_ns;
+    bool names_open; /* it has sockets in the container's network namespace */
     struct source listener;
     struct source signals;
     struct output outputs[2];
@@ -174,6 +178,14 @@ void monitor_event(struct monitor *m, const char *action, const char *more);
 void restart_now(struct monitor *m);
 int64_t restart_backoff_ns(int64_t last_ns, int64_t ran_ns);                          /* pure */
 bool restart_wanted(const struct monitor_launch *l, const struct container_state *s); /* pure */
+
+/* holder.c: tare-net. */
+void holder_take(struct monitor *m);                  /* the connection that came with the launch description */
+void holder_ensure(struct monitor *m);                /* takes over the one that waits, or starts another, where one is needed */
+void holder_started(struct monitor *m);               /* after each start of the program */
+int holder_names(struct monitor *m, struct error *e); /* sockets for names, where they are wanted and not there */
+void holder_ended(struct monitor *m);   /* the program ended, and may start again: its network namespace must go first */
+void holder_release(struct monitor *m); /* waits until the ports are free, but never long */
 
 /* health.c */
 void health_begin(struct monitor *m);

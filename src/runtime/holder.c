@@ -1,0 +1,133 @@
+#include "runtime/holder.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "kernel/nft.h"
+
+#define NAMES_ADDRESS 0x7f00000bU /* 127.0.0.11 */
+#define NAMES_PORT    53
+#define NAMES_TABLE   "tare-names"
+#define NAMES_MAP     "at4"
+#define TCP_BACKLOG   16
+#define WORD_FDS_MAX  2
+
+int holder_send(int holder_fd, enum holder_word word, const int *fds, size_t n) {
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(WORD_FDS_MAX * sizeof(int))];
+    } control = {.head = {.cmsg_len = CMSG_LEN(n * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    char byte = (char)word;
+    struct iovec data = {&byte, 1};
+    struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
+
+    if (n > WORD_FDS_MAX)
+        return -EINVAL;
+    if (n) {
+        memcpy(CMSG_DATA(&control.head), fds, n * sizeof(int));
+        header.msg_control = &control;
+        header.msg_controllen = CMSG_SPACE(n * sizeof(int));
+    }
+    return sendmsg(holder_fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static void add_translation(struct netlink_batch *b, uint8_t protocol, uint16_t to) {
+    struct nft_element element = {.set = NAMES_MAP};
+    const uint32_t address = htonl(NAMES_ADDRESS);
+    const uint16_t from = htons(NAMES_PORT);
+
+    nft_element_key(&element, &address, sizeof(address));
+    nft_element_key(&element, &protocol, sizeof(protocol));
+    nft_element_key(&element, &from, sizeof(from));
+    nft_element_data(&element, &address, sizeof(address));
+    nft_element_data(&element, &to, sizeof(to));
+    nft_add_element(b, NAMES_TABLE, &element);
+}
+
+/* Ports in network order. */
+static int translate(uint16_t udp_port, uint16_t tcp_port, struct error *e) {
+    static const struct nft_set map = {.name = NAMES_MAP,
+                                       .key_type = NFT_CONCAT3(NFT_TYPE_IPV4, NFT_TYPE_PROTO, NFT_TYPE_PORT),
+                                       .key_size = 12,
+                                       .data_type = NFT_CONCAT2(NFT_TYPE_IPV4, NFT_TYPE_PORT),
+                                       .data_size = 8};
+    static const struct nft_chain chain = {
+        .name = "output", .type = "nat", .hook = NF_INET_LOCAL_OUT, .priority = NF_IP_PRI_NAT_DST};
+    static const struct nft_rule rule = {"output", {{.kind = TERM_DNAT_AT, .name = NAMES_MAP, .value = 4}}};
+    _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
+
+    nft_begin(&b);
+    /* Made first, so that the deletion cannot fail: a resolver that was killed had other ports. */
+    nft_add_table(&b, NAMES_TABLE);
+    nft_delete_table(&b, NAMES_TABLE);
+    nft_add_table(&b, NAMES_TABLE);
+    nft_add_set(&b, NAMES_TABLE, &map);
+    nft_add_chain(&b, NAMES_TABLE, &chain);
+    nft_add_rule(&b, NAMES_TABLE, &rule);
+    add_translation(&b, IPPROTO_UDP, udp_port);
+    add_translation(&b, IPPROTO_TCP, tcp_port);
+    return nft_commit(&b, e);
+}
+
+static int open_socket(int type, uint16_t *ret_port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(NAMES_ADDRESS)};
+    socklen_t size = sizeof(address);
+    _cleanup_fd_ int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 || getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        return -errno;
+    if (type == SOCK_STREAM && listen(fd, TCP_BACKLOG) < 0)
+        return -errno;
+    *ret_port = address.sin_port;
+    return TAKE_FD(fd);
+}
+
+/* The child may not have done it yet. To a namespace without any address IP_FREEBIND is no help: it takes the address for a
+ * broadcast one, and answers go out from 127.0.0.1. */
+static int loopback_up(void) {
+    _cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+
+    return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}
+
+static int open_inside(int holder_fd, pid_t pid) {
+    char path[32];
+    uint16_t udp_port = 0, tcp_port = 0;
+    int netns, fds[WORD_FDS_MAX], r;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+    netns = open(path, O_RDONLY | O_CLOEXEC);
+    if (netns < 0 || setns(netns, CLONE_NEWNET) < 0)
+        return -errno;
+    r = loopback_up();
+    if (r < 0)
+        return r;
+    fds[0] = open_socket(SOCK_DGRAM, &udp_port);
+    fds[1] = open_socket(SOCK_STREAM, &tcp_port);
+    if (fds[0] < 0 || fds[1] < 0)
+        return MIN_OF(fds[0], fds[1]);
+    r = translate(udp_port, tcp_port, NULL);
+    return r < 0 ? r : holder_send(holder_fd, HOLDER_RESOLVE, fds, WORD_FDS_MAX);
+}
+
+int holder_open_names(int holder_fd, pid_t pid, struct error *e) {
+    int status = 0, r;
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(-open_inside(holder_fd, pid));
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    r = child < 0 ? -errno : WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+    return r < 0 ? error_errno(e, r, "open the resolver in the container's network namespace") : 0;
+}
