@@ -371,6 +371,8 @@ static int execute(const struct plan *plan, int joined_pid, const struct executo
         .other_fd = -1,
         .root_fd = -1,
         .proc_fd = -1,
+        .on_proc = -1,
+        .on_sys = -1,
         .dev_fd = -1,
         .pts_fd = -1,
         .empty_fd = -1,

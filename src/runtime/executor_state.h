@@ -33,6 +33,8 @@ struct executor {
     int other_fd;    /* the monitor's end, closed at once */
     int root_fd;     /* root of the container, as a mount; -1: the host's root is the root */
     int proc_fd;     /* root of the container's procfs */
+    int on_proc;     /* what is mounted on /proc, whatever it is; borrowed or kept until the child is ready */
+    int on_sys;      /* … and on /sys */
     int dev_fd;      /* root of the container's own /dev */
     int pts_fd;      /* root of its devpts */
     int empty_fd;    /* an empty read-only tmpfs, for masks */

@@ -210,6 +210,22 @@ static int *keeper(struct executor *x, int64_t flags) {
     return flags & STEP_PROC ? &x->proc_fd : flags & STEP_PTS ? &x->pts_fd : flags & STEP_DEV ? &x->dev_fd : NULL;
 }
 
+/* The latest mount on /proc or /sys: what is masked there is found from it. By its path it might not be: the root may be shared
+ * with others who rename what is in it, and a mount moves with its directory. */
+static int *shown_at(struct executor *x, const char *path) {
+    return strcmp(path, "/proc") == 0 ? &x->on_proc : strcmp(path, "/sys") == 0 ? &x->on_sys : NULL;
+}
+
+static int protected_open(struct executor *x, const char *path, struct error *e) {
+    int base = strncmp(path, "/proc/", 6) == 0 ? x->on_proc : strncmp(path, "/sys/", 5) == 0 ? x->on_sys : -1;
+    int fd;
+
+    if (base < 0)
+        return root_open(x, path, O_PATH, e);
+    fd = open_how(base, strchr(path + 1, '/') + 1, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+    return fd < 0 ? error_errno(e, fd, "%s", path) : fd;
+}
+
 int step_mount(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *path = plan_text(x->plan, s->arg[2]);
     int64_t flags = s->arg[6];
@@ -228,10 +244,14 @@ int step_mount(struct executor *x, const struct plan_step *s, struct error *e) {
         r = attach(mount, target, path, e);
     if (r < 0)
         return error_wrap(e, r, "mount %s", path);
+    if (shown_at(x, path))
+        *shown_at(x, path) = mount;
     if (keep) {
         fd_close(*keep);
-        *keep = TAKE_FD(mount);
+        *keep = mount;
     }
+    if (keep || shown_at(x, path))
+        mount = -1;
     return 0;
 }
 
@@ -281,7 +301,13 @@ int step_bind(struct executor *x, const struct plan_step *s, struct error *e) {
         r = target = bind_target(x, path, mount, flags & STEP_NO_LINKS, e);
     if (r >= 0)
         r = attach(mount, target, path, e);
-    return r < 0 ? error_wrap(e, r, "mount %s", path) : 0;
+    if (r < 0)
+        return error_wrap(e, r, "mount %s", path);
+    if (shown_at(x, path)) {
+        *shown_at(x, path) = mount;
+        opened = -1;
+    }
+    return 0;
 }
 
 /* All hierarchies below one tmpfs, whose descriptor and names are ours alone; one call sets the attributes of them all. A bind of
@@ -457,7 +483,7 @@ static int null_device(struct executor *x, struct error *e) {
 
 int step_mask(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *path = plan_text(x->plan, s->arg[0]);
-    _cleanup_fd_ int target = root_open(x, path, O_PATH, e);
+    _cleanup_fd_ int target = protected_open(x, path, e);
     struct stat st;
     int mount, r;
 
@@ -477,7 +503,7 @@ int step_mask(struct executor *x, const struct plan_step *s, struct error *e) {
 
 int step_read_only(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *path = plan_text(x->plan, s->arg[0]);
-    _cleanup_fd_ int target = root_open(x, path, O_PATH, e), tree = -1;
+    _cleanup_fd_ int target = protected_open(x, path, e), tree = -1;
     int r = 0;
 
     if (target < 0)

@@ -1,5 +1,6 @@
 # Ways out through the engine's own work at start, exec and on files: sections A and B of the catalogue of attacks.
 load lib
+bats_require_minimum_version 1.5.0
 
 setup_file() { attack_file; }
 teardown_file() { roots_remove; }
@@ -15,13 +16,13 @@ teardown() { host_after; }
 }
 
 @test "a working directory behind a descriptor leads nowhere outside (CVE-2024-21626)" {
-    for n in 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+    for n in 3 4 5 6 7 8 9 10; do
         run tare run --rm -w "/proc/self/fd/$n" busybox sh -c 'ls ../../../../../../../; pwd'
         has_not canary
         has_not lost+found
     done
     ok tare run -d --name c busybox sleep 100
-    for n in 3 4 5 6 7 8 9 10 11 12; do
+    for n in 3 4 5 6 7 8; do
         run tare exec -w "/proc/self/fd/$n" c sh -c 'ls ../../../../../../../; pwd'
         has_not lost+found
     done
@@ -29,8 +30,8 @@ teardown() { host_after; }
 
 @test "the engine's programs cannot be opened for writing from inside (CVE-2019-5736)" {
     hostile_image evil "rm bin/sh; printf '#!/proc/self/exe\n' >bin/sh; chmod 755 bin/sh"
-    ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" --cap-add SYS_PTRACE evil /probe exe 6
-    for _ in $(seq 40); do
+    ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" --cap-add SYS_PTRACE evil /probe exe 3
+    for _ in $(seq 20); do
         run tare exec c /bin/sh
     done
     ok tare wait c
@@ -235,7 +236,7 @@ passwd_tricks=(
 
 @test "the OCI runtime: working directories behind descriptors, in create and exec (CVE-2024-21626)" {
     local n
-    for n in 3 4 5 6 7 8 9 10 11 12; do
+    for n in 3 4 5 6 7 8; do
         oci_bundle "c['process']['cwd'] = '/proc/self/fd/$n'" sh -c 'ls ../../../../../../../; pwd'
         run oci run --bundle "$ROOTS/b" c </dev/null
         has_not lost+found

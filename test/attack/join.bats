@@ -1,5 +1,6 @@
 # Who joins a container that is hostile already, and what waits in one that is about to be: exec, the built-in init, created containers.
 load lib
+bats_require_minimum_version 1.5.0
 
 setup_file() { attack_file; }
 teardown_file() { roots_remove; }

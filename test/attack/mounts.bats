@@ -30,7 +30,7 @@ canary_is_untouched() {
 @test "a racer does not lead mounts, their targets, or the working directory out (CVE-2021-30465, CVE-2024-45310)" {
     race
     local i done=0
-    for i in 1 2 3 4 5 6 7 8; do
+    for i in 1 2 3 4 5; do
         run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -v vv:/v -v "$ROOTS/probe:/v/a/file$i" --tmpfs "/v/a/dir$i" \
             -w "/v/a/work$i" busybox cat /v/a/secret /v/a/passwd
         [ "$status" != 124 ]
@@ -44,7 +44,7 @@ canary_is_untouched() {
 
 @test "a racer does not lead exec's working directory out" {
     race
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
+    for _ in 1 2 3 4 5 6; do
         run tare exec -w /v/a racer cat secret passwd
         has_not outsider
     done
@@ -54,7 +54,7 @@ canary_is_untouched() {
     race
     local i out=$BATS_TEST_TMPDIR
     echo evil >"$out/evil"
-    for i in 1 2 3 4 5 6 7 8; do
+    for i in 1 2 3 4 5; do
         run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" cp "$out/evil" "racer:/v/a/secret"
         [ "$status" != 124 ]
         run tare cp racer:/v/a/secret "$out/got$i"
@@ -81,7 +81,7 @@ canary_is_untouched() {
 
 @test "a volume that is filled while another container has it gets no right of the host's files" {
     hostile_image evil "mkdir -p v; cd v; for i in \$(seq 300); do mkfifo -m 666 f\$i; done"
-    ok tare run -d --name racer -v ww:/v -v "$ROOTS/probe:/probe:ro" busybox /probe plant /v "$CANARY/file" 4
+    ok tare run -d --name racer -v ww:/v -v "$ROOTS/probe:/probe:ro" busybox /probe plant /v "$CANARY/file" 2
     until_true 5 eval "tare logs racer | grep -q ready"
     run tare run --rm -v ww:/v evil true
     ok tare wait racer
@@ -106,9 +106,9 @@ canary_is_untouched() {
 
 @test "the OCI runtime: a racer in the root does not lead /proc, /sys, /dev and mounts out (CVE-2025-52881, CVE-2026-41579)" {
     local name
-    for name in proc dev sys mnt; do
+    for name in proc proc dev sys mnt; do
         oci_bundle 'c["mounts"].append({"destination": "/mnt/x", "type": "tmpfs", "source": "tmpfs"})' sh -c \
-            'for i in $(seq 9999); do for d in /proc /other; do [ ! -e $d/self ] || { mask=$(stat -c %t:%T $d/timer_list) && echo mask $mask && exit; } 2>/dev/null; done; done'
+            'for i in $(seq 9999); do for d in /proc /other; do cd $d 2>/dev/null && [ -e self/stat ] && echo mask $(stat -c %t:%T timer_list) $( (: >>sys/vm/swappiness) 2>/dev/null && echo writable || echo read-only) && exit; done; done'
         mkdir -p "$ROOTS/b/rootfs/$name"
         ln -s "$CANARY/dir" "$ROOTS/b/rootfs/other"
         "$PROBE" swap "$ROOTS/b/rootfs/$name" "$ROOTS/b/rootfs/other" 60 >/dev/null 3>&- &
@@ -116,7 +116,7 @@ canary_is_untouched() {
         for _ in 1 2 3 4 5; do
             run timeout 20 "$TARE" oci --root "$ROOTS/oci" run --bundle "$ROOTS/b" c </dev/null
             [ "$status" != 124 ]
-            [ "$name$status" != proc0 ] || has "mask 1:3" # a start that succeeded has what it should have
+            [[ "$name$output" != *mask* ]] || has "mask 1:3 read-only" # what was started has what it should have
             oci delete --force c >/dev/null 2>&1 || true
             canary_is_untouched
         done
