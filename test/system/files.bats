@@ -97,6 +97,9 @@ D /usr"
     made busybox true
     tar c --owner=1234 --group=4321 dir | tare cp - c:/tmp
     tar cz dir | tare cp - c:/home
+    truncate -s 70M zeros
+    tar cz zeros | tare cp - c:/home # grows more than a layer may: the user's own archive has no such limit
+    rm zeros
     ok sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' cp c:/tmp/dir - | tar tv --numeric-owner"
     has "1234/4321"
     has "dir/sub/two"
