@@ -165,9 +165,9 @@ int view_mount(const struct view_request *q, struct error *e) {
     if (pid > 0)
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
+    (void)fd_close(pair[1]); /* or the read waits for ever after one that was killed */
     n = pid > 0 ? read(pair[0], &answer, sizeof(answer)) : -1; /* smaller than a pipe's room: it is there, or never will be */
     (void)fd_close(pair[0]);
-    (void)fd_close(pair[1]);
     if (n != (ssize_t)sizeof(answer))
         return error_set(e, -EIO, "the process that merges the layers ended early");
     return answer.fd < 0 ? error_set(e, answer.fd, "%s", answer.text) : answer.fd;
