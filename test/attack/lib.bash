@@ -65,11 +65,12 @@ oci() { "$TARE" oci --root "$ROOTS/oci" --log "$ROOTS/oci.log" "$@"; }
 
 # oci_bundle CHANGE COMMAND…: a bundle in $ROOTS/b, with a root of its own; CHANGE is Python that changes the configuration `c`.
 oci_bundle() {
-    local change=$1
+    local change=$1 name
     shift
     rm -rf "$ROOTS/b"
-    mkdir -p "$ROOTS/b/rootfs"
-    tar -C "$ROOTS/b/rootfs" -xf "$FIXTURES/busybox.tar"
+    mkdir -p "$ROOTS/b/rootfs"/{bin,etc,tmp}
+    cp "$(command -v busybox)" "$ROOTS/b/rootfs/bin/busybox"
+    for name in sh ls stat cat sleep id mkdir ln seq true; do ln -s busybox "$ROOTS/b/rootfs/bin/$name"; done
     cp "$PROBE" "$ROOTS/b/rootfs/probe"
     oci spec -b "$ROOTS/b"
     python3 - "$ROOTS/b/config.json" "/tare-attack-$$-$BATS_TEST_NUMBER" "$change" "$@" <<'PY'
