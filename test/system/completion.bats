@@ -28,7 +28,7 @@ bash_tab() { # LINE
         source <("$1" completion bash)
         COMP_LINE=$2 COMP_POINT=${#2}
         _tare
-        printf "%s\n" "${COMPREPLY[@]}"' - "$TARE" "$1"
+        printf "%s\n" "${COMPREPLY[@]}" | sort' - "$TARE" "$1"
 }
 
 with_roots() {
