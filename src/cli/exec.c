@@ -72,10 +72,7 @@ static int exec_run(struct cli *cli, const void *options, const struct strs *arg
     fg.in = o.attach_stdin;
     fg.sig_proxy = false;
     fg.detach_keys = f->detach_keys ? f->detach_keys : cli_detach_keys(cli);
-    r = foreground_carry(&conn, NULL, &fg, e);
-    if (r >= 0)
-        exec_event(engine, &c, "exec_die", NULL, exec_id, r);
-    return r;
+    return foreground_carry(&conn, NULL, &fg, e);
 }
 
 const struct command command_exec = {.names = {"exec", "container exec"},

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "cli/command.h"
 #include "cli/network.h"
 
@@ -66,6 +67,8 @@ static int network_prune_run(struct cli *cli, const void *options, const struct 
     }
     if (removed)
         puts("");
+    if (r == 0)
+        event_tell(roots->run_fd, "network", "prune", "", "reclaimed", "0", NULL);
     return r;
 }
 

@@ -140,7 +140,6 @@ static int attach_run(struct cli *cli, const void *options, const struct strs *a
         r = monitor_attach(&conn, &o, e);
     if (r < 0)
         return r;
-    container_event(engine, &c.record, "attach", NULL);
     const struct foreground_options fg = foreground_of(cli, f, &c, o.in);
     return foreground_carry(&conn, &c, &fg, e);
 }

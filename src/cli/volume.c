@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/event_log.h"
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/format.h"
@@ -310,6 +311,8 @@ static int prune_run(struct cli *cli, const void *options, const struct strs *ar
     }
     if (r < 0)
         return r;
+    event_tell(roots->run_fd, "volume", "prune", "", "reclaimed", arena_printf(&cli->arena, "%llu", (unsigned long long)freed),
+               NULL);
     buf_add_str(&out, count ? "\nTotal reclaimed space: " : "Total reclaimed space: ");
     size_human((int64_t)freed, &out);
     buf_add_char(&out, '\n');

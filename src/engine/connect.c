@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "engine/create.h"
 #include "engine/hold.h"
+#include "engine/resource_events.h"
 #include "engine/start_network.h"
 #include "model/holder.h"
 #include "network/lease.h"
@@ -225,7 +226,11 @@ static int connect_locked(struct engine *engine, struct container *c, const stru
         r = plug(engine, c, &state, s, a, e);
     if (r == 0 && container_is_alive(&state))
         r = names_change(engine, c, a, e);
-    return r < 0 ? r : record_change(c, container_is_alive(&state), e);
+    if (r == 0)
+        r = record_change(c, container_is_alive(&state), e);
+    if (r == 0 && container_is_alive(&state))
+        resources_connect(engine, c, &n, true);
+    return r;
 }
 
 int container_connect(struct engine *engine, struct container *c, const struct connect_request *q, struct arena *a,
@@ -283,7 +288,7 @@ static void forget_endpoint(struct container_record *record, const char *network
 static int disconnect_locked(struct engine *engine, struct container *c, const char *network, bool force, struct arena *a,
                              struct error *e) {
     struct container_state state;
-    struct network n;
+    struct network n = {0};
     int r = container_state(c, &state, e);
     if (r == 0)
         r = check_mode(c, e);
@@ -304,7 +309,11 @@ static int disconnect_locked(struct engine *engine, struct container *c, const c
     forget_endpoint(&c->record, name, a);
     if (container_is_alive(&state))
         r = names_change(engine, c, a, e);
-    return r < 0 ? r : record_change(c, container_is_alive(&state), e);
+    if (r == 0)
+        r = record_change(c, container_is_alive(&state), e);
+    if (r == 0 && container_is_alive(&state) && name == n.name)
+        resources_connect(engine, c, &n, false);
+    return r;
 }
 
 int container_disconnect(struct engine *engine, struct container *c, const char *network, bool force, struct arena *a,

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/fs.h"
 #include "engine/defaults.h"
 #include "engine/host_limits.h"
@@ -14,7 +15,6 @@
 #include "engine/pending.h"
 #include "engine/userns.h"
 #include "image/image.h"
-#include "runtime/event_log.h"
 #include "runtime/journal.h"
 
 const char *container_path(const struct engine *engine, const char *id, const char *name, struct arena *a) {

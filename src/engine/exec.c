@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/event_log.h"
+#include "engine/create.h"
 #include "engine/operate.h"
 
 /* The namespaces are the container's own, as its specification makes them: rebuilt from the record, for which nothing is written.
@@ -36,8 +38,8 @@ static int check_running(const struct container *c, struct container_state *ret,
 }
 
 /* "exec_start: sh -c …", as Docker writes it; the command's own characters are escaped for the log. */
-void exec_event(struct engine *engine, const struct container *c, const char *action, const struct strs *cmd, const char *exec_id,
-                int exit_code) {
+static void exec_event(struct engine *engine, const struct container *c, const char *action, const struct strs *cmd,
+                       const char *exec_id) {
     _cleanup_buf_ struct buf text = BUF_WITH_MAX((size_t)64 << 10), quoted = BUF_WITH_MAX((size_t)128 << 10);
     _cleanup_buf_ struct buf more = BUF_INIT;
 
@@ -49,8 +51,6 @@ void exec_event(struct engine *engine, const struct container *c, const char *ac
         return;
     quoted.data[quoted.size - 1] = '\0';
     buf_printf(&more, "\"execID\":\"%s\"", exec_id);
-    if (exit_code >= 0)
-        buf_printf(&more, ",\"exitCode\":\"%d\"", exit_code);
     container_event(engine, &c->record, quoted.data + 1, buf_text(&more));
 }
 
@@ -66,7 +66,7 @@ static bool has_ended(const struct container_state *s, int r) {
 int engine_exec(struct engine *engine, struct container *c, const struct exec_options *o, struct arena *a, struct monitor_conn *ret,
                 struct error *e) {
     _cleanup_plan_ struct plan plan = PLAN_INIT;
-    _cleanup_buf_ struct buf blob = BUF_INIT;
+    _cleanup_buf_ struct buf blob = BUF_INIT, attributes = BUF_INIT;
     struct start_context *x = arena_new(a, struct start_context);
     struct container_state state;
     char exec_id[ID_LENGTH + 1];
@@ -95,14 +95,19 @@ int engine_exec(struct engine *engine, struct container *c, const struct exec_op
     m.cgroup = x->cgroup;
     m.run_dirfd = c->run_dirfd;
     m.explain_fd = o->explain_fd;
-    exec_event(engine, c, "exec_create", &o->request.cmd, exec_id, -1);
+    m.run_root_fd = engine->roots->run_fd;
+    m.image = c->record.image_name;
+    container_event_attributes(&c->record, &attributes);
+    m.event_attributes = buf_text(&attributes);
+    exec_event(engine, c, "exec_create", &o->request.cmd, exec_id);
+    exec_event(engine, c, "exec_start", &o->request.cmd, exec_id); /* before its end, which the worker tells */
     r = monitor_exec(&m, ret, e);
+    if (r >= 0 && o->exec_id)
+        memcpy(o->exec_id, exec_id, sizeof(exec_id));
+    if (r < 0)
+        event_tell(engine->roots->run_fd, "container", "exec_die", c->id, "execID", exec_id, "exitCode",
+                   e && e->status == EXIT_NOT_FOUND ? "127" : "126", "image", c->record.image_name, "name", c->record.name, NULL);
     if (r < 0 && has_ended(&state, r)) /* meanwhile: the kernel then says all sorts of things */
         return error_set(e, -EINVAL, "container %s is not running", c->id);
-    if (r >= 0) {
-        exec_event(engine, c, "exec_start", &o->request.cmd, exec_id, -1);
-        if (o->exec_id)
-            memcpy(o->exec_id, exec_id, sizeof(exec_id));
-    }
     return r;
 }

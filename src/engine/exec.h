@@ -11,9 +11,6 @@ struct exec_options {
     char *exec_id; /* room for the id that the command gets (ID_LENGTH + 1 bytes); NULL = not wanted */
 };
 
-/* Notes exec_create, exec_start or exec_die. cmd may be NULL; exit_code -1 = none. */
-void exec_event(struct engine *engine, const struct container *c, const char *action, const struct strs *cmd, const char *exec_id,
-                int exit_code);
 /* error.status 126 or 127 where it is the command's fault. -EINVAL "container x is not running". */
 int engine_exec(struct engine *engine, struct container *c, const struct exec_options *o, struct arena *a, struct monitor_conn *ret,
                 struct error *e);

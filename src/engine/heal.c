@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "base/event_log.h"
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -49,6 +50,7 @@ int undo_run_journal(struct engine *engine, int run_dirfd, struct error *e) {
     if (faccessat(run_dirfd, "journal", F_OK, 0) < 0)
         return 0; /* its monitor did it */
     int r = journal_undo(run_dirfd, "journal", e);
+    event_tell_prepared(engine->roots->run_fd, run_dirfd, STATE_END_EVENTS);
     if (r == 0)
         remove_monitor_group(engine);
     return r;

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/fs.h"
 #include "engine/connect.h"
 #include "engine/create.h"
@@ -20,7 +21,6 @@
 #include "image/image.h"
 #include "kernel/cgroup.h"
 #include "model/signal_name.h"
-#include "runtime/event_log.h"
 #include "runtime/journal.h"
 
 void container_event(struct engine *engine, const struct container_record *c, const char *action, const char *more) {
@@ -345,7 +345,10 @@ static int rename_held(struct engine *engine, struct container *c, const char *n
     }
     name_release(engine, old, c->id);
     (void)container_journal_write(engine, c, NULL, true, a, NULL);
-    container_event(engine, &c->record, "rename", NULL);
+
+    _cleanup_buf_ struct buf more = BUF_INIT;
+    buf_printf(&more, "\"oldName\":\"/%s\"", old); /* with the slash that Docker's names have inside */
+    container_event(engine, &c->record, "rename", buf_text(&more));
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "engine/list.h"
 #include "engine/operate.h"
 #include "engine/volume.h"
@@ -50,6 +51,9 @@ int prune_containers(struct engine *engine, const struct prune_filter *f, struct
         strs_add(a, ret, s->id);
         *freed += s->size_rw;
     }
+    if (r >= 0)
+        event_tell(engine->roots->run_fd, "container", "prune", "", "reclaimed",
+                   arena_printf(a, "%llu", (unsigned long long)*freed), NULL);
     return r < 0 ? r : 0;
 }
 
@@ -68,6 +72,8 @@ int prune_networks(struct engine *engine, const struct prune_filter *f, struct a
         if (network_remove(engine->roots, n->name, NULL) == 0)
             strs_add(a, ret, n->name);
     }
+    if (r >= 0)
+        event_tell(engine->roots->run_fd, "network", "prune", "", "reclaimed", "0", NULL);
     return r < 0 ? r : 0;
 }
 
@@ -89,5 +95,8 @@ int prune_volumes(struct engine *engine, const struct prune_filter *f, struct ar
         strs_add(a, ret, v->name);
         *freed += size;
     }
+    if (r >= 0)
+        event_tell(engine->roots->run_fd, "volume", "prune", "", "reclaimed", arena_printf(a, "%llu", (unsigned long long)*freed),
+                   NULL);
     return r < 0 ? r : 0;
 }

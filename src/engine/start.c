@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/event_log.h"
 #include "base/fs.h"
 #include "base/kernel.h"
 #include "engine/create.h"
@@ -12,6 +13,7 @@
 #include "engine/hold.h"
 #include "engine/launch.h"
 #include "engine/pending.h"
+#include "engine/resource_events.h"
 #include "engine/start_network.h"
 #include "engine/start_ports.h"
 #include "kernel/landlock.h"
@@ -152,6 +154,7 @@ static void undo_start(struct engine *engine, struct container *c) {
     if (faccessat(c->run_dirfd, "journal", F_OK, 0) < 0)
         return;
     (void)journal_undo(c->run_dirfd, "journal", NULL);
+    event_tell_prepared(engine->roots->run_fd, c->run_dirfd, STATE_END_EVENTS);
     remove_run_dir(engine, c);
 }
 
@@ -184,8 +187,10 @@ static int start_locked(struct engine *engine, struct container *c, const struct
         return r;
     }
     r = ports_activate(engine, c->id, x, a, e);
-    if (r == 0)
+    if (r == 0) {
+        resources_begin(engine, c, x);
         r = launch_monitor(engine, c, x, &plan, o, a, ret, e);
+    }
     x->holder_fd = fd_close(x->holder_fd);
     if (r < 0)
         undo_start(engine, c);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "engine/hold.h"
+#include "engine/operate.h"
 #include "engine/host_limits.h"
 #include "engine/launch.h"
 #include "engine/spec.h"
@@ -282,6 +283,8 @@ int container_update(struct engine *engine, struct container *c, const struct ho
     if (pending < 0)
         return pending;
     r = update_held(engine, c, changes, container_is_alive(&state), a, e);
+    if (r >= 0)
+        container_event(engine, &c->record, "update", NULL);
     pending_end(engine, c->id, pending);
     return r;
 }

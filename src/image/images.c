@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/id.h"
 #include "image/store_internal.h"
 #include "model/image_inspect.h"
@@ -178,5 +179,8 @@ int image_tag(struct image_store *s, const char *source, const char *target, str
     record.tagged = now;
     record_ref_path(record.name, path);
     r = record_write(s, path, &record, s->limits.no_sync ? FS_NO_SYNC : FS_SYNC, e);
-    return r < 0 ? r : view_write(s, e);
+    if (r < 0)
+        return r;
+    event_tell(s->run_root, "image", "tag", record.config.digest, "name", reference_familiar(&ref, &a), NULL);
+    return view_write(s, e);
 }

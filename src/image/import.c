@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/sha256.h"
 #include "image/change.h"
 #include "image/store_internal.h"
@@ -133,8 +134,10 @@ int image_import(struct image_store *s, int fd, const struct image_import_option
         r = make_config(o, &task, a, &config, e);
     if (r == 0)
         r = commit_import(s, &config, &task, name, a, &image, e);
-    if (r == 0)
+    if (r == 0) {
         *ret_id = image.id;
+        event_tell(s->run_root, "image", "import", image.id, "name", name ? reference_familiar(&ref, a) : image.id, NULL);
+    }
     store_empty_trash(s);
     return r;
 }

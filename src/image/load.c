@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/event_log.h"
 #include "base/sha256.h"
 #include "image/store_internal.h"
 #include "model/platform.h"
@@ -90,6 +91,7 @@ static void note_loaded(struct loader *l, const struct image *image, const struc
             strs_add(l->arena, l->loaded, reference_familiar(&ref, l->arena));
     if (names->n == 0)
         strs_add(l->arena, l->loaded, image->id);
+    event_tell(l->store->run_root, "image", "load", image->id, "name", image->id, NULL);
 }
 
 static void close_files(struct layer_task *tasks, size_t n) {

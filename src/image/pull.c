@@ -3,9 +3,11 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/event_log.h"
 #include "base/log.h"
 #include "image/courier.h"
 #include "image/registry_config.h"
+#include "image/store_internal.h"
 #include "model/platform.h"
 
 /* One pull of one name. */
@@ -277,7 +279,14 @@ static int pull_name(struct image_store *s, const struct registries_config *conf
         r = decide(&p, conf, ret, e);
     if (r)
         return r < 0 ? r : 0;
-    return each_endpoint(&p, conf, pull_from, ret, e);
+    r = each_endpoint(&p, conf, pull_from, ret, e);
+    if (r >= 0) {
+        struct reference bare = p.ref;
+
+        bare.tag = bare.digest = NULL;
+        event_tell(s->run_root, "image", "pull", reference_familiar(&p.ref, a), "name", reference_familiar(&bare, a), NULL);
+    }
+    return r;
 }
 
 /* A short name that registries.conf leads elsewhere stays a name of the image, too, so that the next `run` finds it. NULL: the name

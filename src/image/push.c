@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/event_log.h"
 #include "image/store_internal.h"
 
 #define MOUNT_TRIES_MAX 4 /* of one blob */
@@ -105,9 +106,12 @@ static int push_manifest(struct push *p, const char *tag, struct error *e) {
         r = push_blob(p, &m.config, false, e);
     if (r >= 0)
         r = registry_manifest_put(p->registry, tag, image.manifest_type, (struct bytes){text.data, text.size}, e);
-    if (r >= 0)
-        say(p, "%s: digest: %s size: %zu", tag, image.manifest_digest, text.size);
-    return r;
+    if (r < 0)
+        return r;
+    say(p, "%s: digest: %s size: %zu", tag, image.manifest_digest, text.size);
+    event_tell(p->store->run_root, "image", "push", arena_printf(p->a, "%s:%s", p->ref.repository, tag), "name", p->ref.repository,
+               NULL);
+    return 0;
 }
 
 /* The tags of our repository, and the other repositories of its registry, from the names that the store knows. */

@@ -1,8 +1,10 @@
 /* rmi and prune, with Docker's rules about who may lose what. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/id.h"
 #include "image/store_internal.h"
 
@@ -84,9 +86,11 @@ static int untag(struct removal *m, const char *name, struct error *e) {
 
     record_ref_path(name, path);
     r = fs_unlink_at(m->store->root, path, e);
-    if (r == 0)
-        note(m, true, familiar(name, m->arena));
-    return r;
+    if (r < 0)
+        return r;
+    note(m, true, familiar(name, m->arena));
+    event_tell(m->store->run_root, "image", "untag", m->id, "name", familiar(name, m->arena), NULL);
+    return 0;
 }
 
 static int delete_image(struct removal *m, struct error *e) {
@@ -95,9 +99,11 @@ static int delete_image(struct removal *m, struct error *e) {
 
     record_image_path(m->id, path);
     r = fs_unlink_at(m->store->root, path, e);
-    if (r == 0)
-        note(m, false, m->id);
-    return r;
+    if (r < 0)
+        return r;
+    note(m, false, m->id);
+    event_tell(m->store->run_root, "image", "delete", m->id, "name", m->id, NULL);
+    return 0;
 }
 
 /* --- rmi NAME ----------------------------------------------------------------------------------------------------------------- */
@@ -279,8 +285,10 @@ int image_prune(struct image_store *s, const struct image_prune_options *o, stru
         return lock;
     r = prune_locked(&m, o, ret_freed, e);
     (void)fd_close(lock);
-    if (r == 0)
+    if (r == 0) {
+        event_tell(s->run_root, "image", "prune", "", "reclaimed", arena_printf(a, "%" PRIu64, ret_freed ? *ret_freed : 0), NULL);
         r = view_write(s, e);
+    }
     image_store_reap(s);
     return r;
 }

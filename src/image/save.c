@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 
+#include "base/event_log.h"
 #include "image/store_internal.h"
 #include "image/tar_writer.h"
 
@@ -150,5 +151,12 @@ int image_save(struct image_store *s, const struct strs *names, const char *plat
     if (r == 0)
         r = tar_write_end(&v.tar, e);
     buf_release(&v.docker);
-    return r < 0 ? error_wrap(e, r, "save") : 0;
+    if (r < 0)
+        return error_wrap(e, r, "save");
+    for (size_t i = 0; i < images.n; i++) {
+        const char *id = LIST_AT(struct saved, &images, i)->record.config.digest;
+
+        event_tell(s->run_root, "image", "save", id, "name", id, NULL);
+    }
+    return 0;
 }

@@ -68,6 +68,7 @@ int image_store_open(const struct roots *roots, struct image_store **ret, struct
         abort();
     s->pin = -1;
     s->limits = default_limits;
+    s->run_root = roots->run_fd;
     s->root_path = roots->root;
     s->root = fcntl(roots->root_fd, F_DUPFD_CLOEXEC, 3);
     if (s->root < 0)

@@ -25,6 +25,7 @@
 
 struct image_store {
     int root;              /* directory descriptor of our own */
+    int run_root;          /* where events are told; borrowed from roots; -1 = nowhere */
     const char *root_path; /* of roots */
     struct image_limits limits;
     size_t unreadable; /* records that the last record_read_all() left out */

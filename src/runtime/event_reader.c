@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "runtime/event_log.h"
+#include "base/event_log.h"
 
 #define LINE_MAX_BYTES ((size_t)512 << 10)
 

@@ -79,8 +79,10 @@ static const struct launch_field exec_fields[] = {
     FIELD(12, monitor_exec, rows, KIND_U32),
     FIELD(13, monitor_exec, cols, KIND_U32),
     FIELD(33, monitor_exec, cgroup, KIND_STR),
+    FIELD(34, monitor_exec, event_attributes, KIND_STR),
     FIELD(35, monitor_exec, break_stdout, KIND_BOOL),
     FIELD(36, monitor_exec, break_stderr, KIND_BOOL),
+    FIELD(37, monitor_exec, image, KIND_STR),
     FIELD(64, monitor_exec, pid, KIND_U32),
     FIELD(65, monitor_exec, pid_start_ticks, KIND_U64),
     FIELD(66, monitor_exec, exec_id, KIND_STR),
@@ -160,7 +162,7 @@ void launch_encode(const struct monitor_launch *l, struct buf *out) {
 }
 
 void launch_encode_exec(const struct monitor_exec *x, struct buf *out) {
-    const int fds[LAUNCH_FDS] = {-1, x->run_dirfd, -1, -1, x->explain_fd, -1};
+    const int fds[LAUNCH_FDS] = {-1, x->run_dirfd, -1, x->run_root_fd, x->explain_fd, -1};
 
     encode_header(LAUNCH_EXEC, fds, x->plan_size, out);
     encode(exec_fields, ARRAY_SIZE(exec_fields), x, out);

@@ -192,7 +192,7 @@ int monitor_start(const struct monitor_launch *l, struct monitor_conn *ret, stru
 }
 
 int monitor_exec(const struct monitor_exec *x, struct monitor_conn *ret, struct error *e) {
-    const int fds[LAUNCH_FDS] = {-1, x->run_dirfd, -1, -1, x->explain_fd, -1};
+    const int fds[LAUNCH_FDS] = {-1, x->run_dirfd, -1, x->run_root_fd, x->explain_fd, -1};
     _cleanup_buf_ struct buf blob = BUF_INIT;
 
     launch_encode_exec(x, &blob);

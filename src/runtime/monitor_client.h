@@ -110,11 +110,13 @@ struct monitor_exec {
     uint32_t rows, cols;
     const char *exec_id; /* 64 hex digits; with run_dirfd: bookkeeping file exec-<id>; NULL = none */
     const char *cgroup;
-    int run_dirfd; /* -1 = none */
+    const char *image, *event_attributes; /* as in struct monitor_launch: for exec_die */
+    int run_dirfd;                        /* -1 = none */
+    int run_root_fd;                      /* where events are told; -1 = nowhere */
     int explain_fd;
 };
 #define MONITOR_EXEC_INIT                                                                                                          \
-    { .run_dirfd = -1, .explain_fd = -1 }
+    { .run_dirfd = -1, .run_root_fd = -1, .explain_fd = -1 }
 int monitor_exec(const struct monitor_exec *x, struct monitor_conn *ret, struct error *e);
 
 /* Connects to the container's monitor. -ECONNREFUSED or -ENOENT: there is none (see state_read()). */

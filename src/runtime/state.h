@@ -14,6 +14,7 @@
 #define STATE_FILE        "state"
 #define STATE_LOCK_FILE   "lock"
 #define STATE_SOCKET_FILE "sock"
+#define STATE_END_EVENTS  "end-events" /* what is told when the container has ended: event_prepare() */
 #define STATE_ERROR_MAX   512
 
 enum container_status {

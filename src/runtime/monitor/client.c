@@ -267,12 +267,17 @@ static int on_attach(struct monitor *m, struct client *c, const struct frame *f)
     c->waiting = true;
     c->condition = WAIT_NEXT_EXIT;
     reply_u32s(m, c, FRAME_OK, &pid, 1);
+    monitor_event(m, "attach", NULL);
     stdio_resize(m, frame_u32(f, 1, 0), frame_u32(f, 2, 0));
     return 0;
 }
 
 static int on_resize(struct monitor *m, struct client *c, const struct frame *f) {
+    char size[64];
+
     stdio_resize(m, frame_u32(f, 0, 0), frame_u32(f, 1, 0));
+    (void)snprintf(size, sizeof(size), "\"height\":\"%u\",\"width\":\"%u\"", frame_u32(f, 0, 0), frame_u32(f, 1, 0));
+    monitor_event(m, "resize", size);
     if (!c->streams)
         reply_u32s(m, c, FRAME_OK, NULL, 0);
     return 0;
@@ -456,6 +461,8 @@ static void client_free(struct monitor *m, struct client *c) {
     /* `run -i`: the one who gave the input is gone. */
     if ((c->streams & STREAM_IN) && c->primary)
         stdio_input_eof(m, c);
+    if (c->streams && m->phase == PHASE_RUNNING)
+        monitor_event(m, "detach", NULL);
     loop_remove(m, &c->source);
     buf_release(&c->in);
     buf_release(&c->out);

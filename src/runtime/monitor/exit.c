@@ -12,8 +12,9 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/fs.h"
-#include "runtime/event_log.h"
+#include "base/id.h"
 #include "runtime/journal.h"
 
 #define JOURNAL_NAME       "journal"
@@ -25,7 +26,7 @@ void monitor_state_save(struct monitor *m) {
         (void)state_write(m->l.run_dirfd, &m->state, NULL);
 }
 
-void monitor_event(struct monitor *m, const char *action, const char *more) {
+static void tell(struct monitor *m, const char *action, const char *more) {
     const struct event ev = {.type = "container",
                              .action = action,
                              .id = m->l.id,
@@ -33,8 +34,13 @@ void monitor_event(struct monitor *m, const char *action, const char *more) {
                              .attributes = m->l.event_attributes,
                              .more = more};
 
-    if (!m->is_exec && m->l.run_root_fd >= 0)
+    if (m->l.run_root_fd >= 0)
         (void)event_append(m->l.run_root_fd, &ev, NULL);
+}
+
+void monitor_event(struct monitor *m, const char *action, const char *more) {
+    if (!m->is_exec)
+        tell(m, action, more);
 }
 
 static void remove_run_dir(struct monitor *m) {
@@ -48,6 +54,7 @@ void monitor_undo(struct monitor *m) {
     _cleanup_error_ struct error e = ERROR_INIT;
     int r = journal_undo(m->l.run_dirfd, JOURNAL_NAME, &e);
 
+    event_tell_prepared(m->l.run_root_fd, m->l.run_dirfd, STATE_END_EVENTS);
     holder_release(m);
     if (r == 0 && m->l.auto_remove)
         r = journal_undo(m->l.container_dirfd, JOURNAL_NAME, &e);
@@ -78,6 +85,15 @@ static int exit_code_of(int wait_status) {
     return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 }
 
+/* Told by the worker, not by the command that asked: that one may have detached, or be dead. */
+static void exec_died(struct monitor *m) {
+    char more[ID_LENGTH + 48];
+
+    (void)snprintf(more, sizeof(more), "\"execID\":\"%s\",\"exitCode\":\"%d\"", m->x.exec_id ? m->x.exec_id : "",
+                   m->state.exit_code);
+    tell(m, "exec_die", more);
+}
+
 /* Step 1 and 2. */
 static void record_end(struct monitor *m, int wait_status) {
     char code[32];
@@ -93,8 +109,10 @@ static void record_end(struct monitor *m, int wait_status) {
     stdio_drain(m);
     stdio_close(m);
     m->log = log_close(m->log);
-    if (m->is_exec)
+    if (m->is_exec) {
+        exec_died(m);
         return;
+    }
     /* A shell whose child was killed ends with 137 itself: whatever did not end well is looked at. */
     if (wait_status != 0 && payload_was_oom_killed(m)) {
         m->state.oom_killed = true;

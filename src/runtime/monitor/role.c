@@ -75,6 +75,7 @@ static void answer_started(struct monitor *m, int socket_fd) {
         return;
     c->greeted = c->primary = c->waiting = true;
     c->condition = m->l.auto_remove ? WAIT_REMOVED : WAIT_NEXT_EXIT;
+    monitor_event(m, "attach", NULL);
     c->streams =
         (m->l.attach_stdin ? STREAM_IN : 0u) | (m->l.attach_stdout ? STREAM_OUT : 0u) | (m->l.attach_stderr ? STREAM_ERR : 0u);
 }
@@ -202,6 +203,8 @@ static void adopt_exec_options(struct monitor *m) {
     l->attach_stderr = x->attach_stderr;
     l->break_stdout = x->break_stdout;
     l->break_stderr = x->break_stderr;
+    l->image = x->image;
+    l->event_attributes = x->event_attributes;
     l->rows = x->rows;
     l->cols = x->cols;
 }

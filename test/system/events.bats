@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# Events: every change of a container, an image, a volume or a network is told exactly once, whoever makes it and whoever dies.
+
+load lib
+
+setup_file() {
+    roots_make
+}
+
+teardown_file() {
+    roots_remove
+}
+
+setup() {
+    leaks_before
+    SINCE=$(date +%s.%N)
+}
+
+teardown() {
+    leaks_after
+}
+
+# What was told since the test began, as "type action" lines.
+told() { # [FILTER…]
+    tare events --since "$SINCE" --until "$(date +%s.%N)" --format '{{.Type}} {{.Action}}' "$@"
+}
+
+told_is() { # LINES…
+    local want
+    want=$(printf '%s\n' "$@")
+    output=$(told)
+    is "$want"
+}
+
+@test "a container's life, with its network and its volume" {
+    [ "$(id -u)" = 0 ] || skip "networks need root"
+    tare run -d --name life -v life-data:/data busybox sleep 100 >/dev/null
+    tare pause life >/dev/null
+    tare unpause life >/dev/null
+    tare rename life lives
+    tare update --restart no lives >/dev/null
+    tare stop -t 0 lives >/dev/null
+    tare rm -v lives >/dev/null
+    tare volume rm life-data >/dev/null
+    told_is "volume create" "container create" "network connect" "volume mount" "container start" "container pause" \
+        "container unpause" "container rename" "container update" "container kill" "container die" "container stop" \
+        "network disconnect" "volume unmount" "container destroy" "volume destroy" || {
+        # stop and the giving back may stand in either order
+        false
+    }
+    run tare events --since "$SINCE" --until "$(date +%s.%N)" --filter event=rename --format '{{.Actor.Attributes.oldName}} {{.Actor.Attributes.name}}'
+    is "/life lives"
+    run tare events --since "$SINCE" --until "$(date +%s.%N)" --filter volume=life-data --filter event=mount --format '{{json .Actor.Attributes}}'
+    has '"destination":"/data"'
+    has '"read/write":"true"'
+}
+
+@test "images" {
+    tare tag busybox other:1 >/dev/null
+    tare save -o "$BATS_TEST_TMPDIR/other.tar" other:1
+    tare rmi other:1 >/dev/null
+    tare load -q -i "$BATS_TEST_TMPDIR/other.tar" >/dev/null
+    tare rmi other:1 >/dev/null
+    mkdir "$BATS_TEST_TMPDIR/d"
+    echo hello >"$BATS_TEST_TMPDIR/d/f"
+    tar -C "$BATS_TEST_TMPDIR/d" -cf - . | tare import - imported:1 >/dev/null
+    tare rmi imported:1 >/dev/null
+    tare image prune -f >/dev/null
+    told_is "image tag" "image save" "image untag" "image load" "image untag" "image import" "image untag" "image delete" "image prune"
+}
+
+@test "volumes and networks made and removed, and prunings" {
+    tare volume create v1 >/dev/null
+    tare volume create v1 >/dev/null # there already: nothing changed
+    tare volume rm v1 >/dev/null
+    tare volume create >/dev/null
+    tare volume prune -f >/dev/null
+    tare container prune -f >/dev/null
+    if [ "$(id -u)" = 0 ]; then
+        tare network create n1 >/dev/null
+        tare network rm n1 >/dev/null
+        told_is "volume create" "volume destroy" "volume create" "volume destroy" "volume prune" "container prune" "network create" "network destroy"
+    fi
+}
+
+@test "a network joined and left while the container runs" {
+    [ "$(id -u)" = 0 ] || skip "networks need root"
+    tare network create joined >/dev/null
+    tare network create left >/dev/null
+    tare run -d --name joins --network left busybox sleep 100 >/dev/null
+    tare network connect joined joins
+    tare network disconnect left joins
+    tare rm -f joins >/dev/null
+    run tare events --since "$SINCE" --until "$(date +%s.%N)" --filter type=network --format '{{.Action}} {{.Actor.Attributes.name}}'
+    is $'create joined\ncreate left\nconnect left\nconnect joined\ndisconnect left\ndisconnect joined'
+    tare network rm joined left >/dev/null
+}
+
+@test "exec, also in the background, also when the command that asked is killed" {
+    tare run -d --name execs --network none busybox sleep 100 >/dev/null
+    tare exec execs true
+    tare exec -d execs sh -c 'exit 3'
+    "$TARE" --root "$ROOT" --run-root "$RUN" exec execs sleep 1 3>&- &
+    local asked=$!
+    sleep 0.3
+    kill -KILL $asked
+    until_true 5 sh -c "[ \$('$TARE' --root '$ROOT' --run-root '$RUN' events --since $SINCE --until \$(date +%s.%N) --filter event=exec_die | wc -l) = 3 ]"
+    fails 127 tare exec execs no-such-program
+    run told --filter event=exec_create --filter event=exec_start --filter event=exec_die
+    [ "$(grep -c exec_create <<<"$output")" = 4 ]
+    [ "$(grep -c exec_start <<<"$output")" = 4 ]
+    [ "$(grep -c exec_die <<<"$output")" = 4 ]
+    run tare events --since "$SINCE" --until "$(date +%s.%N)" --filter event=exec_die --format '{{.Actor.Attributes.exitCode}}'
+    is $'0\n3\n0\n127'
+    tare rm -f execs >/dev/null
+}
+
+@test "out of memory, health, restart by policy" {
+    tare run -d --name sick --network none --health-cmd false --health-interval 200ms --health-retries 1 busybox sleep 100 >/dev/null
+    until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' inspect -f '{{.State.Health.Status}}' sick | grep -q unhealthy"
+    tare rm -f sick >/dev/null
+    run told --filter container=sick --filter event=health_status
+    is "container health_status: unhealthy"
+    SINCE=$(date +%s.%N)
+    tare run --name again --network none --restart on-failure:2 busybox false || true
+    until_true 10 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' inspect -f '{{.State.Status}} {{.RestartCount}}' again | grep -q 'exited 2'"
+    run told --filter container=again --filter event=start --filter event=die
+    is $'container start\ncontainer die\ncontainer start\ncontainer die\ncontainer start\ncontainer die'
+    tare rm again >/dev/null
+}
+
+@test "attached, detached, resized" {
+    tare run -d --name at --network none -i busybox cat >/dev/null
+    timeout 0.5 "$TARE" --root "$ROOT" --run-root "$RUN" attach at <<<hello || true
+    until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' events --since $SINCE --until \$(date +%s.%N) --filter event=detach | grep -q detach"
+    tare rm -f at >/dev/null
+    run told --filter event=attach --filter event=detach
+    is $'container attach\ncontainer detach'
+}
+
+@test "many writers at once lose and tear nothing" {
+    local i
+    for i in 1 2 3 4 5 6 7 8; do
+        (for k in 1 2 3 4 5; do tare volume create "many-$i-$k" >/dev/null; done) &
+    done
+    wait
+    for i in 1 2 3 4 5 6 7 8; do
+        tare volume rm many-$i-{1,2,3,4,5} >/dev/null &
+    done
+    wait
+    [ "$(told | sort | uniq -c | tr -s ' ')" = $' 40 volume create\n 40 volume destroy' ]
+    tare events --since "$SINCE" --until "$(date +%s.%N)" --format json | jq -es 'length == 80' >/dev/null
+    [ "$(tare events --since "$SINCE" --until "$(date +%s.%N)" --format '{{.Actor.ID}} {{.Action}}' | sort -u | wc -l)" = 80 ]
+}
+
+@test "killed monitors: start and die are told once each, and so is what was given back" {
+    local id pid
+    id=$(tare run -d --name orphan -v orphan-data:/data --network none busybox sleep 100)
+    pid=$(awk -F'[ :,]+' '/monitor/ {print; exit}' /dev/null; tare inspect -f '{{.State.Pid}}' orphan)
+    kill -KILL "$(awk '/^PPid/ {print $2}' "/proc/$pid/status")" # its monitor
+    kill -KILL "$pid"
+    until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' inspect -f '{{.State.Status}}' orphan | grep -q exited"
+    tare rm -v orphan >/dev/null
+    tare volume rm orphan-data >/dev/null
+    run told
+    for event in "container create" "volume mount" "container start" "container die" "volume unmount" "container destroy"; do
+        [ "$(grep -cx "$event" <<<"$output")" = 1 ] || { echo "$event is there $(grep -cx "$event" <<<"$output") times:"; echo "$output"; false; }
+    done
+}
