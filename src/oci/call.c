@@ -22,7 +22,7 @@ static const struct {
     {"spec", oci_spec_make, "[-b BUNDLE]"},
     {"start", oci_start, "ID"},
     {"state", oci_state_show, "ID"},
-    {"update", oci_update, "--resources FILE ID"},
+    {"update", oci_update, "[--resources FILE] [--memory SIZE] [--cpu-quota N] [--pids-limit N] [… as runc] ID"},
 };
 
 static void write_usage(struct buf *out) {

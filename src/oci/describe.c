@@ -4,7 +4,9 @@
 
 #include "base/fs.h"
 #include "kernel/capability.h"
+#include "kernel/seccomp_calls.h"
 #include "oci/oci.h"
+#include "runtime/mount_option.h"
 
 static const char default_config[] =
     "{\n"
@@ -63,18 +65,67 @@ static void add_names(struct buf *out, const char *member, const struct strs *na
     buf_add_char(out, ']');
 }
 
-int oci_features(struct oci_call *call, struct error *e) {
-    static const char *namespaces[] = {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"};
-    struct buf *out = &call->out;
+static void add_list(struct buf *out, const char *member, const char *const *names, size_t n) {
+    buf_printf(out, "\"%s\":[", member);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "%s\"%s\"", i ? "," : "", names[i]);
+    buf_add_char(out, ']');
+}
+#define ADD_LIST(out, member, names) add_list(out, member, names, ARRAY_SIZE(names))
+
+static void add_seccomp(struct oci_call *call, struct buf *out) {
+    static const char *const actions[] = {"SCMP_ACT_ALLOW",        "SCMP_ACT_ERRNO",       "SCMP_ACT_KILL",
+                                          "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
+                                          "SCMP_ACT_NOTIFY",       "SCMP_ACT_TRACE",       "SCMP_ACT_TRAP"};
+    static const char *const operators[] = {"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",       "SCMP_CMP_LE",
+                                            "SCMP_CMP_LT", "SCMP_CMP_NE", "SCMP_CMP_MASKED_EQ"};
+    static const char *const flags[] = {"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+                                        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
+    struct strs archs = {0};
+
+    seccomp_machine_names(&call->arena, &archs);
+    buf_add_str(out, "\"seccomp\":{\"enabled\":true,");
+    ADD_LIST(out, "actions", actions);
+    buf_add_char(out, ',');
+    ADD_LIST(out, "operators", operators);
+    buf_add_char(out, ',');
+    add_names(out, "archs", &archs);
+    buf_add_char(out, ',');
+    ADD_LIST(out, "knownFlags", flags);
+    buf_add_char(out, ',');
+    ADD_LIST(out, "supportedFlags", flags);
+    buf_add_str(out, "},");
+}
+
+static void add_linux(struct oci_call *call, struct buf *out) {
+    static const char *const namespaces[] = {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"};
     struct strs caps = {0};
 
-    (void)e;
     capability_list(CAPABILITY_ALL, &call->arena, &caps);
-    buf_add_str(out, "{\"ociVersionMin\":\"1.0.0\",\"ociVersionMax\":\"" OCI_VERSION "\",\"hooks\":[],\"linux\":{");
-    add_names(out, "namespaces", &(struct strs){namespaces, ARRAY_SIZE(namespaces)});
+    buf_add_str(out, "\"linux\":{");
+    ADD_LIST(out, "namespaces", namespaces);
     buf_add_char(out, ',');
     add_names(out, "capabilities", &caps);
-    buf_add_str(out, ",\"cgroup\":{\"v1\":true,\"v2\":true,\"systemd\":false,\"systemdUser\":false},\"seccomp\":{\"enabled\":true},"
-                     "\"apparmor\":{\"enabled\":true},\"selinux\":{\"enabled\":true},\"intelRdt\":{\"enabled\":false}}}\n");
+    buf_add_str(out, ",\"cgroup\":{\"v1\":true,\"v2\":true,\"systemd\":false,\"systemdUser\":false,\"rdma\":true},");
+    add_seccomp(call, out);
+    buf_add_str(out, "\"apparmor\":{\"enabled\":true},\"selinux\":{\"enabled\":true},\"intelRdt\":{\"enabled\":false},"
+                     "\"mountExtensions\":{\"idmap\":{\"enabled\":true}},\"netDevices\":{\"enabled\":true}}");
+}
+
+int oci_features(struct oci_call *call, struct error *e) {
+    static const char *const hooks[] = {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"};
+    struct buf *out = &call->out;
+    struct strs options = {0};
+
+    (void)e;
+    for (size_t i = 0; mount_option_name(i); i++)
+        strs_add(&call->arena, &options, mount_option_name(i));
+    buf_add_str(out, "{\"ociVersionMin\":\"1.0.0\",\"ociVersionMax\":\"" OCI_VERSION "\",");
+    ADD_LIST(out, "hooks", hooks);
+    buf_add_char(out, ',');
+    add_names(out, "mountOptions", &options);
+    buf_add_char(out, ',');
+    add_linux(call, out);
+    buf_add_str(out, ",\"annotations\":{\"org.opencontainers.runc.checkpoint.enabled\":\"false\"}}\n");
     return 0;
 }

@@ -16,6 +16,27 @@
 #include "kernel/seccomp_filter.h"
 #include "model/oci_spec.h"
 
+/* The flags of update that each set one limit (update.c). */
+enum oci_update_flag {
+    OCI_UPDATE_MEMORY,
+    OCI_UPDATE_MEMORY_RESERVATION,
+    OCI_UPDATE_MEMORY_SWAP,
+    OCI_UPDATE_KERNEL_MEMORY,
+    OCI_UPDATE_KERNEL_MEMORY_TCP,
+    OCI_UPDATE_CPU_PERIOD,
+    OCI_UPDATE_CPU_QUOTA,
+    OCI_UPDATE_CPU_BURST,
+    OCI_UPDATE_CPU_SHARE,
+    OCI_UPDATE_CPU_RT_PERIOD,
+    OCI_UPDATE_CPU_RT_RUNTIME,
+    OCI_UPDATE_CPU_IDLE,
+    OCI_UPDATE_CPUSET_CPUS,
+    OCI_UPDATE_CPUSET_MEMS,
+    OCI_UPDATE_PIDS_LIMIT,
+    OCI_UPDATE_BLKIO_WEIGHT,
+    OCI_UPDATE_FLAGS,
+};
+
 struct oci_options {
     const char *root, *log, *log_format, *rootless; /* global */
     bool debug, systemd_cgroup, version, help;
@@ -26,6 +47,7 @@ struct oci_options {
     bool tty, no_new_privileges, ignore_paused;
     bool force, all, quiet; /* delete, kill, list */
     const char *format, *resources;
+    const char *limit[OCI_UPDATE_FLAGS]; /* update */
     const char *verb;
     struct strs args; /* behind the verb */
 };

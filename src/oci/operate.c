@@ -245,31 +245,3 @@ int oci_resume(struct oci_call *call, struct error *e) {
         r = layout_of(&c, &layout, e);
     return r < 0 ? r : cgroup_thaw(&layout, c.state.own.cgroup, e);
 }
-
-int oci_update(struct oci_call *call, struct error *e) {
-    _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    _cleanup_fd_ int fd = -1;
-    struct cgroup_layout layout;
-    struct oci_resources resources;
-    struct list ops = {0};
-    int r = open_argument(call, 1, &c, e);
-
-    if (r < 0)
-        return r;
-    if (oci_is(&c, "stopped"))
-        return error_set(e, -ESRCH, "container not running");
-    if (!call->o.resources)
-        return error_set(e, -EINVAL, "update: --resources FILE is needed (- is standard input)");
-    fd = open(strcmp(call->o.resources, "-") == 0 ? "/dev/stdin" : call->o.resources, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return error_errno(e, -errno, "read %s", call->o.resources);
-    r = fs_read_fd(fd, OCI_CONFIG_MAX, &text, e);
-    if (r == 0)
-        r = json_decode(&oci_resources_table, buf_text(&text), text.size, &call->arena, &resources, e);
-    if (r == 0)
-        r = layout_of(&c, &layout, e);
-    if (r == 0)
-        r = cgroup_plan_update(&layout, c.state.own.cgroup, &resources, &call->arena, &ops, e);
-    return r < 0 ? r : cgroup_ops_run(&ops, 0, e);
-}

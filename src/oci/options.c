@@ -48,6 +48,22 @@ static const struct flag flags[] = {
     {" list ", "quiet", 'q', BOOL, AT(quiet)},
     {" list ps ", "format", 'f', TEXT, AT(format)},
     {" update ", "resources", 'r', TEXT, AT(resources)},
+    {" update ", "memory", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY])},
+    {" update ", "memory-reservation", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY_RESERVATION])},
+    {" update ", "memory-swap", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY_SWAP])},
+    {" update ", "kernel-memory", 0, TEXT, AT(limit[OCI_UPDATE_KERNEL_MEMORY])},
+    {" update ", "kernel-memory-tcp", 0, TEXT, AT(limit[OCI_UPDATE_KERNEL_MEMORY_TCP])},
+    {" update ", "cpu-period", 0, TEXT, AT(limit[OCI_UPDATE_CPU_PERIOD])},
+    {" update ", "cpu-quota", 0, TEXT, AT(limit[OCI_UPDATE_CPU_QUOTA])},
+    {" update ", "cpu-burst", 0, TEXT, AT(limit[OCI_UPDATE_CPU_BURST])},
+    {" update ", "cpu-share", 0, TEXT, AT(limit[OCI_UPDATE_CPU_SHARE])},
+    {" update ", "cpu-rt-period", 0, TEXT, AT(limit[OCI_UPDATE_CPU_RT_PERIOD])},
+    {" update ", "cpu-rt-runtime", 0, TEXT, AT(limit[OCI_UPDATE_CPU_RT_RUNTIME])},
+    {" update ", "cpu-idle", 0, TEXT, AT(limit[OCI_UPDATE_CPU_IDLE])},
+    {" update ", "cpuset-cpus", 0, TEXT, AT(limit[OCI_UPDATE_CPUSET_CPUS])},
+    {" update ", "cpuset-mems", 0, TEXT, AT(limit[OCI_UPDATE_CPUSET_MEMS])},
+    {" update ", "pids-limit", 0, TEXT, AT(limit[OCI_UPDATE_PIDS_LIMIT])},
+    {" update ", "blkio-weight", 0, TEXT, AT(limit[OCI_UPDATE_BLKIO_WEIGHT])},
 };
 #undef AT
 

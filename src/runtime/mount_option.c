@@ -90,6 +90,10 @@ static const struct option *find(const char *name) {
     return NULL;
 }
 
+const char *mount_option_name(size_t i) {
+    return i < ARRAY_SIZE(options) ? options[i].name : NULL;
+}
+
 static void change(uint64_t *set, uint64_t *clear, const struct option *o) {
     uint64_t off = o->clear == ATIME ? ATIME : o->clear; /* the later word wins */
 

@@ -35,6 +35,8 @@ static int capability_sets(const struct oci_capabilities *c, struct capability_s
         r = capability_set(&c->inheritable, "inheritable", &ret->inheritable, e);
     if (r == 0)
         r = capability_set(&c->ambient, "ambient", &ret->ambient, e);
+    /* The kernel grants no others (capabilities(7)); buildah asks for some, and other runtimes pass over them. */
+    ret->ambient &= ret->permitted & ret->inheritable;
     return r;
 }
 

@@ -503,6 +503,10 @@ static int exec_by_path(const char *path, char **argv, char **envp) {
 static int explain_exec(const char *name, bool searched, int r, struct error *e) {
     if (searched && r == -ENOENT)
         error_set(e, r, "exec: \"%s\": executable file not found in $PATH", name);
+    else if (r == -ENOENT) /* callers of runtimes read these words, in this case */
+        error_set(e, r, "exec: \"%s\": stat %s: no such file or directory", name, name);
+    else if (r == -EACCES)
+        error_set(e, r, "exec: \"%s\": permission denied", name);
     else
         error_errno(e, r, "exec %s", name);
     if (r == -ENOEXEC)

@@ -166,6 +166,15 @@ PY
     oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
     echo '{"pids":{"limit":33}}' | oci update --resources - c
     grep -q 33 /sys/fs/cgroup/pids"$GROUP"/pids.max /sys/fs/cgroup"$GROUP"/pids.max 2>/dev/null
+    file() { cat /sys/fs/cgroup{/"$1",}"$GROUP/$2" 2>/dev/null | head -1; }
+    oci update --memory 64M --pids-limit 44 --cpu-quota 30000 --cpu-period 60000 c
+    [ "$(file pids pids.max)" = 44 ]
+    [ "$(file memory memory.limit_in_bytes)$(file memory memory.max)" = 67108864 ]
+    [[ $(file cpu cpu.cfs_quota_us)$(file cpu cpu.max) == 30000* ]]
+    run oci update --memory nonsense c
+    [[ $status -ne 0 && $output == *"--memory: nonsense is not a size"* ]]
+    run oci update c
+    [[ $status -ne 0 && $output == *"a limit, or --resources"* ]]
     oci kill --all c KILL
     eventually is stopped
 }
@@ -236,6 +245,16 @@ PY
     [[ $status -ne 0 && $output == *"linux.cgroupsPath: system.slice:x:y is of systemd's form"* ]]
     run oci create --nonsense c
     [[ $status -ne 0 && $output == *"--nonsense is not known"* ]]
+}
+
+@test "features: what runc names, this names too, and the schema's members are there" {
+    oci features | jq -e '.linux.seccomp.actions | index("SCMP_ACT_NOTIFY")' >/dev/null
+    oci features | jq -e '(.hooks | length == 6) and .linux.mountExtensions.idmap.enabled and .linux.netDevices.enabled and
+        (.linux.intelRdt.enabled | not) and (.linux.cgroup.systemd | not) and .linux.cgroup.v1 and (.linux.seccomp.archs | index("SCMP_ARCH_X86_64"))' >/dev/null
+    command -v runc >/dev/null || skip "runc is not installed"
+    # Options that only say what a file system does go to it as they are.
+    comm -23 <(runc features | jq -r '.mountOptions[]' | sort) <(oci features | jq -r '.mountOptions[]' | sort) |
+        grep -vxE 'acl|noacl|dirsync|iversion|lazytime|mand|silent|sync' | { ! grep .; }
 }
 
 @test "the same by the name tare-oci" {
