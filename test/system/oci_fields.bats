@@ -25,3 +25,9 @@ fields() {
 @test "root, mounts and their options, devices, masks" { fields files; }
 @test "seccomp, personality, memory policy" { fields kernel; }
 @test "resources" { fields resources; }
+
+@test "each document that breaks one constraint of the schema is refused by the field's path; large and deep ones do no harm" {
+    run python3 "$here/oci_schema.py" "$TARE" "$here/oci-schema"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
