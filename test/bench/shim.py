@@ -1,0 +1,135 @@
+"""Part `shim`: containerd-shim-tare-v2 beside containerd-shim-runc-v2, under one containerd with roots of its own. DENSITY=1000 sets how
+many containers run at once at the end (100)."""
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import time
+
+KINDS = {"tare": "containerd-shim-tare-v2", "runc": "containerd-shim-runc-v2"}
+CONFIG = """version = 2
+root = "{top}/c-root"
+state = "{top}/c-state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.aufs",
+    "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
+[grpc]
+  address = "{top}/c.sock"
+[ttrpc]
+  address = "{top}/c.sock.ttrpc"
+"""
+
+
+class Containerd:
+    def __init__(self, bench):
+        self.top, self.space = bench.top, f"tare-bench-{os.getpid()}"
+        with open(self.top + "/c.toml", "w") as file:
+            file.write(CONFIG.format(top=self.top))
+        path = os.path.dirname(bench.tare_program) + ":" + os.environ["PATH"]
+        with open(self.top + "/c.log", "w") as log:
+            self.process = subprocess.Popen(["containerd", "--config", self.top + "/c.toml"], stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, env={**os.environ, "PATH": path}, start_new_session=True)
+        for _ in range(100):
+            if self.ctr("version", check=False).returncode == 0:
+                break
+            time.sleep(0.1)
+        self.ctr("image", "import", bench.fixtures + "/busybox.docker.tar")
+        self.image = self.ctr("image", "ls", "-q").stdout.split()[0]
+
+    def ctr(self, *words, check=True):
+        done = subprocess.run(["ctr", "-a", self.top + "/c.sock", "-n", self.space, *words], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"ctr {' '.join(words)}: {done.stderr.strip()[:300]}")
+        return done
+
+    def run(self, kind, *words):
+        return self.ctr("run", "--runtime", f"io.containerd.{kind}.v2", *words)
+
+    def clear(self):
+        for name in self.ctr("task", "ls", "-q", check=False).stdout.split():
+            self.ctr("task", "rm", "-f", name, check=False)
+        for name in self.ctr("container", "ls", "-q", check=False).stdout.split():
+            self.ctr("container", "rm", name, check=False)
+
+    def close(self):
+        self.clear()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+        subprocess.run(["sh", "-c", f"rmdir /sys/fs/cgroup/*/{self.space} /sys/fs/cgroup/{self.space} /run/tare/containerd/{self.space}"],
+                       stderr=subprocess.DEVNULL, check=False)
+
+    def shims(self, kind):
+        """The Pss in KiB of each shim."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline") as line:
+                    words = line.read().split("\0")
+                if os.path.basename(words[0]) == KINDS[kind] and self.space in words:
+                    with open(f"/proc/{pid}/smaps_rollup") as file:
+                        found.append(int(re.search(r"^Pss:\s+(\d+)", file.read(), re.M).group(1)))
+            except OSError:
+                continue
+        return found
+
+
+def took_ms(call):
+    started = time.monotonic()
+    call()
+    return (time.monotonic() - started) * 1e3
+
+
+def alternately(runs, call):
+    """Medians; what else the machine does falls on both."""
+    times = {kind: [] for kind in KINDS}
+    for i in range(runs):
+        for kind in KINDS:
+            times[kind].append(took_ms(lambda: call(kind, i)))
+    return {kind: statistics.median(all) for kind, all in times.items()}
+
+
+def part(bench, row, quick):
+    if not shutil.which("ctr"):
+        raise RuntimeError("containerd is not installed")
+    c = Containerd(bench)
+    try:
+        ms = alternately(5 if quick else 15, lambda kind, i: c.run(kind, "--rm", c.image, f"{kind}{i}", "true"))
+        row("ctr run --rm true, tare's shim against runc's", ms["tare"], ms["runc"], more=f"load {os.getloadavg()[0]:.1f}")
+        for kind in KINDS:
+            c.run(kind, "-d", c.image, kind, "sleep", "1000")
+        ms = alternately(5 if quick else 15, lambda kind, i: c.ctr("task", "exec", "--exec-id", f"e{i}", kind, "true"))
+        row("ctr task exec true", ms["tare"], ms["runc"])
+        time.sleep(2.5)
+        one = {kind: c.shims(kind)[0] for kind in KINDS}
+        row("memory of the only shim, Pss", one["tare"], one["runc"], "KiB")
+        count = 5 if quick else 10
+        for kind in KINDS:
+            for i in range(count - 1):
+                c.run(kind, "-d", c.image, f"{kind}-{i}", "sleep", "1000")
+        time.sleep(2.5)
+        many = {kind: sum(c.shims(kind)) / count for kind in KINDS}
+        row(f"memory of each of {count} shims, Pss", many["tare"], many["runc"], "KiB")
+        c.clear()
+        for kind in KINDS:
+            for i in range(count):
+                c.run(kind, "-d", "--annotation", f"io.kubernetes.cri.sandbox-id={kind}-0", c.image, f"{kind}-{i}", "sleep", "1000")
+        time.sleep(2.5)
+        pod = {kind: sum(c.shims(kind)) / count for kind in KINDS}
+        row(f"memory beside each of {count} containers of one pod", pod["tare"], pod["runc"], "KiB")
+        c.clear()
+        count = int(os.environ.get("DENSITY", 20 if quick else 100))
+        started = time.monotonic()
+        for i in range(count):
+            c.run("tare", "-d", "--null-io", c.image, f"d{i}", "sleep", "100000")
+        seconds = time.monotonic() - started
+        time.sleep(2.5)
+        shims = c.shims("tare")
+        print(f"    {len(shims)} containers with a shim each: {sum(shims) / 1024:.1f} MiB in all, {sum(shims) / count:.0f} KiB each; "
+              f"started in {seconds:.1f} s, listed in {took_ms(lambda: c.ctr('task', 'ls')):.0f} ms, load {os.getloadavg()[0]:.1f}")
+        started = time.monotonic()
+        c.clear()
+        print(f"    and taken away in {time.monotonic() - started:.1f} s")
+    finally:
+        c.close()
