@@ -151,6 +151,12 @@ static bool filter_allows_birth(const struct plan_context *c) {
     return true;
 }
 
+/* One that joins a container. A container whose pid namespace is another's (one of a pod's) is born in it instead: the monitor has
+ * entered it for its children. */
+static bool is_born_late(const struct builder *b) {
+    return !b->spec && b->joined_namespaces & CLONE_NEWPID;
+}
+
 static void plan_birth(struct builder *b, const struct oci_process *p) {
     STEP(b, PLAN_CHILD, PLAN_BIRTH);
     STEP(b, PLAN_CHILD, PLAN_SESSION, p->terminal);
@@ -159,7 +165,7 @@ static void plan_birth(struct builder *b, const struct oci_process *p) {
 static void plan_rights(struct builder *b, const struct oci_process *p, const struct capability_sets *caps) {
     const struct plan_context *c = b->context;
     const struct oci_user *u = &p->user;
-    const bool joins = b->joined_namespaces & CLONE_NEWPID;
+    const bool joins = is_born_late(b);
     /* Who answers the filter's calls is told the number of the process that makes them. */
     const bool born_early = joins && (c->agent_path || !filter_allows_birth(c));
 
@@ -187,7 +193,7 @@ static void plan_rights(struct builder *b, const struct oci_process *p, const st
 
 int plan_process(struct builder *b, const struct oci_process *p, const struct process_extra *more, struct error *e) {
     const struct plan_context *c = b->context;
-    const bool joins = b->joined_namespaces & CLONE_NEWPID;
+    const bool joins = is_born_late(b);
     struct capability_sets caps;
     int r;
 

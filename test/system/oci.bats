@@ -74,6 +74,20 @@ is() { [ "$(status)" = "$1" ]; }
     grep -q '"level":"error","msg":"container does not exist","time":"' "$OCI/log"
 }
 
+@test "a pid namespace that is joined by its path, as the containers of a pod may share one" {
+    unshare -p -f --mount-proc sleep 100 3>&- &
+    local outer=$! inner=
+    until inner=$(pgrep -P $outer); do sleep 0.1; done
+    bundle 'for n in c["linux"]["namespaces"]:
+    if n["type"] == "pid": n["path"] = "/proc/'"$inner"'/ns/pid"' sh -c 'echo pid $$; sleep 1000'
+    oci create -b "$OCI/b" --pid-file "$OCI/pid" c </dev/null >"$OCI/out" 2>&1 || { cat "$OCI/out"; return 1; }
+    oci start c
+    eventually grep -q 'pid [2-9]' "$OCI/out"
+    [ "$(readlink "/proc/$(cat "$OCI/pid")/ns/pid")" = "$(readlink "/proc/$inner/ns/pid")" ]
+    oci delete --force c
+    kill $outer
+}
+
 @test "the state is the specification's, with the bundle's annotations" {
     bundle 'c["annotations"] = {"a": "\"tare\":"}' sleep 1000
     oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
