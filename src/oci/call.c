@@ -11,6 +11,7 @@ static const struct {
 } verbs[] = {
     {"create", oci_create, "[-b BUNDLE] [--pid-file FILE] [--console-socket SOCKET] [--preserve-fds N] [--no-pivot] ID"},
     {"delete", oci_delete, "[--force] ID"},
+    {"events", oci_events, "[--stats] [--interval DURATION] ID"},
     {"exec", oci_exec, "[--process FILE] [--tty] [--detach] [--pid-file FILE] [--console-socket SOCKET] ID [COMMAND…]"},
     {"features", oci_features, ""},
     {"kill", oci_kill, "[--all] ID [SIGNAL]"},

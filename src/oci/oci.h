@@ -46,7 +46,8 @@ struct oci_options {
     struct strs env, caps, groups;
     bool tty, no_new_privileges, ignore_paused;
     bool force, all, quiet; /* delete, kill, list */
-    const char *format, *resources;
+    const char *format, *resources, *interval;
+    bool stats;                          /* events */
     const char *limit[OCI_UPDATE_FLAGS]; /* update */
     const char *verb;
     struct strs args; /* behind the verb */
@@ -150,6 +151,7 @@ void oci_warn(struct oci_call *call, struct error *e);
 int oci_create(struct oci_call *call, struct error *e);
 int oci_start(struct oci_call *call, struct error *e);
 int oci_run(struct oci_call *call, struct error *e);
+int oci_events(struct oci_call *call, struct error *e); /* writes to standard output as they come */
 int oci_exec(struct oci_call *call, struct error *e);
 int oci_state_show(struct oci_call *call, struct error *e);
 int oci_kill(struct oci_call *call, struct error *e);

@@ -47,6 +47,8 @@ static const struct flag flags[] = {
     {" kill ", "all", 'a', BOOL, AT(all)},
     {" list ", "quiet", 'q', BOOL, AT(quiet)},
     {" list ps ", "format", 'f', TEXT, AT(format)},
+    {" events ", "stats", 0, BOOL, AT(stats)},
+    {" events ", "interval", 0, TEXT, AT(interval)},
     {" update ", "resources", 'r', TEXT, AT(resources)},
     {" update ", "memory", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY])},
     {" update ", "memory-reservation", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY_RESERVATION])},

@@ -193,6 +193,20 @@ PY
     eventually is stopped
 }
 
+@test "events: stats once, or again and again until the end" {
+    bundle "c['linux']['resources']['memory'] = {'limit': 64 << 20}" sleep 1000
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    oci events --stats c | jq -e '.type == "stats" and .id == "c" and .data.pids.current == 1 and .data.cpu.usage.total > 0 and
+        .data.memory.usage.limit == 67108864 and .data.memory.usage.usage > 0' >/dev/null
+    oci events --interval 100ms c >"$OCI/events" 3>&- &
+    local pid=$!
+    eventually eval '[ "$(grep -c stats "$OCI/events")" -ge 2 ]'
+    oci kill c KILL
+    wait "$pid"
+    run oci events --stats c
+    [[ $status -ne 0 && $output == *"container not running"* ]]
+}
+
 @test "preserved descriptors; the program sees no other" {
     bundle "" sh -c 'cat <&3; ls /proc/self/fd 2>/dev/null; [ ! -e /proc/self/fd/4 ]'
     echo preserved >"$OCI/file"
