@@ -18,6 +18,7 @@
 #include "engine/start_ports.h"
 #include "kernel/landlock.h"
 #include "network/network.h"
+#include "network/pasta.h"
 #include "network/port.h"
 #include "runtime/journal.h"
 #include "runtime/rootless.h"
@@ -158,13 +159,27 @@ static void undo_start(struct engine *engine, struct container *c) {
     remove_run_dir(engine, c);
 }
 
-static int prepare(struct engine *engine, struct container *c, struct arena *a, struct start_context *x, struct plan *plan,
-                   struct error *e) {
+/* Before the plan: the container joins the namespace. */
+static int start_pasta(const struct container *c, struct arena *a, struct start_context *x, struct error *e) {
+    struct pasta_network n;
+    int r = pasta_start(&x->ports, x->cgroup, c->run_dirfd, a, &n, e);
+
+    if (r < 0)
+        return r;
+    x->holder_fd = n.holder_fd;
+    x->input.shared.network = n.pid;
+    return 0;
+}
+
+static int prepare(struct engine *engine, struct container *c, bool dry_run, struct arena *a, struct start_context *x,
+                   struct plan *plan, struct error *e) {
     int r = start_gather(engine, c, c->record.config.user, a, x, e);
     if (r == 0)
         r = start_network(engine, c, a, x, e);
     if (r == 0)
         r = ports_take(engine, c, a, x, e);
+    if (r == 0 && x->pasta && !dry_run)
+        r = start_pasta(c, a, x, e);
     if (r == 0)
         r = build_plan(engine, c, x, a, plan, e);
     if (r == 0)
@@ -179,10 +194,12 @@ static int start_locked(struct engine *engine, struct container *c, const struct
     int r = make_run_dir(engine, c, e);
     if (r < 0)
         return r;
-    r = prepare(engine, c, a, x, &plan, e);
+    x->holder_fd = -1;
+    r = prepare(engine, c, o->dry_run, a, x, &plan, e);
     if (r < 0 || o->dry_run) {
         if (r == 0)
             plan_print(&plan, o->dry_run);
+        x->holder_fd = fd_close(x->holder_fd);
         take_back(engine, c, x);
         return r;
     }

@@ -32,6 +32,7 @@ struct start_context {
     struct cgroup_layout layout;
     struct list attachments; /* struct network_attachment */
     struct list ports;       /* struct published_port */
+    bool pasta;              /* a namespace of its own with pasta */
     int holder_fd;           /* keeps their sockets; for the monitor */
     const char *cgroup;      /* "/tare/<id>" */
 };

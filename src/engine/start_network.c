@@ -21,7 +21,7 @@ static bool is_word(const char *mode, const char *word) {
 static const char *network_name(const struct host_config *h) {
     const char *mode = h->network_mode;
     bool isolated = h->isolate.n == 0 || strs_has(&h->isolate, "network");
-    if (!isolated || is_word(mode, "none") || is_word(mode, "host") || mode_container(mode))
+    if (!isolated || is_word(mode, "none") || is_word(mode, "host") || is_word(mode, NETWORK_PASTA) || mode_container(mode))
         return NULL;
     return is_word(mode, "") || is_word(mode, "default") ? NETWORK_DEFAULT : mode;
 }
@@ -189,6 +189,9 @@ int start_network(struct engine *engine, const struct container *c, struct arena
     const struct host_config *h = &c->record.host;
     x->input.own_network = !is_word(h->network_mode, "host") && !mode_container(h->network_mode);
     x->input.run_dir = container_run_path(engine, c->id, "", a);
+    x->pasta = is_word(h->network_mode, NETWORK_PASTA);
+    if (x->pasta && !engine->roots->rootless)
+        return error_set(e, -EOPNOTSUPP, "network pasta is for ordinary users: root has bridges");
     x->input.network_files = h->isolate.n == 0 || strs_has(&h->isolate, "mount");
     int r = attach_all(engine, c, a, &x->attachments, e);
     if (r == 0 && x->input.network_files) {

@@ -52,7 +52,8 @@ static const struct network_attachment *bridged(const struct start_context *x) {
 }
 
 int ports_take(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x, struct error *e) {
-    const struct network_attachment *n = bridged(x);
+    static const struct network_attachment none;
+    const struct network_attachment *n = x->pasta ? &none : bridged(x);
     struct list mappings = {0};
     int r = gather_bindings(&c->record.host, a, &mappings, e);
     if (r == 0 && c->record.host.publish_all_ports)
@@ -85,7 +86,8 @@ int ports_activate(const struct engine *engine, const char *id, struct start_con
     char table[FIREWALL_TABLE_MAX];
     struct list elements = {0};
     int r;
-    x->holder_fd = -1;
+    if (x->pasta) /* it has them since the namespace was made */
+        return 0;
     if (x->ports.n == 0 && !start_network_names(x))
         return 0;
     firewall_table_name(engine->roots, table);

@@ -74,29 +74,35 @@ int netns_socket(int domain, int type, int protocol) {
 
 /* ---- A new one ---- */
 
-static int set(const char *path) {
+static int set(const char *path, const char *value) {
     int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
 
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno; /* a host without IPv6 */
-    if (write(fd, "1", 1) < 0)
+    if (write(fd, value, 1) < 0)
         r = -errno;
     close(fd);
     return r;
 }
 
 static int make(struct errand *x) {
-    static const char *const switches[] = {
-        "/proc/sys/net/ipv4/ip_forward",
-        "/proc/sys/net/ipv4/conf/all/route_localnet",
-        "/proc/sys/net/ipv6/conf/all/forwarding",
+    static const struct {
+        const char *path, *value;
+        bool router;
+    } switches[] = {
+        /* Nobody else is there to have an address already: without this, IPv6 answers a second or two late. */
+        {"/proc/sys/net/ipv6/conf/default/accept_dad", "0", false},
+        {"/proc/sys/net/ipv4/ip_forward", "1", true},
+        {"/proc/sys/net/ipv4/conf/all/route_localnet", "1", true},
+        {"/proc/sys/net/ipv6/conf/all/forwarding", "1", true},
     };
     int fd, r = 0;
 
     if (unshare(CLONE_NEWNET) < 0)
         return -errno;
-    for (size_t i = 0; x->routes && r == 0 && i < ARRAY_SIZE(switches); i++)
-        r = set(switches[i]);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(switches); i++)
+        if (x->routes || !switches[i].router)
+            r = set(switches[i].path, switches[i].value);
     if (r < 0)
         return r;
     fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);

@@ -6,6 +6,7 @@
 
 #define NETWORK_FORMAT_VERSION 1
 #define NETWORK_DEFAULT        "bridge"
+#define NETWORK_PASTA          "pasta" /* a namespace that pasta(1) connects: an ordinary user's */
 
 struct network_subnet { /* one entry of IPAM.Config */
     const char *subnet;

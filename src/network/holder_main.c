@@ -320,5 +320,7 @@ int main(int argc, char **argv) {
         return ports_main(argc - 2, argv + 2);
     if (strcmp(role, "keep") == 0)
         return keeper_main(argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : NULL);
+    if (strcmp(role, "pasta") == 0 && argc > 3)
+        return keeper_pasta(argv[2], argv + 3);
     return 2; /* started by hand */
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -24,14 +25,15 @@
 #include "network/rootless.h"
 #include "network/uplink.h"
 
-#define CONTROL_FD   3 /* where the first word goes */
-#define RUN_FD       4
-#define LOOK_MS      100   /* between two looks whether it is over, while nobody has an address or an interface has just come or */
-#define LOOKS        20    /* gone: its address is given up a moment earlier or later */
-#define LOOK_LONG_MS 10000 /* else: what is healed after a monitor was killed */
-#define RETRY_MS     1000  /* until another uplink is started for one that ended; doubled each time */
-#define RETRY_MAX_MS 60000
-#define END_WAIT_MS  2000 /* for pasta, whose interface was deleted */
+#define CONTROL_FD     3 /* where the first word goes */
+#define RUN_FD         4
+#define LOOK_MS        100 /* between two looks whether it is over, while nobody has an address or an interface has just come or */
+#define LOOKS          20  /* gone: its address is given up a moment earlier or later */
+#define LOOK_LONG_MS   10000 /* else: what is healed after a monitor was killed */
+#define RETRY_MS       1000  /* until another uplink is started for one that ended; doubled each time */
+#define RETRY_MAX_MS   60000
+#define KILLED_LOOK_MS 500  /* while the monitor of a container with a pasta of its own is dead */
+#define END_WAIT_MS    2000 /* for pasta, whose interface was deleted */
 
 struct keeper {
     const char *run_root;
@@ -41,13 +43,12 @@ struct keeper {
     bool term;
 };
 
-static void answer(int r, const struct error *e) {
+static void say(int r, const struct error *e) {
     char text[512];
 
     (void)snprintf(text, sizeof(text), "%s%s%s", r < 0 ? (e->text ? e->text : errno_text(r)) : "ok", r < 0 && e->hint ? "\n" : "",
                    r < 0 && e->hint ? e->hint : "");
     (void)send(CONTROL_FD, text, strlen(text), MSG_NOSIGNAL);
-    (void)close(CONTROL_FD);
 }
 
 /* ---- The namespace ---- */
@@ -189,10 +190,14 @@ static void live(struct keeper *k) {
 }
 
 /* pasta ends when its interface goes; it is waited for, so that nothing is left when we are gone. */
-static void end(struct keeper *k) {
-    (void)link_delete(UPLINK, NULL);
+static void wait_for_uplink(void) {
     for (int waited = 0; waited < END_WAIT_MS && waitpid(-1, NULL, WNOHANG) >= 0; waited += 5)
         (void)usleep(5000);
+}
+
+static void end(struct keeper *k) {
+    (void)link_delete(UPLINK, NULL);
+    wait_for_uplink();
     (void)umount2("/proc/self/fd/4/" NETNS_FILE, MNT_DETACH);
     (void)unlinkat(RUN_FD, NETNS_FILE, 0);
     (void)unlinkat(RUN_FD, NETNS_KEEPER, 0);
@@ -211,10 +216,46 @@ int keeper_main(const char *cgroup, const char *run_root) {
         return 1; /* there is one: without a word, so that our starter looks again */
     if (r == 0)
         r = set_up(&k, &e);
-    answer(r, &e);
+    say(r, &e);
+    (void)close(CONTROL_FD);
     if (r == 0)
         live(&k);
     end(&k);
+    own_cgroup_leave(cgroup);
+    return r < 0;
+}
+
+/* ---- One container's own: --network pasta ---- */
+
+#define PASTA_NETNS_FD 4
+#define PASTA_RUN_FD   5
+
+static int pasta_up(char *const ports[], struct error *e) {
+    int r = uplink_start(PASTA_NETNS_FD, ports, e);
+
+    /* From now on in the container's namespace, so that it can be found by our pid. */
+    if (r == 0 && setns(PASTA_NETNS_FD, CLONE_NEWNET) < 0)
+        r = error_errno(e, -errno, "enter the network namespace");
+    return r;
+}
+
+int keeper_pasta(const char *cgroup, char *const ports[]) {
+    _cleanup_error_ struct error e = ERROR_INIT;
+    struct pollfd p = {.fd = CONTROL_FD, .events = POLLIN};
+    int r;
+
+    (void)own_cgroup_enter(cgroup);
+    (void)prctl(PR_SET_NAME, "tare-net pasta");
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    r = pasta_up(ports, &e);
+    say(r, &e);
+    while (r == 0 && poll(&p, 1, -1) <= 0)
+        ;
+    /* A monitor that ends in order has undone the journal; one that was killed has not, and its container may live on. */
+    while (r == 0 && faccessat(PASTA_RUN_FD, "journal", F_OK, 0) == 0)
+        (void)usleep(KILLED_LOOK_MS * 1000);
+    (void)link_delete(UPLINK, NULL);
+    wait_for_uplink();
     own_cgroup_leave(cgroup);
     return r < 0;
 }

@@ -281,7 +281,7 @@ static int check_driver(struct network *n, struct error *e) {
 static int describe_network(const struct network_create_request *q, struct arena *a, struct network *n, struct error *e) {
     int r = name_check("network name", q->name, e);
 
-    if (r == 0 && (network_is_predefined(q->name) || strcmp(q->name, "default") == 0))
+    if (r == 0 && (network_is_predefined(q->name) || strcmp(q->name, "default") == 0 || strcmp(q->name, NETWORK_PASTA) == 0))
         r = error_set(e, -EPERM, "operation is not permitted on predefined %s network", q->name);
     if (r == 0)
         r = check_driver(n, e);

@@ -226,3 +226,32 @@ on_pasta() {
     ok user exec s nc 198.51.100.9 7072 </dev/null
     is through
 }
+
+@test "--network pasta: the host's addresses, ports by pasta itself, and it goes with the container" {
+    serve p --network pasta -p 8080:80 -p 198.51.100.1:8090:80 -p 5354:53/udp
+    ok user exec p ip -o addr show uplink0
+    has 198.51.100.1
+    who on_lan 198.51.100.1:8080
+    has 198.51.100.9
+    who on_lan '[2001:db8:7::1]:8080'
+    has 2001:db8:7::9
+    who on_lan 198.51.100.1:8090
+    ok user port p
+    has "80/tcp -> 0.0.0.0:8080"
+    fails 125 user run --rm --network pasta -p 8080:80 busybox true
+    has "port 8080/tcp is in use by container p"
+    ok user restart -t 0 p
+    until_true 5 user exec p wget -q -O /dev/null http://127.0.0.1/cgi-bin/who
+    who on_lan 198.51.100.1:8080
+    has 198.51.100.9
+    # Its monitor is killed: everything goes on.
+    for pid in $(ip netns pids $WORLD-host); do
+        [ "$(cat /proc/$pid/comm)" != tare-monitor ] || kill -9 $pid
+    done
+    who on_lan 198.51.100.1:8080
+    ok user inspect p
+    ok user rm -f p
+    until_true 5 nobody_left
+    fails 125 without pasta user run --rm --network pasta busybox true
+    has "apt install passt"
+}
