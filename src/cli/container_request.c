@@ -14,7 +14,6 @@
 
 /* --- environment, labels --------------------------------------------------------------------------------------------------- */
 
-
 static const char *own_variable(const char *name) {
     size_t n = strlen(name);
     for (char **v = environ; *v; v++)
@@ -227,7 +226,7 @@ static int set_mounts(const struct container_flags *f, struct arena *a, struct h
 
 /* --- network --------------------------------------------------------------------------------------------------------------- */
 
-/* "NAME", or "name=NAME,alias=…,ip=…,ip6=…,mac-address=…". */
+/* "NAME", or "name=NAME,alias=…,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=…,driver-opt=KEY=VALUE". */
 static int parse_network(const char *text, struct arena *a, struct endpoint_settings *s, struct error *e) {
     s->key = text;
     if (!strchr(text, '='))
@@ -248,8 +247,15 @@ static int parse_network(const char *text, struct arena *a, struct endpoint_sett
             s->ipam->ipv6 = value;
         else if (strcmp(key, "mac-address") == 0)
             s->mac_address = value;
-        else if (strcmp(key, "link-local-ip") == 0 || strcmp(key, "gw-priority") == 0 || strcmp(key, "driver-opt") == 0)
-            return error_set(e, -EOPNOTSUPP, "--network %s: %s is not supported", text, key);
+        else if (strcmp(key, "link-local-ip") == 0)
+            strs_add(a, &s->ipam->link_local, value);
+        else if (strcmp(key, "driver-opt") == 0)
+            map_set(a, &s->driver_opts, arena_strndup(a, value, strcspn(value, "=")),
+                    strchr(value, '=') ? strchr(value, '=') + 1 : "");
+        else if (strcmp(key, "gw-priority") == 0 && int_parse(value, INT32_MIN, INT32_MAX, &s->gw_priority) < 0)
+            return error_set(e, -EINVAL, "invalid gw-priority %s: a number is needed", value);
+        else if (strcmp(key, "gw-priority") == 0)
+            continue;
         else
             return error_set(e, -EINVAL, "invalid field %s", field);
     }

@@ -1,17 +1,24 @@
 /* network connect and disconnect. */
+#include <string.h>
+
 #include "cli/command.h"
 #include "engine/connect.h"
 
 struct network_connect_options {
     const char *ip, *ip6;
-    struct strs aliases;
+    struct strs aliases, driver_opts, link_local;
+    int64_t gw_priority;
     bool force;
 };
 
 static const struct option connect_table[] = {
     OPTION_LIST(struct network_connect_options, aliases, 0, "alias", "strings", "Add network-scoped alias for the container"),
+    OPTION_LIST(struct network_connect_options, driver_opts, 0, "driver-opt", "strings", "Driver options of the interface"),
+    OPTION_FULL(struct network_connect_options, gw_priority, 0, "gw-priority", OPTION_KIND_INT, "int", 0, NULL,
+                "The network of the highest priority has the default route"),
     OPTION_STR(struct network_connect_options, ip, 0, "ip", "string", "IPv4 address (e.g., \"172.30.100.104\")"),
     OPTION_STR(struct network_connect_options, ip6, 0, "ip6", "string", "IPv6 address (e.g., \"2001:db8::33\")"),
+    OPTION_LIST(struct network_connect_options, link_local, 0, "link-local-ip", "strings", "Link-local address for the container"),
     OPTION_END,
 };
 
@@ -28,11 +35,21 @@ static int open_container(struct cli *cli, const char *name, struct engine **ret
 
 static int connect_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
     const struct network_connect_options *o = options;
-    const struct connect_request q = {.network = args->v[0], .ip = o->ip, .ip6 = o->ip6, .aliases = o->aliases};
+    struct connect_request q = {.network = args->v[0],
+                                .ip = o->ip,
+                                .ip6 = o->ip6,
+                                .aliases = o->aliases,
+                                .link_local = o->link_local,
+                                .gw_priority = o->gw_priority};
     _cleanup_container_ struct container c = CONTAINER_INIT;
     struct engine *engine;
     int r = open_container(cli, args->v[1], &engine, &c, e);
 
+    for (size_t i = 0; i < o->driver_opts.n; i++) {
+        const char *text = o->driver_opts.v[i], *equals = strchrnul(text, '=');
+
+        map_set(&cli->arena, &q.driver_opts, arena_strndup(&cli->arena, text, (size_t)(equals - text)), *equals ? equals + 1 : "");
+    }
     return r < 0 ? r : container_connect(engine, &c, &q, &cli->arena, e);
 }
 

@@ -1,6 +1,8 @@
 #include "engine/connect.h"
 
+#include <ctype.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -65,24 +67,38 @@ static int own_leases(struct engine *engine, const struct container *c, const ch
     return r;
 }
 
-static bool ifname_is_used(struct engine *engine, const struct container *c, const char *ifname, struct arena *a) {
+static unsigned number_at_end(const char *ifname) {
+    const char *p = ifname + strlen(ifname);
+    while (p > ifname && isdigit((unsigned char)p[-1]))
+        p--;
+    return (unsigned)strtoul(p, NULL, 10);
+}
+
+static bool index_is_used(struct engine *engine, const struct container *c, unsigned index, struct arena *a) {
     for (size_t i = 0; i < c->record.networking.endpoints.n; i++) {
         struct list leases = {0};
         (void)own_leases(engine, c, LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i)->key, a, &leases, NULL);
-        if (leases.n && strcmp(LIST_AT(struct lease, &leases, 0)->owner.ifname, ifname) == 0)
+        if (leases.n && number_at_end(LIST_AT(struct lease, &leases, 0)->owner.ifname) == index)
             return true;
     }
     return false;
 }
 
-static const char *free_ifname(struct engine *engine, const struct container *c, struct arena *a) {
-    const char *name = "eth0";
-    for (unsigned i = 0; i < LINKS_MAX; i++) {
-        name = arena_printf(a, "eth%u", i);
-        if (!ifname_is_used(engine, c, name, a))
-            break;
+static unsigned free_index(struct engine *engine, const struct container *c, struct arena *a) {
+    unsigned i = 0;
+    while (i < LINKS_MAX && index_is_used(engine, c, i, a))
+        i++;
+    return i;
+}
+
+/* Does a network that it joins now take over the default route? */
+static bool becomes_gateway(const struct container *c, const struct endpoint_settings *s) {
+    for (size_t i = 0; i < c->record.networking.endpoints.n; i++) {
+        const struct endpoint_settings *other = LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i);
+        if (other != s && other->gw_priority >= s->gw_priority)
+            return false;
     }
-    return name;
+    return true;
 }
 
 /* --- /etc/hosts ------------------------------------------------------------------------------------------------------------ */
@@ -166,9 +182,9 @@ static int plug(struct engine *engine, const struct container *c, const struct c
     struct attach_request q = {.container_id = c->id,
                                .container_name = c->record.name,
                                .network = s->key,
-                               .ifname = free_ifname(engine, c, a),
+                               .index = free_index(engine, c, a),
                                .aliases = &s->aliases,
-                               .default_route = c->record.networking.endpoints.n == 1};
+                               .default_route = becomes_gateway(c, s)};
     struct network_attachment n = {0};
     _cleanup_fd_ int netns = open_netns(state, e);
     if (netns < 0)
@@ -176,8 +192,12 @@ static int plug(struct engine *engine, const struct container *c, const struct c
     if (s->ipam) {
         q.ip = s->ipam->ipv4;
         q.ip6 = s->ipam->ipv6;
+        q.link_local = &s->ipam->link_local;
     }
-    int r = rootless_network_use(engine->roots, true, e);
+    int r = endpoint_ifname(s, &q.ifname, e);
+    if (r < 0)
+        return r;
+    r = rootless_network_use(engine->roots, true, e);
     if (r == 0)
         r = network_attach(engine->roots, &q, a, &n, e);
     if (r < 0)
@@ -218,9 +238,11 @@ static int connect_locked(struct engine *engine, struct container *c, const stru
     struct endpoint_settings *s = LIST_ADD(a, struct endpoint_settings, &c->record.networking.endpoints);
     s->key = n.name;
     s->aliases = q->aliases;
-    if (q->ip || q->ip6) {
+    s->gw_priority = q->gw_priority;
+    s->driver_opts = q->driver_opts;
+    if (q->ip || q->ip6 || q->link_local.n) {
         s->ipam = arena_new(a, struct endpoint_ipam);
-        *s->ipam = (struct endpoint_ipam){.ipv4 = q->ip, .ipv6 = q->ip6};
+        *s->ipam = (struct endpoint_ipam){.ipv4 = q->ip, .ipv6 = q->ip6, .link_local = q->link_local};
     }
     if (container_is_alive(&state))
         r = plug(engine, c, &state, s, a, e);

@@ -10,6 +10,9 @@ struct connect_request {
     const char *network;  /* name, id or prefix */
     const char *ip, *ip6; /* NULL = chosen */
     struct strs aliases;  /* further names there */
+    struct strs link_local;
+    struct map driver_opts;
+    int64_t gw_priority; /* of all its networks, the highest has the default route */
 };
 /* -EEXIST: it is on that network; -EPERM: it shares somebody's network namespace, or has none. Recorded, so that later starts
  * attach it as well. A monitor that restarts the container by its policy does so with the networks of the last start. */

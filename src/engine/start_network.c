@@ -33,22 +33,61 @@ static const struct endpoint_settings *endpoint_of(const struct networking_confi
     return NULL;
 }
 
-static int attach_one(struct engine *engine, const struct container *c, const char *network, struct arena *a, struct list *to,
-                      struct error *e) {
+/* Options of one endpoint, com.docker.network.endpoint.…; one that is not here is refused, not ignored. */
+int endpoint_ifname(const struct endpoint_settings *s, const char **ret, struct error *e) {
+    for (size_t i = 0; s && i < s->driver_opts.n; i++) {
+        const char *value = s->driver_opts.v[i].value;
+        if (strcmp(s->driver_opts.v[i].key, "com.docker.network.endpoint.ifname") != 0)
+            return error_set(e, -EOPNOTSUPP, "driver-opt %s is not known (com.docker.network.endpoint.ifname is)",
+                             s->driver_opts.v[i].key);
+        if (!*value || strlen(value) >= IF_NAMESIZE || strpbrk(value, "/ :") || strcmp(value, "lo") == 0)
+            return error_set(e, -EINVAL, "\"%s\" is no name for an interface", value);
+        *ret = value;
+    }
+    return 0;
+}
+
+/* Which network has the default route: the one of the highest priority; of several the first that leads out at all. */
+static const char *gateway_network(struct engine *engine, const struct container *c, const char *first, struct arena *a) {
+    const struct list *all = &c->record.networking.endpoints;
+    const struct endpoint_settings *s = endpoint_of(&c->record.networking, first);
+    const char *best = first;
+    int64_t priority = s ? s->gw_priority : 0;
+    struct network n;
+    if (all->n + (s == NULL) < 2) /* nothing to choose */
+        return first;
+    bool out = network_open(engine->roots, first, a, &n, NULL) == 0 && !n.internal;
+    for (size_t i = 0; i < all->n; i++) {
+        s = LIST_AT(struct endpoint_settings, all, i);
+        if (network_open(engine->roots, s->key, a, &n, NULL) < 0 || n.internal || (out && s->gw_priority <= priority))
+            continue;
+        best = s->key;
+        priority = s->gw_priority;
+        out = true;
+    }
+    return best;
+}
+
+static int attach_one(struct engine *engine, const struct container *c, const char *network, const char *gateway, struct arena *a,
+                      struct list *to, struct error *e) {
     const struct endpoint_settings *s = endpoint_of(&c->record.networking, network);
     struct attach_request q = {.container_id = c->id,
                                .container_name = c->record.name,
                                .network = network,
-                               .ifname = arena_printf(a, "eth%zu", to->n),
+                               .index = (unsigned)to->n,
                                .mac = s && s->mac_address && *s->mac_address ? s->mac_address : c->record.config.mac_address,
                                .aliases = s ? &s->aliases : NULL,
-                               .default_route = to->n == 0};
+                               .default_route = strcmp(network, gateway) == 0};
+    int r = endpoint_ifname(s, &q.ifname, e);
+    if (r < 0)
+        return r;
     if (s && s->ipam) {
         q.ip = s->ipam->ipv4 && *s->ipam->ipv4 ? s->ipam->ipv4 : NULL;
         q.ip6 = s->ipam->ipv6 && *s->ipam->ipv6 ? s->ipam->ipv6 : NULL;
+        q.link_local = &s->ipam->link_local;
     }
     struct network_attachment n = {0};
-    int r = network_attach(engine->roots, &q, a, &n, e);
+    r = network_attach(engine->roots, &q, a, &n, e);
     if (r == 0)
         *LIST_ADD(a, struct network_attachment, to) = n;
     return r;
@@ -58,13 +97,14 @@ static int attach_all(struct engine *engine, const struct container *c, struct a
     const char *first = network_name(&c->record.host);
     if (!first)
         return 0;
+    const char *gateway = gateway_network(engine, c, first, a);
     int r = rootless_network_use(engine->roots, true, e);
     if (r == 0)
-        r = attach_one(engine, c, first, a, to, e);
+        r = attach_one(engine, c, first, gateway, a, to, e);
     for (size_t i = 0; r == 0 && i < c->record.networking.endpoints.n; i++) {
         const char *name = LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i)->key;
         if (strcmp(name, first) != 0)
-            r = attach_one(engine, c, name, a, to, e);
+            r = attach_one(engine, c, name, gateway, a, to, e);
     }
     return r;
 }

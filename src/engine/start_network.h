@@ -7,6 +7,9 @@
 bool start_network_names(const struct start_context *x);
 /* The file that says so to the monitor and to tare-net, with the servers that are asked for other names. `internal`: none are. */
 int names_file_write(const struct engine *engine, const struct container *c, bool internal, struct error *e);
+/* The interface's name that the user wants on a network (*ret stays as it is without one). -EOPNOTSUPP: an option that is not
+ * known. */
+int endpoint_ifname(const struct endpoint_settings *s, const char **ret, struct error *e);
 /* Text of the container's resolv.conf. */
 void resolv_text(const struct container *c, bool own_network, bool names, struct buf *out);
 

@@ -8,7 +8,8 @@
 #include "network/store.h"
 
 #define ADDRESS_TRIES_MAX 65536
-#define DYING_WAIT_MS     300 /* a pair is gone 10 to 40 ms after its namespace's last process */
+#define LINK_LOCAL_MAX    (LINK_ADDRESSES_MAX - 2) /* beside one address of each family */
+#define DYING_WAIT_MS     300                      /* a pair is gone 10 to 40 ms after its namespace's last process */
 
 struct attaching {
     const struct roots *roots;
@@ -227,15 +228,30 @@ static void describe_port(struct attaching *w) {
     (void)snprintf(l->parent, sizeof(l->parent), "%s", network_bridge(w->network, w->arena));
 }
 
+/* Asked for by the user; an interface without IPv6 could not have it. */
+static bool has_link_local6(const struct link *l) {
+    for (unsigned i = 0; i < l->n_addresses; i++)
+        if (l->addresses[i].address.family == IP_V6)
+            return true;
+    return false;
+}
+
 static void describe_link(struct attaching *w) {
     struct link *l = w->link;
+    struct ip_prefix more[LINK_LOCAL_MAX];
+    unsigned n_more = l->n_addresses;
 
     (void)snprintf(l->name, sizeof(l->name), "%s", w->owner.ifname);
     l->mtu = network_mtu(w->roots, w->network);
-    if (w->address6.family == IP_NONE)
+    if (w->address6.family == IP_NONE && !has_link_local6(l))
         l->flags |= LINK_NO_IPV6;
+    /* The network's own addresses come first: the kernel takes the first one that fits as source. */
+    memcpy(more, l->addresses, sizeof(more));
+    l->n_addresses = 0;
     add_address(w, &w->address4);
     add_address(w, &w->address6);
+    for (unsigned i = 0; i < n_more; i++)
+        l->addresses[l->n_addresses++] = more[i];
     if (network_is_bridge(w->network))
         describe_port(w);
     else
@@ -289,8 +305,30 @@ static void describe(struct attaching *w, struct network_attachment *ret) {
     *ret = t;
 }
 
+static int add_link_local(struct attaching *w, struct error *e) {
+    static const struct ip_prefix ranges[] = {{{IP_V4, {169, 254}}, 16}, {{IP_V6, {0xfe, 0x80}}, 10}};
+    const struct strs *more = w->request->link_local;
+    struct link *l = w->link;
+
+    for (size_t i = 0; more && i < more->n; i++) {
+        struct ip_prefix p = {0};
+        int r = ip_parse(more->v[i], &p.address, e);
+
+        if (r < 0)
+            return r;
+        if (!ip_prefix_has(&ranges[0], &p.address) && !ip_prefix_has(&ranges[1], &p.address))
+            return error_set(e, -EINVAL, "%s is not a link-local address (169.254.0.0/16 or fe80::/10)", more->v[i]);
+        if (l->n_addresses == LINK_LOCAL_MAX)
+            return error_set(e, -E2BIG, "an interface takes %d link-local addresses at most", LINK_LOCAL_MAX);
+        p.length = p.address.family == IP_V4 ? 16 : 64;
+        l->addresses[l->n_addresses++] = p;
+    }
+    return 0;
+}
+
 static int prepare_owner(struct attaching *w, struct error *e) {
     const struct attach_request *q = w->request;
+    const char *prefix = network_option(w->network, OPTION_IFACE_PREFIX);
     char endpoint[ID_LENGTH + 1];
     int r = id_new(endpoint);
 
@@ -299,7 +337,7 @@ static int prepare_owner(struct attaching *w, struct error *e) {
     w->owner = (struct lease_owner){
         .container_id = q->container_id,
         .container_name = q->container_name,
-        .ifname = q->ifname ? q->ifname : "eth0",
+        .ifname = q->ifname ? q->ifname : arena_printf(w->arena, "%s%u", prefix ? prefix : "eth", q->index),
         .endpoint_id = arena_strdup(w->arena, endpoint),
     };
     if (q->aliases)
@@ -321,6 +359,8 @@ static int make_ready(struct attaching *w, struct network *n, struct error *e) {
 static int attach(struct attaching *w, struct network *n, struct error *e) {
     int r = prepare_owner(w, e);
 
+    if (r == 0)
+        r = add_link_local(w, e); /* before anything is taken: it can be wrong */
     if (r == 0)
         r = make_ready(w, n, e);
     if (r < 0)

@@ -18,10 +18,12 @@ struct attach_request {
     const char *container_id;   /* owner of the lease: the name of its run directory and of its pending file */
     const char *container_name; /* for name look-ups and `network inspect` */
     const char *network;        /* name, id or prefix; NULL = "bridge" */
-    const char *ifname;         /* inside the container; NULL = "eth0" */
-    const char *ip, *ip6, *mac; /* asked for by the user; NULL = chosen */
-    const struct strs *aliases; /* further names on this network; NULL = none */
-    bool default_route;         /* this network gives the container its default routes (the first one, or by gateway priority) */
+    const char *ifname;         /* inside the container; NULL = "eth" (or the network's own prefix) and the index */
+    unsigned index;
+    const struct strs *link_local; /* further addresses, 169.254.0.0/16 or fe80::/10; NULL = none */
+    const char *ip, *ip6, *mac;    /* asked for by the user; NULL = chosen */
+    const struct strs *aliases;    /* further names on this network; NULL = none */
+    bool default_route;            /* this network gives the container its default routes (the first one, or by gateway priority) */
 };
 
 struct network_attachment {

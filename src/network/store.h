@@ -31,8 +31,9 @@ struct subnet_plan {
 };
 bool network_subnet(const struct network *n, enum ip_family family, struct subnet_plan *ret);
 
-#define OPTION_MASQUERADE "com.docker.network.bridge.enable_ip_masquerade"
-#define OPTION_ICC        "com.docker.network.bridge.enable_icc"
+#define OPTION_MASQUERADE   "com.docker.network.bridge.enable_ip_masquerade"
+#define OPTION_IFACE_PREFIX "com.docker.network.container_iface_prefix"
+#define OPTION_ICC          "com.docker.network.bridge.enable_icc"
 /* The host's end of the pair of a container with this address (IPv4 where it has both), and how its bridge port is set. */
 void network_host_link(const struct ip_address *a, char name[IF_NAMESIZE]);
 uint32_t network_port_flags(const struct network *n);

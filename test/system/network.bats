@@ -287,6 +287,62 @@ P
     ok tare network rm side
 }
 
+@test "gateway priority, names of interfaces, link-local addresses" {
+    tare network create --internal in >/dev/null
+    tare network create -o com.docker.network.container_iface_prefix=side out >/dev/null
+    tare network create more >/dev/null
+    gateway() { tare network inspect --format '{{(index .IPAM.Config 0).Gateway}}' "$1"; }
+    # of several the first one that leads out
+    ok tare run --rm --network in --network out --network more busybox sh -c 'ip route; ls /sys/class/net'
+    has "default via $(gateway out) dev side1"
+    [ "$(grep -c '^default' <<<"$output")" = 1 ]
+    ok tare run --rm --network out --network name=more,gw-priority=5 busybox ip route
+    has "default via $(gateway more) dev eth1"
+    ok tare run --rm --network name=more,driver-opt=com.docker.network.endpoint.ifname=wan0,link-local-ip=169.254.9.9,link-local-ip=fe80::99 \
+        busybox ip addr show wan0
+    has "inet 169.254.9.9/16"
+    has "inet6 fe80::99/64"
+    fails 125 tare run --rm --network name=more,driver-opt=some.thing=1 busybox true
+    has "driver-opt some.thing is not known"
+    fails 125 tare run --rm --network name=more,link-local-ip=10.0.0.1 busybox true
+    has "10.0.0.1 is not a link-local address"
+    # the same for one that runs
+    tare run -d --name c --network out busybox sleep 1000 >/dev/null
+    ok tare network connect --gw-priority 1 --link-local-ip 169.254.7.7 --driver-opt com.docker.network.endpoint.ifname=wan1 more c
+    ok tare exec c sh -c 'ip route; ip addr show wan1'
+    has "default via $(gateway more) dev wan1"
+    has "inet 169.254.7.7/16"
+    tare rm -f c >/dev/null
+    ok tare network rm in out more
+}
+
+# direct DRIVER: a container directly on an interface of the host, whose neighbour is the LAN
+direct() {
+    local subnet=10.$((200 + RANDOM % 50)).$((RANDOM % 250))
+    lan ip addr add $subnet.1/24 dev lan0
+    ok tare network create -d "$1" -o parent="$WIRE" --subnet $subnet.0/24 --ip-range $subnet.128/25 direct
+    lan timeout 10 python3 -c 'import socket, sys
+s = socket.create_server((sys.argv[1], 7001)); c = s.accept(); c[0].send(c[1][0].encode())' $subnet.1 3>&- &
+    until_true 5 lan sh -c 'ss -ltn | grep -q :7001'
+    ok tare run --rm --network direct busybox nc -w 3 $subnet.1 7001
+    [[ "$output" =~ ^$subnet.1[2-9][0-9]$ ]] # from the range, and nobody translated it
+    wait
+    ok tare network rm direct
+    lan ip addr del $subnet.1/24 dev lan0
+}
+
+@test "macvlan" {
+    direct macvlan
+    fails 1 tare network create -d macvlan direct
+    has "-o parent="
+}
+
+@test "ipvlan" {
+    ip link add ipv$$ link "$WIRE" type ipvlan 2>/dev/null || skip "the kernel has no ipvlan"
+    ip link del ipv$$
+    direct ipvlan
+}
+
 # --- bad days -----------------------------------------------------------------------------------------------------------------------
 
 @test "a flushed table and a deleted bridge come back with the next container" {
