@@ -103,7 +103,7 @@ static int machine_take(const struct engine *engine, const struct container *c, 
         held[n < 0 ? 0 : n] = '\0';
         if (strcmp(held, owner) == 0)
             return 0;
-        if (tries > 4 || access(name, F_OK) == 0)
+        if (tries > 4 || faccessat(AT_FDCWD, name, F_OK, 0) == 0)
             return -EEXIST;
         (void)unlink(name);
     }

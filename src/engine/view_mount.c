@@ -114,8 +114,11 @@ static int mount_here(const struct view_request *q, int userns, int stage, struc
         return r;
     if (data.size > DATA_MAX)
         return error_set(e, -E2BIG, "the container has too many layers for one overlay");
-    if (mkdirat(stage, "root", 0700) < 0 || mount("overlay", "root", "overlay", q->container ? 0 : MS_RDONLY, buf_text(&data)) < 0)
-        return error_errno(e, -errno, "mount overlay");
+    r = mkdirat(stage, "root", 0700) < 0 ? -errno : 0;
+    if (r == 0)
+        r = sys_mount("overlay", "root", "overlay", q->container ? 0 : MS_RDONLY, buf_text(&data));
+    if (r < 0)
+        return error_errno(e, r, "mount overlay");
     fd = sys_open_tree(AT_FDCWD, "root", OPEN_TREE_CLONE | O_CLOEXEC);
     if (fd < 0)
         return error_errno(e, fd, "take the merged layers");
@@ -136,8 +139,9 @@ static int in_child(const struct view_request *q, struct error *e) {
     }
     if (unshare(CLONE_NEWNS) < 0)
         return error_errno(e, -errno, "make a mount namespace");
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return error_errno(e, -errno, "cut the mounts off from the host's");
+    r = sys_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    if (r < 0)
+        return error_errno(e, r, "cut the mounts off from the host's");
     stage = make_stage(e);
     r = stage < 0 ? stage : mount_here(q, userns, stage, e);
     fd_close(stage); /* the table of descriptors is our parent's, too */
@@ -165,7 +169,7 @@ int view_mount(const struct view_request *q, struct error *e) {
     if (pid > 0)
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
-    (void)fd_close(pair[1]); /* or the read waits for ever after one that was killed */
+    (void)fd_close(pair[1]);                                   /* or the read waits for ever after one that was killed */
     n = pid > 0 ? read(pair[0], &answer, sizeof(answer)) : -1; /* smaller than a pipe's room: it is there, or never will be */
     (void)fd_close(pair[0]);
     if (n != (ssize_t)sizeof(answer))

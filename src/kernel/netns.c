@@ -31,7 +31,7 @@ int netns_used(void) {
 struct errand {
     int (*run)(struct errand *);
     int netns_fd;
-    int domain, type, protocol;
+    int domain, type_and_flags, protocol;
     bool routes;
     int result;
 };
@@ -62,12 +62,12 @@ static int make_socket(struct errand *x) {
 
     if (setns(x->netns_fd, CLONE_NEWNET) < 0)
         return -errno;
-    fd = socket(x->domain, x->type, x->protocol);
+    fd = socket(x->domain, x->type_and_flags, x->protocol);
     return fd < 0 ? -errno : fd;
 }
 
 int netns_socket(int domain, int type, int protocol) {
-    struct errand x = {.run = make_socket, .netns_fd = in_use, .domain = domain, .type = type, .protocol = protocol};
+    struct errand x = {.run = make_socket, .netns_fd = in_use, .domain = domain, .type_and_flags = type, .protocol = protocol};
 
     return in_use < 0 ? sys_socket(domain, type, protocol) : send_child(&x);
 }

@@ -22,6 +22,7 @@
 #include "kernel/link.h"
 #include "kernel/netlink.h"
 #include "kernel/netns.h"
+#include "kernel/sys.h"
 #include "network/rootless.h"
 #include "network/uplink.h"
 
@@ -56,12 +57,14 @@ static void say(int r, const struct error *e) {
 static int bind_namespace(struct keeper *k, struct error *e) {
     char from[32];
     _cleanup_fd_ int fd = -1;
+    int r;
 
     (void)unlinkat(RUN_FD, NETNS_FILE, 0); /* of an earlier one, in a mount namespace that is gone */
     fd = openat(RUN_FD, NETNS_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", k->netns_fd);
-    if (fd < 0 || fchdir(RUN_FD) < 0 || mount(from, NETNS_FILE, NULL, MS_BIND, NULL) < 0)
-        return error_errno(e, -errno, "bind the network namespace at %s/" NETNS_FILE, k->run_root);
+    r = fd < 0 || fchdir(RUN_FD) < 0 ? -errno : sys_mount(from, NETNS_FILE, NULL, MS_BIND, NULL);
+    if (r < 0)
+        return error_errno(e, r, "bind the network namespace at %s/" NETNS_FILE, k->run_root);
     return chdir("/") < 0 ? -errno : 0;
 }
 
