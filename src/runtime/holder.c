@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "kernel/netns.h"
 #include "kernel/nft.h"
 
 #define NAMES_ADDRESS 0x7f00000bU /* 127.0.0.11 */
@@ -105,6 +106,7 @@ static int open_inside(int holder_fd, pid_t pid) {
     uint16_t udp_port = 0, tcp_port = 0;
     int netns, fds[WORD_FDS_MAX], r;
 
+    netns_use(NETNS_OWN); /* the container's, whatever namespace networks are in */
     (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
     netns = open(path, O_RDONLY | O_CLOEXEC);
     if (netns < 0 || setns(netns, CLONE_NEWNET) < 0)

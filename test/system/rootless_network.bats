@@ -164,6 +164,7 @@ PY
     serve b --network two
     ip=$(user inspect -f '{{(index .NetworkSettings.Networks "one").IPAddress}}' a)
     ok user run --rm --network one busybox wget -q -O - "http://$ip/cgi-bin/who"
+    ok user run --rm --network one busybox wget -q -O - http://a/cgi-bin/who
     fails 1 user run --rm --network two busybox nc -w 1 "$ip" 80
     ok user network connect one b
     ok user exec b wget -q -O - "http://$ip/cgi-bin/who"
