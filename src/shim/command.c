@@ -293,6 +293,8 @@ static int do_delete(const struct arguments *args, struct error *e) {
     else
         root = arena_printf(&a, "%s/%s", SHIM_ROOT, args->namespace_);
     r = oci_call(5, (const char *const[]){"--root", root, "delete", "--force", args->id}, &call, e);
+    arena_release(&call.arena);
+    buf_release(&call.out);
     if (r == 0)
         r = rootfs_unmount(bundle, e);
     if (r < 0)
