@@ -219,7 +219,7 @@ END
         kill -9 "$(monitor_of a)" "$(field a .State.Pid)"
         # shellcheck disable=SC2086
         run tare $command
-        [ -z "$(tare ps -aq)" ]
+        until_true 5 eval '[ -z "$(tare ps -aq)" ]' # PID 1 may have met that command still dying
     done
 }
 
