@@ -297,6 +297,15 @@ static const char *short_name(const char *name, const char *used, struct arena *
     return strcmp(name, used) && reference_parse(name, a, &ref, NULL) >= 0 && !ref.digest ? ref.full : NULL;
 }
 
+/* A registry's answer is about a name, a connection's failure about a host: then the name has still to be said. */
+static bool error_names(const struct error *e, const char *name) {
+    size_t n = strcspn(name, "@");
+    const char *tag = memrchr(name, ':', n);
+    size_t repository = tag && !memchr(tag, '/', n - (size_t)(tag - name)) ? (size_t)(tag - name) : n;
+
+    return e->text && memmem(e->text, strlen(e->text), name, repository);
+}
+
 int image_pull(struct image_store *s, const char *name, const struct pull_options *o, struct arena *a, struct image *ret,
                struct error *e) {
     struct registries_config conf;
@@ -316,9 +325,11 @@ int image_pull(struct image_store *s, const char *name, const struct pull_option
         r = pull_name(s, &conf, candidates.v[i], short_name(name, candidates.v[i], a), o, a, ret, &inner);
         if (r >= 0)
             return r;
-        if (i + 1 == candidates.n)
+        if (i + 1 == candidates.n) {
             error_move(e, &inner);
-        else
+            if (!error_names(e, candidates.v[i]))
+                (void)error_wrap(e, r, "pull %s", candidates.v[i]);
+        } else
             log_info("%s: %s", candidates.v[i], inner.text ? inner.text : errno_text(r));
         error_release(&inner);
     }

@@ -218,9 +218,9 @@ EOF
 
 @test "a registry that is not there" {
     fails 1 tare pull localhost:1/x
-    [[ $output == *"cannot connect to localhost port 1"* ]]
+    [[ $output == *"pull localhost:1/x: cannot connect to localhost port 1"* ]]
     fails 1 tare pull no-such-host.invalid/x
-    [[ $output == *"no such host"* ]]
+    [[ $output == *"pull no-such-host.invalid/x: no such host"* ]]
 }
 
 @test "tare itself loads no library; only the worker does" {
