@@ -216,7 +216,7 @@ static const struct command *find_page(const struct strs *args) {
             for (size_t w = 0; same && w < args->n; w++) {
                 same = w == 0 || *at++ == ' ';
                 for (const char *p = args->v[w]; same && *p; p++, at++)
-                    same = *p == *at || (*at == ' ' && (*p == '-' || *p == '_'));
+                    same = *p == *at || ((*at == ' ' || *at == '-') && (*p == '-' || *p == '_'));
             }
             if (same && !*at)
                 return commands[i];

@@ -8,6 +8,7 @@
 #include "base/event_log.h"
 #include "base/fs.h"
 #include "base/kernel.h"
+#include "engine/boot.h"
 #include "engine/create.h"
 #include "engine/heal.h"
 #include "engine/hold.h"
@@ -230,6 +231,8 @@ int engine_start(struct engine *engine, struct container *c, const struct start_
         return fd;
     int r = start_locked(engine, c, o, a, ret, e);
     rootless_entered();
+    if (r == 0 && !o->dry_run)
+        boot_forget(c);
     if (r < 0 && c->record.host.auto_remove)
         reap(engine, c->id);
     if (r < 0 && faccessat(c->run_dirfd, "journal", F_OK, 0) == 0)

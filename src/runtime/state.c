@@ -108,7 +108,7 @@ static void field_read(const struct state_field *f, const char *value, void *p) 
     }
 }
 
-int state_write(int dirfd, const struct container_state *s, struct error *e) {
+static int write_to(int dirfd, const struct container_state *s, enum fs_sync sync, struct error *e) {
     _cleanup_buf_ struct buf b = BUF_WITH_MAX(STATE_SIZE_MAX);
 
     buf_add_str(&b, STATE_FIRST_LINE);
@@ -123,7 +123,15 @@ int state_write(int dirfd, const struct container_state *s, struct error *e) {
     }
     if (b.failed)
         return error_errno(e, -ENOMEM, "write the state");
-    return fs_replace_at(dirfd, STATE_FILE, b.data, b.size, 0600, FS_NO_SYNC, e);
+    return fs_replace_at(dirfd, STATE_FILE, b.data, b.size, 0600, sync, e);
+}
+
+int state_write(int dirfd, const struct container_state *s, struct error *e) {
+    return write_to(dirfd, s, FS_NO_SYNC, e);
+}
+
+int state_write_lasting(int dirfd, const struct container_state *s, struct error *e) {
+    return write_to(dirfd, s, FS_SYNC, e);
 }
 
 static int state_parse(char *text, struct container_state *ret) {

@@ -63,6 +63,8 @@ int state_read_claim(int run_dirfd, struct container_state *ret, struct error *e
 pid_t state_monitor(int run_dirfd);
 /* For the monitor (and for healing, under the record lock): replaces the file in dirfd. */
 int state_write(int dirfd, const struct container_state *s, struct error *e);
+/* The same, on the disk when it returns: what decides after a power cut whether the container is started again. */
+int state_write_lasting(int dirfd, const struct container_state *s, struct error *e);
 
 const char *status_text(enum container_status s); /* "running" */
 const char *health_text(enum health_status h);    /* "healthy"; "none" */

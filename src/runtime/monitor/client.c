@@ -358,6 +358,7 @@ static int on_policy(struct monitor *m, struct client *c, const struct frame *f)
         return -EPROTO;
     m->l.restart = policy;
     m->l.restart_max = frame_u32(f, 1, 0);
+    monitor_remember(m);
     reply_u32s(m, c, FRAME_OK, NULL, 0);
     return 0;
 }

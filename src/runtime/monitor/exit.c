@@ -67,8 +67,18 @@ void monitor_undo(struct monitor *m) {
         return;
     }
     (void)unlinkat(m->l.run_dirfd, STATE_SOCKET_FILE, 0);
-    if (!m->l.auto_remove)
+    if (m->l.auto_remove)
+        return;
+    /* What the user stopped must not come back after a power cut. */
+    if (m->l.restart == RESTART_UNLESS_STOPPED && m->state.stopped_by_user)
+        (void)state_write_lasting(m->l.container_dirfd, &m->state, NULL);
+    else
         (void)state_write(m->l.container_dirfd, &m->state, NULL);
+}
+
+void monitor_remember(struct monitor *m) {
+    if (!m->is_exec && m->l.restart != RESTART_NO && m->l.container_dirfd >= 0)
+        (void)state_write_lasting(m->l.container_dirfd, &m->state, NULL);
 }
 
 void monitor_reap_trash(struct monitor *m) {

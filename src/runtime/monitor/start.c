@@ -167,5 +167,6 @@ void monitor_settle_late(struct monitor *m) {
     shrink_launch(m);
     (void)own_cgroup_enter(m->l.cgroup);
     m->in_own_cgroup = true;
+    monitor_remember(m);
     (void)malloc_trim(0);
 }
