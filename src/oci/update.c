@@ -87,7 +87,8 @@ static int from_flags(struct oci_call *call, struct oci_resources *ret, struct e
 static int from_document(struct oci_call *call, struct oci_resources *ret, struct error *e) {
     const char *path = call->o.resources;
     _cleanup_buf_ struct buf text = BUF_INIT;
-    _cleanup_fd_ int fd = open(strcmp(path, "-") == 0 ? "/dev/stdin" : path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    bool input = strcmp(path, "-") == 0; /* by number: not every machine has /dev/stdin */
+    _cleanup_fd_ int fd = input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     int r = fd < 0 ? error_errno(e, -errno, "read %s", path) : fs_read_fd(fd, OCI_CONFIG_MAX, &text, e);
 
     return r < 0 ? r : json_decode(&oci_resources_table, buf_text(&text), text.size, &call->arena, ret, e);
