@@ -21,6 +21,7 @@ struct builder {
     bool maps_trees;     /* the parent shifts owners of trees that the child will attach */
     bool own_user;       /* a new user namespace */
     bool own_dev;        /* /dev is a tmpfs of ours */
+    bool has_limits;     /* plan_limits() has been called for the process */
 };
 
 /* Adds a step; arguments as they come (missing ones are 0). */
@@ -60,4 +61,5 @@ struct process_extra {
     const char *personality;
     const struct oci_memory_policy *memory_policy;
 };
+void plan_limits(struct builder *b, const struct oci_process *p); /* resource limits and the out-of-memory score */
 int plan_process(struct builder *b, const struct oci_process *p, const struct process_extra *more, struct error *e);

@@ -40,7 +40,9 @@ static int capability_sets(const struct oci_capabilities *c, struct capability_s
     return r;
 }
 
-static void plan_limits(struct builder *b, const struct oci_process *p) {
+void plan_limits(struct builder *b, const struct oci_process *p) {
+    if (p->oom_score_adj.set)
+        STEP(b, PLAN_CHILD, PLAN_OOM_SCORE, p->oom_score_adj.value);
     for (size_t i = 0; i < p->rlimits.n; i++) {
         const struct oci_rlimit *l = LIST_AT(struct oci_rlimit, &p->rlimits, i);
 
@@ -207,11 +209,8 @@ int plan_process(struct builder *b, const struct oci_process *p, const struct pr
     STEP(b, PLAN_CHILD, PLAN_CWD, text_add(b, path_clean(b->arena, p->cwd)));
     if (c->new_keyring)
         STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_KEYRING, text_add(b, c->id));
-    if (!b->own_user) {
-        if (p->oom_score_adj.set)
-            STEP(b, PLAN_CHILD, PLAN_OOM_SCORE, p->oom_score_adj.value);
+    if (!b->own_user && !b->has_limits)
         plan_limits(b, p);
-    }
     plan_scheduling(b, p, more->personality);
     r = plan_memory_policy(b, more->memory_policy, e);
     if (r < 0)

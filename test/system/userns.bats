@@ -43,6 +43,15 @@ teardown() { [ "$(id -u)" != 0 ] || leaks_after; }
     tare rm -f two >/dev/null
 }
 
+@test "exec gives its process the container's limits, also where they are above the caller's" {
+    setpriv --dump | grep -q 'Capability bounding set:.*sys_resource' || skip "no CAP_SYS_RESOURCE here"
+    tare run -d --name one --network none --userns auto --ulimit nofile=2000:3000 busybox sleep 60 >/dev/null
+    run bash -c "ulimit -n 1000; '$TARE' --root '$ROOT' --run-root '$RUN' exec one sh -c 'ulimit -Sn; ulimit -Hn'"
+    tare rm -f one >/dev/null
+    echo "$output"
+    [ "$output" = $'2000\n3000' ]
+}
+
 @test "engines with other roots take other ranges" {
     other="$BATS_TEST_TMPDIR/other"
     mkdir "$other"
