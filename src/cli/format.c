@@ -151,18 +151,77 @@ static int render_row(const struct format_list *f, const struct template *t, con
     return r;
 }
 
+/* --- rows without a template's machinery ----------------------------------------------------------------------------------------
+ */
+
+/* Text, or a column. */
+struct piece {
+    const char *text;
+    size_t length;
+    size_t column; /* COLUMN_NONE = text */
+};
+#define COLUMN_NONE SIZE_MAX
+
+static size_t column_named(const struct format_list *f, const char *name, size_t n) {
+    for (size_t i = 0; i < f->column_count; i++)
+        if (strlen(f->columns[i].name) == n && strncmp(f->columns[i].name, name, n) == 0)
+            return i;
+    return COLUMN_NONE;
+}
+
+/* A template that is nothing but text and {{.Column}}, as those of all tables are, needs neither be parsed nor the rows be written
+ * as JSON for it. False: it is more than that. */
+static bool split_pieces(const struct format_list *f, const char *text, struct arena *a, struct list *ret) {
+    while (*text) {
+        const char *open = strstr(text, "{{"), *name = open ? open + 3 : NULL, *close;
+
+        if (open != text)
+            *LIST_ADD(a, struct piece, ret) = (struct piece){text, open ? (size_t)(open - text) : strlen(text), COLUMN_NONE};
+        if (!open)
+            return true;
+        close = open[2] == '.' ? strstr(name, "}}") : NULL;
+        if (!close)
+            return false;
+        *LIST_ADD(a, struct piece, ret) = (struct piece){name, 0, column_named(f, name, (size_t)(close - name))};
+        if (LIST_AT(struct piece, ret, ret->n - 1)->column == COLUMN_NONE)
+            return false;
+        text = close + 2;
+    }
+    return true;
+}
+
+static void join_pieces(const struct format_list *f, const struct list *pieces, const struct format_row *row, struct buf *out) {
+    for (size_t i = 0; i < pieces->n; i++) {
+        const struct piece *p = LIST_AT(struct piece, pieces, i);
+        const char *value = p->column == COLUMN_NONE ? NULL : row ? row->values[p->column] : f->columns[p->column].header;
+
+        if (p->column == COLUMN_NONE)
+            buf_add(out, p->text, p->length);
+        else
+            buf_add_str(out, value ? value : "");
+    }
+    buf_add_char(out, '\n');
+}
+
 /* {{.Label "key"}} in a table is headed by the key, as Docker does; here: by nothing, since the headers' map is empty. */
 static int render(const struct format_list *f, const char *text, bool table, const struct list *rows, struct buf *out,
                   struct error *e) {
     _cleanup_template_ struct template *t = NULL;
     _cleanup_free_ char *unescaped = template_unescape(text);
     _cleanup_buf_ struct buf plain = BUF_INIT;
-    int r = template_parse(unescaped, &t, e);
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct list pieces = {0};
+    bool simple = split_pieces(f, unescaped, &a, &pieces);
+    int r = simple ? 0 : template_parse(unescaped, &t, e);
 
-    if (r >= 0 && table)
-        r = render_row(f, t, NULL, &plain, e);
-    for (size_t i = 0; r >= 0 && i < rows->n; i++)
-        r = render_row(f, t, LIST_AT(struct format_row, rows, i), &plain, e);
+    for (size_t i = table ? 0 : 1; r >= 0 && i <= rows->n; i++) {
+        const struct format_row *row = i ? LIST_AT(struct format_row, rows, i - 1) : NULL;
+
+        if (simple)
+            join_pieces(f, &pieces, row, &plain);
+        else
+            r = render_row(f, t, row, &plain, e);
+    }
     if (r < 0)
         return r;
     if (table)

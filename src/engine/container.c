@@ -8,8 +8,6 @@
 #include "base/log.h"
 #include "engine/orphan.h"
 
-#define RECORD_FILE "config.json"
-
 void container_release(struct container *c) {
     c->dirfd = fd_close(c->dirfd);
     c->run_dirfd = fd_close(c->run_dirfd);
@@ -57,7 +55,7 @@ int container_lookup(struct engine *engine, const char *text, char ret_id[ID_LEN
 
 static int read_record(struct container *c, struct arena *a, struct error *e) {
     _cleanup_buf_ struct buf text = BUF_INIT;
-    int r = fs_read_at(c->dirfd, RECORD_FILE, CONTAINER_CONFIG_MAX, &text, e);
+    int r = fs_read_at(c->dirfd, CONTAINER_RECORD_FILE, CONTAINER_CONFIG_MAX, &text, e);
     if (r < 0)
         return r;
     r = json_decode(&container_record_table, buf_text(&text), text.size, a, &c->record, e);
@@ -169,6 +167,6 @@ int container_record_write(const struct container *c, bool lasting, struct error
     json_encode(&container_record_table, &c->record, 0, &text);
     if (text.failed)
         return error_set(e, -EFBIG, "the container's configuration is too large");
-    int r = fs_replace_at(c->dirfd, RECORD_FILE, text.data, text.size, 0600, lasting ? FS_SYNC : FS_NO_SYNC, e);
+    int r = fs_replace_at(c->dirfd, CONTAINER_RECORD_FILE, text.data, text.size, 0600, lasting ? FS_SYNC : FS_NO_SYNC, e);
     return r < 0 ? error_wrap(e, r, "write the container's configuration") : 0;
 }

@@ -6,6 +6,8 @@
 #include "model/container.h"
 #include "runtime/state.h"
 
+#define CONTAINER_RECORD_FILE "config.json"
+
 struct container {
     char id[ID_LENGTH + 1];
     int dirfd;                      /* ROOT/containers/ID; owned */

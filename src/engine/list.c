@@ -7,124 +7,13 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
+#include "engine/orphan.h"
+#include "engine/summary_cache.h"
 #include "image/image.h"
+#include "kernel/cgroup.h"
 #include "model/reference.h"
 #include "model/units.h"
-
-/* --- words ------------------------------------------------------------------------------------------------------------------- */
-
-static const char *ago(struct timespec since, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-
-    duration_human(clock_wall().tv_sec - since.tv_sec, &text);
-    return arena_strdup(a, buf_text(&text));
-}
-
-const char *container_status_text(const struct container_state *s, struct arena *a) {
-    static const char *const health[] = {
-        [HEALTH_NONE] = "",
-        [HEALTH_STARTING] = " (health: starting)",
-        [HEALTH_HEALTHY] = " (healthy)",
-        [HEALTH_UNHEALTHY] = " (unhealthy)",
-    };
-
-    switch (s->status) {
-    case STATUS_CREATED: return "Created";
-    case STATUS_RUNNING: return arena_printf(a, "Up %s%s", ago(s->started_at, a), health[s->health]);
-    case STATUS_PAUSED: return arena_printf(a, "Up %s (Paused)", ago(s->started_at, a));
-    case STATUS_RESTARTING: return arena_printf(a, "Restarting (%d) %s ago", s->exit_code, ago(s->finished_at, a));
-    case STATUS_EXITED: return arena_printf(a, "Exited (%d) %s ago", s->exit_code, ago(s->finished_at, a));
-    case STATUS_DEAD: return "Dead";
-    }
-    return "";
-}
-
-static const char *command_text(const struct container_record *r, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-
-    buf_add_str(&text, r->path ? r->path : "");
-    for (size_t i = 0; i < r->args.n; i++)
-        buf_printf(&text, " %s", r->args.v[i]);
-    return arena_strdup(a, buf_text(&text));
-}
-
-/* What a running container publishes and exposes; nothing of it counts while it does not run. */
-static const char *ports_text(const struct container_record *r, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-
-    for (size_t i = 0; i < r->host.port_bindings.n; i++) {
-        const struct json_objs *port = LIST_AT(struct json_objs, &r->host.port_bindings, i);
-
-        for (size_t k = 0; k < port->items.n; k++) {
-            const struct port_binding *b = LIST_AT(struct port_binding, &port->items, k);
-            const char *ip = b->host_ip && *b->host_ip ? b->host_ip : NULL;
-
-            if (ip)
-                buf_printf(&text, "%s%s%s%s:%s->%s", text.size ? ", " : "", strchr(ip, ':') ? "[" : "", ip,
-                           strchr(ip, ':') ? "]" : "", b->host_port, port->key);
-            else
-                buf_printf(&text, "%s0.0.0.0:%s->%s, [::]:%s->%s", text.size ? ", " : "", b->host_port, port->key, b->host_port,
-                           port->key);
-        }
-    }
-    for (size_t i = 0; i < r->config.exposed_ports.n; i++) {
-        bool bound = false;
-
-        for (size_t k = 0; k < r->host.port_bindings.n; k++)
-            bound = bound || strcmp(LIST_AT(struct json_objs, &r->host.port_bindings, k)->key, r->config.exposed_ports.v[i]) == 0;
-        if (!bound)
-            buf_printf(&text, "%s%s", text.size ? ", " : "", r->config.exposed_ports.v[i]);
-    }
-    return arena_strdup(a, buf_text(&text));
-}
-
-static void add_networks(const struct container_record *r, struct arena *a, struct strs *ret) {
-    const char *mode = r->host.network_mode;
-
-    for (size_t i = 0; i < r->networking.endpoints.n; i++)
-        strs_add(a, ret, LIST_AT(struct endpoint_settings, &r->networking.endpoints, i)->key);
-    if (ret->n == 0 && mode && *mode)
-        strs_add(a, ret, strcmp(mode, "default") == 0 ? "bridge" : mode);
-}
-
-static void add_mounts(const struct container_record *r, struct arena *a, struct container_summary *s) {
-    for (size_t i = 0; i < r->mounts.n; i++) {
-        const struct mount_point *m = LIST_AT(struct mount_point, &r->mounts, i);
-
-        strs_add(a, &s->mounts, m->name ? m->name : m->source ? m->source : "");
-        strs_add(a, &s->mount_targets, m->destination);
-        s->volumes += m->name != NULL;
-    }
-}
-
-static void summarize(const struct container *c, const struct container_state *state, struct arena *a,
-                      struct container_summary *s) {
-    const struct container_record *r = &c->record;
-    struct timespec created = {0};
-
-    (void)time_parse(r->created ? r->created : "", &created);
-    *s = (struct container_summary){
-        .id = arena_strdup(a, c->id),
-        .name = r->name ? r->name : "",
-        .image = r->config.image && *r->config.image ? r->config.image : "",
-        .image_id = r->image ? r->image : "",
-        .command = command_text(r, a),
-        .created = created.tv_sec,
-        .status = state->status,
-        .state_text = status_text(state->status),
-        .status_text = container_status_text(state, a),
-        .health = health_text(state->health),
-        .ports = container_is_alive(state) ? ports_text(r, a) : "",
-        .platform = r->platform ? r->platform : "",
-        .exit_code = state->exit_code,
-        .labels = r->config.labels,
-        .exposed = r->config.exposed_ports,
-    };
-    for (size_t i = 0; i < r->host.port_bindings.n; i++)
-        strs_add(a, &s->published, LIST_AT(struct json_objs, &r->host.port_bindings, i)->key);
-    add_networks(r, a, &s->networks);
-    add_mounts(r, a, s);
-}
 
 /* --- conditions ----------------------------------------------------------------------------------------------------------------
  */
@@ -257,11 +146,11 @@ static int add_blocks(int dirfd, const char *name, void *arg, struct error *e) {
     return 0;
 }
 
-static void add_sizes(struct engine *engine, const struct container *c, struct arena *a, struct container_summary *s) {
+static void add_sizes(struct engine *engine, struct arena *a, struct container_summary *s) {
     struct image_store *store;
     struct image image;
 
-    (void)fs_each(c->dirfd, "upper", add_blocks, &s->size_rw, NULL);
+    (void)fs_each(engine->containers_fd, arena_printf(a, "%s/upper", s->id), add_blocks, &s->size_rw, NULL);
     s->size_root = s->size_rw;
     if (s->image_id[0] && engine_store(engine, &store, NULL) >= 0 && image_resolve(store, s->image_id, NULL, a, &image, NULL) >= 0)
         s->size_root += image.size;
@@ -271,27 +160,62 @@ static void add_sizes(struct engine *engine, const struct container *c, struct a
  */
 
 struct walk {
+    struct engine *engine;
     const struct list_query *query;
     struct arena *arena;
+    struct summary_cache *cache;
     struct list *ret;
     int64_t before, since; /* seconds; 0 = any */
-    int r;
 };
 
-static int add_container(struct engine *engine, struct container *c, void *arg, struct error *e) {
-    struct walk *w = arg;
+/* Opens the container and mends what a killed monitor left. False: it does not exist any more. */
+static bool look_closely(struct engine *engine, const char *id, struct container_state *ret) {
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+
+    if (container_open_id(engine, id, &a, &c, NULL) < 0 || !orphan_look_after(engine, &c))
+        return false;
+    if (container_state(&c, ret, NULL) < 0)
+        *ret = (struct container_state){.status = STATUS_DEAD};
+    return true;
+}
+
+/* Processes in its group although nothing in the run directory tells of them? */
+static bool runs_unknown(struct engine *engine, const struct container_summary *s) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    const struct cgroup_layout *layout;
+    const char *group;
+
+    return engine_layout(engine, &layout, NULL) >= 0 &&
+           cgroup_path(engine->roots->tag, s->cgroup_parent, s->id, &a, &group, NULL) >= 0 && cgroup_is_populated(layout, group);
+}
+
+static bool current_state(struct engine *engine, const struct container_summary *s, struct container_state *ret) {
+    enum state_glance seen = state_glance(engine->containers_fd, engine->run_containers_fd, s->id, ret);
+
+    if (seen == GLANCE_UNSURE || (s->auto_remove && ret->status == STATUS_EXITED) ||
+        (seen == GLANCE_NO_RUN && runs_unknown(engine, s)))
+        return look_closely(engine, s->id, ret);
+    return true;
+}
+
+static int add_container(int dirfd _unused_, const char *name, void *arg, struct error *e _unused_) {
+    const struct walk *w = arg;
+    _cleanup_error_ struct error why = ERROR_INIT;
     struct container_state state;
     struct container_summary s;
+    int r = id_is_full(name) ? summary_cache_get(w->cache, name, &s, &why) : -ENOENT;
 
-    if (container_state(c, &state, e) < 0) {
-        error_release(e);
-        state = (struct container_state){.status = STATUS_DEAD};
-    }
-    summarize(c, &state, w->arena, &s);
-    if (!fits(engine, w->query, &s, w->arena) || (w->before && s.created >= w->before) || (w->since && s.created <= w->since))
+    /* One torn container must not hide the others; -ENOENT: it is just being made or removed. */
+    if (r < 0 && r != -ENOENT)
+        log_warn("%s (tare system check)", why.text ? why.text : name);
+    if (r < 0 || !current_state(w->engine, &s, &state))
+        return 0;
+    summary_add_state(&s, &state, w->arena);
+    if (!fits(w->engine, w->query, &s, w->arena) || (w->before && s.created >= w->before) || (w->since && s.created <= w->since))
         return 0;
     if (w->query->size)
-        add_sizes(engine, c, w->arena, &s);
+        add_sizes(w->engine, w->arena, &s);
     *LIST_ADD(w->arena, struct container_summary, w->ret) = s;
     return 0;
 }
@@ -316,17 +240,23 @@ static int created_of(struct engine *engine, const char *text, struct arena *a, 
 }
 
 int container_list(struct engine *engine, const struct list_query *query, struct arena *a, struct list *ret, struct error *e) {
-    struct walk w = {.query = query, .arena = a, .ret = ret};
-    int r = query->before ? created_of(engine, query->before, a, &w.before, e) : 0;
+    struct walk w = {.engine = engine, .query = query, .arena = a, .ret = ret};
+    int dir = engine_containers_dir(engine, e), run = engine_run_dir(engine, e), r;
+
+    if (dir < 0 || run < 0)
+        return dir < 0 ? dir : run;
+    r = query->before ? created_of(engine, query->before, a, &w.before, e) : 0;
 
     if (r >= 0 && query->since)
         r = created_of(engine, query->since, a, &w.since, e);
     if (r < 0)
         return r;
     *ret = (struct list){0};
-    r = container_each(engine, a, add_container, &w, e);
+    w.cache = summary_cache_open(engine, a);
+    r = fs_each(dir, ".", add_container, &w, e);
     if (r < 0)
         return r;
+    summary_cache_save(w.cache);
     if (ret->n > 1)
         qsort(ret->v, ret->n, sizeof(struct container_summary), newest_first);
     if (query->last >= 0 && ret->n > (size_t)query->last)

@@ -1,6 +1,7 @@
 #include "runtime/state.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -349,4 +350,47 @@ int state_read(int container_dirfd, int run_dirfd, struct container_state *ret, 
     if (r == 0)
         *ret = s;
     return r;
+}
+
+/* Reads dirfd/id/state in three calls. -ENOENT: there is none, or it is torn. */
+static int claim_of(int dirfd, const char *id, struct container_state *ret) {
+    char path[NAME_MAX + sizeof(STATE_FILE) + 1], text[STATE_SIZE_MAX + 1];
+    _cleanup_fd_ int fd = -1;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "%s/" STATE_FILE, id);
+    fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    n = read(fd, text, sizeof(text));
+    if (n < 0 || n == sizeof(text))
+        return n < 0 ? -errno : -EFBIG;
+    text[n] = '\0';
+    return state_parse(text, ret) < 0 ? -ENOENT : 0;
+}
+
+enum state_glance state_glance(int containers_dirfd, int runs_dirfd, const char *id, struct container_state *ret) {
+    char path[NAME_MAX + sizeof(STATE_LOCK_FILE) + 1];
+    _cleanup_fd_ int lock = -1;
+    bool ran = true;
+    int r = claim_of(runs_dirfd, id, ret);
+
+    if (r == -ENOENT) {
+        ran = false;
+        r = claim_of(containers_dirfd, id, ret);
+    }
+    if (r == -ENOENT)
+        *ret = (struct container_state){.status = STATUS_CREATED};
+    else if (r < 0)
+        return GLANCE_UNSURE;
+    if (!claims_life(ret)) {
+        ret->monitor_pid = ret->pid = 0;
+        return ran ? GLANCE_TRUE : GLANCE_NO_RUN;
+    }
+    if (!ran)
+        return GLANCE_UNSURE;
+    /* The state was read first: a monitor that holds the lock afterwards held it then, and what it had written was true. */
+    (void)snprintf(path, sizeof(path), "%s/" STATE_LOCK_FILE, id);
+    lock = openat(runs_dirfd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    return lock >= 0 && lock_owner(lock) != 0 ? GLANCE_TRUE : GLANCE_UNSURE;
 }

@@ -61,6 +61,14 @@ int state_read_claim(int run_dirfd, struct container_state *ret, struct error *e
 /* Who holds the record lock: the monitor, also while it starts the container or clears up behind it (the state then claims no
  * life). 0: nobody; -1: one whose number is not seen from here. */
 pid_t state_monitor(int run_dirfd);
+/* What a list needs of one of many containers, in six calls at most. */
+enum state_glance {
+    GLANCE_TRUE,   /* *ret is what state_read() would give */
+    GLANCE_NO_RUN, /* so, too; but it has no state in the run directory: never started in this boot, or that directory was removed
+                    */
+    GLANCE_UNSURE, /* it claims to live, and no monitor does: state_read(), after looking for what was left behind */
+};
+enum state_glance state_glance(int containers_dirfd, int runs_dirfd, const char *id, struct container_state *ret);
 /* For the monitor (and for healing, under the record lock): replaces the file in dirfd. */
 int state_write(int dirfd, const struct container_state *s, struct error *e);
 /* The same, on the disk when it returns: what decides after a power cut whether the container is started again. */
