@@ -14,6 +14,7 @@ const struct command *const commands[] = {
     GROUP("container", "Manage containers"),
     GROUP("image", "Manage images"),
     GROUP("network", "Manage networks"),
+    GROUP("secret", "Manage secrets"),
     GROUP("system", "Manage tare"),
     GROUP("volume", "Manage volumes"),
 #include "cli/commands.list"

@@ -98,6 +98,7 @@ const struct option container_flag_table[] = {
     BOOL(rm, 0, "rm", "Automatically remove the container and its associated anonymous volumes when it exits"),
     STR(rootfs, 0, "rootfs", "DIR[:rw]", "Run from this directory instead of an image; with :rw changes are made in it"),
     STR(runtime, 0, "runtime", "string", "Runtime to use for this container"),
+    LIST(secret, 0, "secret", "list", "Give the container a secret: NAME[,type=mount|env,target=…,uid=…,gid=…,mode=…]"),
     LIST(security_opt, 0, "security-opt", "list", "Security Options"),
     KIND(shm_size, 0, "shm-size", SIZE, "bytes", "Size of /dev/shm"),
     STR(stop_signal, 0, "stop-signal", "string", "Signal to stop the container"),

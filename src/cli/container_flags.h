@@ -13,7 +13,7 @@ struct container_flags {
     struct strs attach;
     /* isolation */
     const char *pid, *ipc, *uts, *userns, *cgroupns, *cgroup_parent, *runtime, *rootfs;
-    struct strs isolate, cap_add, cap_drop, security_opt, sysctl, device, device_cgroup_rule, ulimit, annotation;
+    struct strs isolate, cap_add, cap_drop, security_opt, sysctl, device, device_cgroup_rule, secret, ulimit, annotation;
     struct opt_i64 shm_size;
     int64_t oom_score_adj;
     bool oom_kill_disable;

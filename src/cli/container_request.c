@@ -7,6 +7,7 @@
 #include "cli/container_flags.h"
 #include "model/mount_text.h"
 #include "model/port.h"
+#include "model/secret.h"
 #include "model/ulimit.h"
 #include "model/units.h"
 
@@ -389,6 +390,10 @@ static int set_life(const struct container_flags *f, struct arena *a, struct cre
     h->auto_remove = f->rm;
     h->log.type = f->log_driver;
     pairs_of(&f->log_opt, a, &h->log.config);
+    for (size_t i = 0; r == 0 && i < f->secret.n; i++)
+        r = secret_request_parse(f->secret.v[i], a, LIST_ADD(a, struct secret_request, &h->secrets), e);
+    if (r < 0)
+        return r;
     h->container_id_file = f->cidfile;
     h->health_on_failure = f->health_on_failure;
     return set_health(f, a, &q->config, e);

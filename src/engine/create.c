@@ -13,6 +13,7 @@
 #include "engine/mount_points.h"
 #include "engine/orphan.h"
 #include "engine/pending.h"
+#include "engine/secret.h"
 #include "engine/userns.h"
 #include "image/image.h"
 #include "runtime/journal.h"
@@ -273,6 +274,8 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
         r = defaults_apply(engine->config, engine->roots->rootless, a, &request, e);
     if (r == 0)
         r = create_request_check(&request, e);
+    if (r == 0)
+        r = secrets_check(engine->roots, &request.host.secrets, a, e);
     if (r == 0)
         r = host_limits_check(&request.host, e);
     if (r == 0)

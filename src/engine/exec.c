@@ -6,6 +6,7 @@
 #include "base/event_log.h"
 #include "engine/create.h"
 #include "engine/operate.h"
+#include "engine/secret.h"
 
 /* The namespaces are the container's own, as its specification makes them: rebuilt from the record, for which nothing is written.
  */
@@ -16,6 +17,8 @@ static int build_plan(struct engine *engine, struct container *c, const struct e
     struct list ignored = {0};
     const char *user = o->request.user ? o->request.user : c->record.config.user;
     int r = start_gather(engine, c, user, a, x, e);
+    if (r == 0)
+        r = secrets_gather(engine, c, true, a, &x->input, e);
     if (r == 0)
         r = spec_build(&x->input, a, &x->spec, &ignored, e);
     if (r == 0)

@@ -35,17 +35,23 @@ static bool env_has(const struct strs *env, const char *name) {
     return false;
 }
 
+static bool is_replaced(const struct spec_input *in, const struct strs *more, const char *name) {
+    return (more && env_has(more, name)) || env_has(&in->more_env, name);
+}
+
 /* Docker's order: PATH and HOSTNAME (and TERM) first, then the container's, HOME last. An entry without '=' comes from nowhere: it
  * was resolved by the command line, or is not set at all. */
 static void set_env(const struct spec_input *in, bool tty, const struct strs *more, struct arena *a, struct strs *ret) {
     const struct strs *env = &in->record->config.env;
     struct strs all = {0};
     for (size_t i = 0; i < env->n; i++)
-        if (strchr(env->v[i], '=') && !(more && env_has(more, arena_strndup(a, env->v[i], strcspn(env->v[i], "=")))))
+        if (strchr(env->v[i], '=') && !is_replaced(in, more, arena_strndup(a, env->v[i], strcspn(env->v[i], "="))))
             strs_add(a, &all, env->v[i]);
     for (size_t i = 0; more && i < more->n; i++)
         if (strchr(more->v[i], '='))
             strs_add(a, &all, more->v[i]);
+    for (size_t i = 0; i < in->more_env.n; i++)
+        strs_add(a, &all, in->more_env.v[i]);
     if (!env_has(&all, "PATH"))
         strs_add(a, ret, default_path);
     if (!env_has(&all, "HOSTNAME") && in->record->config.hostname)

@@ -36,6 +36,8 @@ struct spec_input {
     struct list devices;                  /* struct spec_device, of record->host.devices, looked up on the host */
     struct list all_devices;              /* struct spec_device: --privileged */
     struct list id_maps_uid, id_maps_gid; /* struct oci_id_mapping; empty = no user namespace */
+    struct strs more_env;                 /* secrets and devices: not in the record, which everybody sees */
+    struct list more_mounts;              /* struct oci_mount: the same, before the user's own */
     bool own_network;                     /* a network namespace of its own: bridge or none */
     bool network_files;   /* resolv.conf and hosts are written (not with network none… they are, but without servers) */
     unsigned cpus;        /* of the host, for masked paths per processor */

@@ -150,6 +150,8 @@ int spec_mounts(const struct spec_input *in, const struct security_options *so, 
     add_network_files(in, a, &s->mounts);
     const struct mount_point **sorted = arena_array(a, const struct mount_point *, c->mounts.n + 1);
     sort_points(&c->mounts, sorted);
+    for (size_t i = 0; i < in->more_mounts.n; i++)
+        *LIST_ADD(a, struct oci_mount, &s->mounts) = *LIST_AT(struct oci_mount, &in->more_mounts, i);
     for (size_t i = 0; i < c->mounts.n; i++) {
         int r = add_user_mount(in, sorted[i], a, &s->mounts, e);
         if (r < 0)

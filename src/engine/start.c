@@ -15,6 +15,7 @@
 #include "engine/launch.h"
 #include "engine/pending.h"
 #include "engine/resource_events.h"
+#include "engine/secret.h"
 #include "engine/start_network.h"
 #include "engine/start_ports.h"
 #include "kernel/landlock.h"
@@ -125,6 +126,7 @@ static int write_run_journal(const struct engine *engine, const struct container
             journal_add(&j, JOURNAL_LEASE, n->leases.v[k], c->id);
     }
     ports_journal(engine, c, x, &j);
+    secrets_journal(engine, c, a, &j);
     cgroup_plan_dirs(&x->layout, x->cgroup, a, &groups);
     for (size_t i = 0; i < groups.n; i++)
         journal_add(&j, JOURNAL_CGROUP, groups.v[i]);
@@ -176,6 +178,8 @@ static int prepare(struct engine *engine, struct container *c, bool dry_run, str
                    struct plan *plan, struct error *e) {
     int r = start_gather(engine, c, c->record.config.user, a, x, e);
     if (r == 0)
+        r = secrets_gather(engine, c, false, a, &x->input, e);
+    if (r == 0)
         r = start_network(engine, c, a, x, e);
     if (r == 0)
         r = ports_take(engine, c, a, x, e);
@@ -185,6 +189,8 @@ static int prepare(struct engine *engine, struct container *c, bool dry_run, str
         r = build_plan(engine, c, x, a, plan, e);
     if (r == 0)
         r = write_run_journal(engine, c, x, a, e);
+    if (r == 0 && !dry_run)
+        r = secrets_place(engine, c, &x->input, e);
     return r;
 }
 

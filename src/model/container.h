@@ -59,6 +59,13 @@ struct device_request { /* CDI or vendors' devices */
     struct map options;
 };
 
+struct secret_request { /* tare: --secret (model/secret.h) */
+    const char *source; /* the secret's name */
+    const char *type;   /* mount, env */
+    const char *target; /* absolute path, or the variable's name */
+    uint32_t uid, gid, mode;
+};
+
 struct weight_device {
     const char *path;
     uint32_t weight;
@@ -164,6 +171,7 @@ struct host_config {
     bool rootfs_writable;          /* DIR:rw: changes go into DIR itself */
     struct strs isolate;           /* --isolate: only these namespaces; empty = all */
     const char *health_on_failure; /* none, kill, restart, stop */
+    struct list secrets;           /* struct secret_request */
 };
 
 struct endpoint_ipam {

@@ -68,6 +68,17 @@ static const struct json_field device_request_fields[] = {
 };
 static const struct json_table device_request_table = JSON_TABLE("device request", struct device_request, device_request_fields);
 
+static const struct json_field secret_request_fields[] = {
+    JSON_FIELD(struct secret_request, source, "Source", JSON_STR, JSON_REQUIRED),
+    JSON_FIELD(struct secret_request, type, "Type", JSON_STR, 0),
+    JSON_FIELD(struct secret_request, target, "Target", JSON_STR, 0),
+    JSON_FIELD(struct secret_request, uid, "UID", JSON_U32, 0),
+    JSON_FIELD(struct secret_request, gid, "GID", JSON_U32, 0),
+    JSON_FIELD(struct secret_request, mode, "Mode", JSON_U32, 0),
+    JSON_END,
+};
+static const struct json_table secret_request_table = JSON_TABLE("secret", struct secret_request, secret_request_fields);
+
 static const struct json_field weight_device_fields[] = {
     JSON_FIELD(struct weight_device, path, "Path", JSON_STR, 0),
     JSON_FIELD(struct weight_device, weight, "Weight", JSON_U32, 0),
@@ -214,6 +225,7 @@ static const struct json_field host_config_fields[] = {
     JSON_FIELD(struct host_config, rootfs_writable, "TareRootfsWritable", JSON_BOOL, JSON_OMIT),
     JSON_FIELD(struct host_config, isolate, "TareIsolate", JSON_STRS, JSON_OMIT),
     JSON_FIELD(struct host_config, health_on_failure, "TareHealthOnFailure", JSON_STR, JSON_OMIT),
+    JSON_FIELD_OF(struct host_config, secrets, "TareSecrets", JSON_OBJS, JSON_OMIT, &secret_request_table),
     JSON_END,
 };
 const struct json_table host_config_table = JSON_TABLE("host config", struct host_config, host_config_fields);

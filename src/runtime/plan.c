@@ -157,7 +157,7 @@ static void print_text(const char *s, struct buf *out) {
     buf_add_char(out, '"');
 }
 
-static void print_texts(const struct plan *plan, int64_t offset, struct buf *out) {
+static void print_texts(const struct plan *plan, int64_t offset, bool names_only, struct buf *out) {
     const char *s = plan_first(plan, offset);
     uint32_t n = plan_count(plan, offset);
 
@@ -168,7 +168,10 @@ static void print_texts(const struct plan *plan, int64_t offset, struct buf *out
             break;
         }
         buf_add_str(out, i > 0 ? " " : "");
-        print_text(s, out);
+        if (names_only)
+            buf_add(out, s, strcspn(s, "="));
+        else
+            print_text(s, out);
     }
     buf_add_char(out, ']');
 }
@@ -186,6 +189,7 @@ static bool arg_is_absent(enum step_arg kind, int64_t v) {
     switch (kind) {
     case STEP_TEXT:
     case STEP_TEXTS:
+    case STEP_ENV:
     case STEP_DATA:
     case STEP_NAMESPACES:
     case STEP_ATTR:
@@ -204,7 +208,8 @@ static void print_arg(const struct plan *plan, enum step_arg kind, int64_t v, st
     switch (kind) {
     case STEP_NONE: break;
     case STEP_TEXT: print_text(plan_text(plan, v), out); break;
-    case STEP_TEXTS: print_texts(plan, v, out); break;
+    case STEP_TEXTS:
+    case STEP_ENV: print_texts(plan, v, kind == STEP_ENV, out); break;
     case STEP_DATA: buf_printf(out, "%u bytes", plan_count(plan, v)); break;
     case STEP_SLOT:
     case STEP_INT: buf_printf(out, "%lld", (long long)v); break;
@@ -283,12 +288,13 @@ static bool arg_is_valid(const struct plan *p, enum step_arg kind, int64_t v) {
     switch (kind) {
     case STEP_TEXT: return v >= 0 && at < p->text_size; /* the text ends with a NUL */
     case STEP_TEXTS:
+    case STEP_ENV:
     case STEP_DATA:
         if (v == 0)
             return true;
         if (v < 0 || at > p->text_size || p->text_size - at < sizeof(uint32_t))
             return false;
-        if (kind == STEP_TEXTS)
+        if (kind != STEP_DATA)
             return texts_fit(p, at + sizeof(uint32_t), plan_count(p, v));
         return p->text_size - at - sizeof(uint32_t) >= plan_count(p, v);
     case STEP_SLOT: return v >= -1 && v < STEP_SLOTS_MAX;

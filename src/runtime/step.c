@@ -100,7 +100,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
     [PLAN_HOOK] = {"hook",
                    "a program of the bundle's author, with the container's state on its standard input",
                    "execve(2)",
-                   {ARG("at", TEXT), ARG("path", TEXT), ARG("args", TEXTS), ARG("env", TEXTS), ARG("timeout", INT),
+                   {ARG("at", TEXT), ARG("path", TEXT), ARG("args", TEXTS), ARG("env", ENV), ARG("timeout", INT),
                     ARG("state", DATA), ARG("status", TEXT)},
                    step_hook},
     [PLAN_RELEASE] = {"release",
@@ -305,6 +305,6 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
     [PLAN_EXEC] = {"exec",
                    "the set-up turns into the program; every descriptor of the engine closes",
                    "execve(2)",
-                   {ARG("args", TEXTS), ARG("env", TEXTS), ARG("path", TEXT), ARG("init", BOOL)},
+                   {ARG("args", TEXTS), ARG("env", ENV), ARG("path", TEXT), ARG("init", BOOL)},
                    step_exec},
 };

@@ -87,6 +87,7 @@ enum step_arg {
     STEP_NONE,
     STEP_TEXT,  /* offset of a string */
     STEP_TEXTS, /* offset of a list: uint32_t count, then that many strings */
+    STEP_ENV,   /* the same, of which only the names before the = are shown: the values may be secrets */
     STEP_DATA,  /* offset of binary data: uint32_t size, then the bytes */
     STEP_INT,
     STEP_BOOL, /* shown when it holds */

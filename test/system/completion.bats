@@ -134,7 +134,7 @@ with_roots() {
     local name dir=$BATS_TEST_TMPDIR
     tare man >"$dir/tare.1"
     sed -n 's/COMMAND(\(.*\))/\1/p' "$here/../../src/cli/commands.list" | grep -vx complete >"$dir/names"
-    printf '%s\n' container image network system volume >>"$dir/names"
+    printf '%s\n' container image network secret system volume >>"$dir/names"
     while read -r name; do
         tare man "$name" >"$dir/tare-$name.1"
     done <"$dir/names"
