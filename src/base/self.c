@@ -11,13 +11,14 @@
 
 /* Beside the running program. */
 static bool neighbour(const char *name, char path[SELF_PATH_MAX]) {
-    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
-    char *slash;
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    const char *slash;
 
-    path[n > 0 ? n : 0] = '\0';
-    slash = strrchr(path, '/');
+    self[n > 0 ? n : 0] = '\0';
+    slash = strrchr(self, '/');
     if (slash)
-        (void)snprintf(slash + 1, NAME_MAX, "%s", name);
+        (void)snprintf(path, SELF_PATH_MAX, "%.*s/%s", (int)(slash - self), self, name);
     return slash;
 }
 
