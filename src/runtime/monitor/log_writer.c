@@ -130,6 +130,9 @@ static void rotate(struct log_writer *w) {
         else
             (void)snprintf(from, sizeof(from), "%s", name);
         (void)snprintf(to, sizeof(to), "%s.%u", name, i);
+        /* Renaming over a file would make ext4 write the renamed one to the disk first (auto_da_alloc), in this call. */
+        if (i == w->files_max - 1)
+            (void)unlinkat(w->dirfd, to, 0);
         (void)renameat(w->dirfd, from, w->dirfd, to);
     }
     w->fd = fd_close(w->fd);
