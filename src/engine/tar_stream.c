@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -10,6 +11,7 @@
 
 #define BLOCK       512
 #define PENDING_MAX ((size_t)128 << 10) /* bytes gathered before a write */
+#define SEND_MAX    ((size_t)4 << 20)   /* one call; between two a signal is seen */
 #define XATTR_MAX   ((size_t)64 << 10)  /* the kernel's own limit for a list and for a value */
 #define DEPTH_MAX   512
 #define OCTAL_7     07777777ULL
@@ -253,10 +255,30 @@ static const char *seen_before(struct tar_stream *t, const struct entry *en) {
     return NULL;
 }
 
+/* Large content goes from the page cache into a pipe without being copied. Returns what is left to be read: all of it where the
+ * kernel cannot do that. */
+static int send_content(struct tar_stream *t, int fd, uint64_t *left, struct error *e) {
+    int r = *left > PENDING_MAX ? flush(t, e) : 0;
+
+    while (r == 0 && *left > PENDING_MAX) {
+        ssize_t n = sendfile(t->fd, fd, NULL, (size_t)MIN_OF(*left, (uint64_t)SEND_MAX));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0 || (n < 0 && (errno == EINVAL || errno == ENOSYS)))
+            break;
+        if (n < 0)
+            return error_errno(e, -errno, "write the archive");
+        *left -= (uint64_t)n;
+        t->bytes += (uint64_t)n;
+    }
+    return r;
+}
+
 static int put_content(struct tar_stream *t, int fd, uint64_t size, struct error *e) {
     uint64_t left = size;
     char block[65536];
-    int r = 0;
+    int r = send_content(t, fd, &left, e);
 
     while (left > 0 && r == 0) {
         ssize_t n = read(fd, block, (size_t)MIN_OF(left, sizeof(block)));
