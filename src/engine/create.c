@@ -129,6 +129,14 @@ static const struct mount_point *point(const struct container *c, size_t i) {
     return LIST_AT(struct mount_point, &c->record.mounts, i);
 }
 
+/* Its own, or one that a mount shows. */
+static bool has_images(const struct container *c) {
+    bool has = c->record.image;
+    for (size_t i = 0; i < c->record.mounts.n; i++)
+        has |= point(c, i)->image != NULL;
+    return has;
+}
+
 static void journal_volumes(const struct engine *engine, const struct container *c, struct arena *a, struct journal *j) {
     for (size_t i = 0; i < c->record.mounts.n; i++)
         if (point(c, i)->anonymous)
@@ -142,7 +150,7 @@ int container_journal_write(struct engine *engine, const struct container *c, co
     _cleanup_journal_ struct journal j = JOURNAL_INIT;
     const char *root = engine->roots->root;
     journal_add(&j, JOURNAL_TRASH, container_path(engine, c->id, "", a), arena_printf(a, "%s/trash", root), c->id);
-    if (c->record.image)
+    if (has_images(c))
         journal_add(&j, JOURNAL_UNLINK, arena_printf(a, "%s/pins/%s", root, c->id));
     if (c->record.host.auto_remove)
         journal_volumes(engine, c, a, &j);
@@ -192,10 +200,17 @@ static int take_name(struct engine *engine, const struct create_options *o, stru
     }
 }
 
-static int pin_image(struct engine *engine, const struct container *c, struct error *e) {
+static int pin_images(struct engine *engine, const struct container *c, struct error *e) {
     struct image_store *store;
-    int r = c->record.image ? engine_store(engine, &store, e) : 0;
-    return r == 0 && c->record.image ? image_pin(store, c->record.image, c->id, e) : r;
+    if (!has_images(c))
+        return 0;
+    int r = engine_store(engine, &store, e);
+    if (r == 0 && c->record.image)
+        r = image_pin(store, c->record.image, c->id, e);
+    for (size_t i = 0; r == 0 && i < c->record.mounts.n; i++)
+        if (point(c, i)->image)
+            r = image_pin(store, point(c, i)->image, c->id, e);
+    return r;
 }
 
 /* Volumes without a name outlive the container (unless it has --rm), but not a creation that fails. */
@@ -232,7 +247,7 @@ static int write_container(struct engine *engine, const struct create_options *o
         return r;
     r = take_name(engine, o, a, c, e);
     if (r == 0)
-        r = pin_image(engine, c, e);
+        r = pin_images(engine, c, e);
     if (r == 0)
         r = make_volumes(engine, o, a, c, e);
     if (r == 0)

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "engine/create.h"
 #include "engine/host_lsm.h"
+#include "engine/mount_sources.h"
 #include "engine/rootfs.h"
 #include "engine/spec_parts.h"
 #include "engine/start.h"
@@ -184,6 +185,7 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
         r = cgroup_path(engine->roots->tag, h->cgroup_parent && *h->cgroup_parent ? h->cgroup_parent : NULL, c->id, a, &x->cgroup,
                         e);
     in->cgroups_path = x->cgroup;
+    in->overlays = container_path(engine, c->id, OVERLAYS, a);
     if (r == 0)
         in->apparmor = host_apparmor(engine->roots, h, true, a);
     return r;

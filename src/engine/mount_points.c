@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "engine/volume.h"
+#include "image/image.h"
 #include "model/mount_text.h"
 
 /* Points are collected first; volumes are made last, when nothing can be wrong with the request any more and their names stand in a
@@ -77,17 +78,60 @@ static int add_of_image(const struct container_config *c, struct arena *a, struc
     return 0;
 }
 
-/* What the grammar knows and the engine does not do is refused here, by name. */
-static int check_supported(const struct mount_point *m, struct error *e) {
-    if (strcmp(m->type, "bind") != 0 && strcmp(m->type, "volume") != 0 && strcmp(m->type, "tmpfs") != 0)
-        return error_set(e, -EOPNOTSUPP, "mount at %s: type %s is not supported (bind, volume, tmpfs)", m->destination, m->type);
-    const char *what = m->overlay                  ? "O (changes that the source does not see)"
-                       : m->chown                  ? "U (change of the owner)"
-                       : m->subpath && *m->subpath ? "a subpath of a volume"
-                                                   : NULL;
-    if (!what)
-        return 0;
-    return error_set(e, -EOPNOTSUPP, "mount at %s: %s is not supported", m->destination, what);
+static bool subpath_is_local(const char *path) {
+    if (path[0] == '/')
+        return false;
+    for (const char *s = path; *s; s += strspn(s, "/")) {
+        size_t n = strcspn(s, "/");
+        if (n == 2 && s[0] == '.' && s[1] == '.')
+            return false;
+        s += n;
+    }
+    return true;
+}
+
+/* What cannot be is refused here, by name and with the reason. */
+static int check_possible(const struct host_config *h, const struct mount_point *m, struct error *e) {
+    bool mapped = h->userns_mode && *h->userns_mode && !mode_is(h->userns_mode, "host");
+    if (m->idmap && !mapped) {
+        error_set(e, -EINVAL, "mount at %s: idmap shows owners as a user namespace of the container's own has them",
+                  m->destination);
+        return error_hint(e, "add --userns auto");
+    }
+    if (m->idmap && m->overlay)
+        return error_set(e, -EOPNOTSUPP, "mount at %s: the kernel cannot shift the owners of an overlay (O with idmap)",
+                         m->destination);
+    if (m->overlay && m->chown)
+        return error_set(e, -EINVAL, "mount at %s: O keeps the source as it is, and U changes it", m->destination);
+    if (strcmp(m->type, "tmpfs") == 0 && (m->chown || m->idmap))
+        return error_set(e, -EINVAL,
+                         "mount at %s: a tmpfs is the container's own; give it an owner by uid= and gid=", m->destination);
+    if (strcmp(m->type, "image") == 0 && (m->chown || (m->subpath && *m->subpath)))
+        return error_set(e, -EOPNOTSUPP, "mount at %s: %s of an image: its files are shared by all, whole and as they are",
+                         m->destination, m->chown ? "U" : "image-subpath");
+    if (m->subpath && *m->subpath && !subpath_is_local(m->subpath))
+        return error_set(e, -EINVAL, "mount at %s: subpath must be a relative path within the volume: %s", m->destination,
+                         m->subpath);
+    return 0;
+}
+
+/* The image whose files a mount shows. It is read-only, whatever was said: containers share its layers. */
+static int find_image(struct engine *engine, struct mount_point *m, struct arena *a, struct error *e) {
+    struct image_store *store;
+    struct image image;
+    int r = engine_store(engine, &store, e);
+    if (r == 0)
+        r = image_resolve(store, m->source, NULL, a, &image, e);
+    if (r < 0) {
+        error_wrap(e, r, "mount at %s", m->destination);
+        return r == -ENOENT ? error_hint(e, "tare pull %s", m->source) : r;
+    }
+    if (image.layers.n == 0)
+        return error_set(e, -EINVAL, "mount at %s: image %s has no files", m->destination, m->source);
+    m->image = image.id;
+    m->layers = image.layers;
+    m->rw = false;
+    return 0;
 }
 
 static int check_bind(const struct mount_point *m, struct error *e) {
@@ -155,10 +199,12 @@ int mount_points_choose(struct engine *engine, const struct create_request *q, s
     if (r == 0)
         r = add_of_image(&c->config, a, &c->mounts, e);
     for (size_t i = 0; r == 0 && i < c->mounts.n; i++) {
-        const struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);
-        r = check_supported(m, e);
-        if (r == 0)
-            r = strcmp(m->type, "bind") == 0 ? check_bind(m, e) : 0;
+        struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);
+        r = check_possible(&c->host, m, e);
+        if (r == 0 && strcmp(m->type, "image") == 0)
+            r = find_image(engine, m, a, e);
+        else if (r == 0 && strcmp(m->type, "bind") == 0)
+            r = check_bind(m, e);
     }
     for (size_t i = 0; r == 0 && i < c->mounts.n; i++) {
         struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);

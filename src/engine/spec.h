@@ -25,6 +25,7 @@ struct spec_input {
     const struct container_record *record;
     struct identity user;
     struct spec_shared shared;
+    const char *overlays;     /* absolute: where the changes of mounts with O go */
     const char *run_dir;      /* absolute: where resolv.conf, hosts, hostname are; NULL = none are bound */
     const char *cgroups_path; /* "/tare/<id>" */
     uint64_t rlimit_hard[SPEC_RLIMITS];

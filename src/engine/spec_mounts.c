@@ -72,6 +72,7 @@ static void add_network_files(const struct spec_input *in, struct arena *a, stru
 }
 
 static void add_bind(const struct spec_input *in, const struct mount_point *m, struct arena *a, struct list *mounts) {
+    size_t number = (size_t)(m - LIST_AT(struct mount_point, &in->record->mounts, 0)); /* as mount_sources.c counts */
     const char *options = m->non_recursive ? "bind" : "rbind";
     const char *propagation = m->propagation && *m->propagation ? m->propagation : "rprivate";
     const char *access = "";
@@ -79,10 +80,26 @@ static void add_bind(const struct spec_input *in, const struct mount_point *m, s
         access = m->read_only_non_recursive || m->non_recursive ? ",ro" : ",rro";
     /* The engine's volumes belong to the container's users, whatever ids these have outside; a directory of the host does not. */
     bool has_options = m->options && *m->options;
-    bool shift = m->idmap || (in->id_maps_uid.n > 0 && strcmp(m->type, "volume") == 0);
+    bool shift = (m->idmap || (in->id_maps_uid.n > 0 && strcmp(m->type, "volume") == 0)) && !m->overlay;
     add_mount(a, mounts, m->destination, "bind", m->source,
               arena_printf(a, "%s,%s%s%s%s%s", options, propagation, access, shift ? ",idmap" : "", has_options ? "," : "",
                            has_options ? m->options : ""));
+    struct oci_mount *mount = LIST_AT(struct oci_mount, mounts, mounts->n - 1);
+    if (m->subpath && *m->subpath)
+        mount->subpath = m->subpath;
+    if (m->overlay) {
+        strs_add(a, &mount->lowers, m->source);
+        mount->upper = arena_printf(a, "%s/%zu/upper", in->overlays, number);
+        mount->work = arena_printf(a, "%s/%zu/work", in->overlays, number);
+    }
+}
+
+/* The files of an image, as all containers of it see them: read-only. A single layer is shown as it is, overlay wants two. */
+static void add_image(const struct mount_point *m, struct arena *a, struct list *mounts) {
+    const char *options = m->layers.n == 1 ? "bind,rprivate,ro,nosuid,nodev" : "bind,ro,nosuid,nodev";
+    add_mount(a, mounts, m->destination, "bind", m->layers.v[0], options);
+    if (m->layers.n > 1)
+        LIST_AT(struct oci_mount, mounts, mounts->n - 1)->lowers = m->layers;
 }
 
 /* What the options of a volume say is mounted in place of its data. */
@@ -118,6 +135,10 @@ static int add_user_mount(const struct spec_input *in, const struct mount_point 
     }
     if (strcmp(m->type, "bind") == 0 || strcmp(m->type, "volume") == 0) {
         add_bind(in, m, a, mounts);
+        return 0;
+    }
+    if (strcmp(m->type, "image") == 0 && m->layers.n > 0) {
+        add_image(m, a, mounts);
         return 0;
     }
     return error_set(e, -ENOTSUP, "mount of type %s at %s is not supported", m->type, m->destination);

@@ -13,6 +13,7 @@
 #include "engine/heal.h"
 #include "engine/hold.h"
 #include "engine/launch.h"
+#include "engine/mount_sources.h"
 #include "engine/pending.h"
 #include "engine/resource_events.h"
 #include "engine/secret.h"
@@ -179,6 +180,8 @@ static int prepare(struct engine *engine, struct container *c, bool dry_run, str
     int r = start_gather(engine, c, c->record.config.user, a, x, e);
     if (r == 0)
         r = secrets_gather(engine, c, false, a, &x->input, e);
+    if (r == 0)
+        r = mount_sources_prepare(engine, c, &x->input, dry_run, e);
     if (r == 0)
         r = start_network(engine, c, a, x, e);
     if (r == 0)

@@ -153,7 +153,7 @@ int image_pin(struct image_store *s, const char *image_id, const char *owner, st
     buf_printf(&b, "%s\n", image_id);
     /* In place: a temporary of a process that was killed would be nobody's, this file is in its owner's journal. Who reads pins to
      * remove images holds the lock alone. */
-    _cleanup_fd_ int fd = openat(dir, owner, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    _cleanup_fd_ int fd = openat(dir, owner, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     int r = fd < 0 ? -errno : fs_write_all(fd, buf_text(&b), b.size);
     return r < 0 ? error_errno(e, r, "pin image %s", image_id) : 0;
 }

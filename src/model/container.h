@@ -219,6 +219,8 @@ struct mount_point {
     bool chown, idmap, overlay; /* U, idmap, O */
     const char *subpath;
     const char *options; /* tmpfs */
+    const char *image;   /* its id */
+    struct strs layers;  /* of the image, absolute paths, TOP FIRST */
 };
 
 /* A default that the host refused, and what became of it. */

@@ -285,6 +285,8 @@ static const struct json_field mount_point_fields[] = {
     JSON_FIELD(struct mount_point, overlay, "TareOverlay", JSON_BOOL, JSON_OMIT),
     JSON_FIELD(struct mount_point, subpath, "TareSubpath", JSON_STR, JSON_OMIT),
     JSON_FIELD(struct mount_point, options, "TareOptions", JSON_STR, JSON_OMIT),
+    JSON_FIELD(struct mount_point, image, "TareImage", JSON_STR, JSON_OMIT),
+    JSON_FIELD(struct mount_point, layers, "TareLayers", JSON_STRS, JSON_OMIT),
     JSON_END,
 };
 const struct json_table mount_point_table = JSON_TABLE("mount point", struct mount_point, mount_point_fields);

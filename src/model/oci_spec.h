@@ -28,6 +28,10 @@ struct oci_mount {
     struct strs options;
     struct list uid_mappings; /* struct oci_id_mapping */
     struct list gid_mappings;
+    /* The engine's own wishes of a bind, not in the specification and never in JSON. */
+    const char *subpath;      /* below source, which others may be changing; NULL = all of it */
+    struct strs lowers;       /* an overlay of these, TOP FIRST, in place of source; */
+    const char *upper, *work; /* changes go here; NULL = read-only */
 };
 
 struct oci_console_size {

@@ -35,8 +35,14 @@ static const char *replaced_by_bind(const struct builder *b, const struct oci_mo
     return NULL;
 }
 
-static int64_t tree_open(struct builder *b, const char *path, bool recursive) {
-    STEP(b, PLAN_HOST, PLAN_TREE_OPEN, b->slots, text_add(b, path), recursive);
+static int64_t tree_open(struct builder *b, const char *path, bool recursive, const char *below) {
+    STEP(b, PLAN_HOST, PLAN_TREE_OPEN, b->slots, text_add(b, path), recursive, text_add(b, below));
+    return b->slots++;
+}
+
+static int64_t overlay_open(struct builder *b, const struct oci_mount *m) {
+    STEP(b, PLAN_HOST, PLAN_OVERLAY_OPEN, b->slots, texts_add(b, &m->lowers), text_add(b, m->upper), text_add(b, m->work),
+         b->context->rootfs.in_one);
     return b->slots++;
 }
 
@@ -52,8 +58,10 @@ static int plan_mount_tree(struct builder *b, size_t i, struct error *e) {
         return error_wrap(e, r, "mounts[%zu] (%s)", i, m->destination);
     b->mount_slot[i] = -1;
     if (host)
-        b->mount_slot[i] = tree_open(b, host, true);
-    if (host || !is_bind(m, &o))
+        b->mount_slot[i] = tree_open(b, host, true, NULL);
+    if (m->lowers.n)
+        b->mount_slot[i] = overlay_open(b, m);
+    if (host || m->lowers.n || !is_bind(m, &o))
         return 0;
     if (!m->source || !*m->source)
         return error_set(e, -EINVAL, "mounts[%zu] (%s): a bind needs a source", i, m->destination);
@@ -62,8 +70,8 @@ static int plan_mount_tree(struct builder *b, size_t i, struct error *e) {
                          m->destination);
     b->maps_trees |= o.id_map || m->uid_mappings.n > 0;
     /* A clone that is to stay connected with the host's mount must be made before the child cuts all connections. */
-    if (b->own_user || o.id_map || m->uid_mappings.n > 0 || (o.propagation & (MS_SHARED | MS_SLAVE)))
-        b->mount_slot[i] = tree_open(b, m->source, o.recursive);
+    if (b->own_user || o.id_map || m->uid_mappings.n > 0 || (o.propagation & (MS_SHARED | MS_SLAVE)) || m->subpath)
+        b->mount_slot[i] = tree_open(b, m->source, o.recursive, m->subpath);
     return 0;
 }
 
@@ -81,16 +89,16 @@ static int plan_root_trees(struct builder *b, struct error *e) {
         return 0;
     b->root_slot = b->slots;
     if (root->kind == PLAN_ROOTFS_BIND) {
-        tree_open(b, root->path, true);
+        tree_open(b, root->path, true, NULL);
         return 0;
     }
     for (size_t i = 0; i < root->lowers.n; i++)
-        tree_open(b, root->lowers.v[i], false);
+        tree_open(b, root->lowers.v[i], false, NULL);
     if (!root->upper)
         return 0;
     if (strcmp(directory_of(b->arena, root->upper), directory_of(b->arena, root->work)) != 0)
         return error_set(e, -EINVAL, "upper and work directory must lie side by side");
-    b->upper_slot = tree_open(b, directory_of(b->arena, root->upper), false);
+    b->upper_slot = tree_open(b, directory_of(b->arena, root->upper), false, NULL);
     return 0;
 }
 

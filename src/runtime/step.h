@@ -20,6 +20,7 @@ enum plan_op {
     /* in the monitor, beside the child */
     PLAN_ID_MAP,
     PLAN_TREE_OPEN,
+    PLAN_OVERLAY_OPEN,
     PLAN_TREE_MAP,
     PLAN_LINK_MAKE,
     PLAN_LINK_MOVE,

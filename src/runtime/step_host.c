@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
@@ -256,11 +257,26 @@ int step_id_map(struct executor *x, const struct plan_step *s, struct error *e) 
 }
 
 int step_tree_open(struct executor *x, const struct plan_step *s, struct error *e) {
-    const char *path = plan_text(x->plan, s->arg[1]);
-    int fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC | (s->arg[2] ? (unsigned)AT_RECURSIVE : 0));
+    const char *path = plan_text(x->plan, s->arg[1]), *below = plan_text(x->plan, s->arg[3]);
+    unsigned flags = OPEN_TREE_CLONE | O_CLOEXEC | (s->arg[2] ? (unsigned)AT_RECURSIVE : 0);
+    _cleanup_fd_ int base = -1, part = -1;
+    int fd;
 
-    if (fd < 0)
-        return error_errno(e, fd, "open %s", path);
+    if (!below) {
+        fd = sys_open_tree(AT_FDCWD, path, flags);
+        if (fd < 0)
+            return error_errno(e, fd, "open %s", path);
+        slot_set(x, s->arg[0], fd);
+        return 0;
+    }
+    /* Containers write to what is above: it is looked up once, cannot lead out, and what was found is what is shown. */
+    base = sys_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    part = base < 0 ? base : open_how(base, below, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+    fd = part < 0 ? part : sys_open_tree(part, "", flags | AT_EMPTY_PATH);
+    if (fd < 0) {
+        error_errno(e, fd, "open %s below %s", below, path);
+        return fd == -EXDEV ? error_hint(e, "it leads out of the volume") : fd;
+    }
     slot_set(x, s->arg[0], fd);
     return 0;
 }

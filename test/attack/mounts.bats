@@ -215,3 +215,23 @@ P
         [ "$status" != 0 ]
     done
 }
+
+@test "a racer leads neither a volume's subpath nor a change of owner (U) out" {
+    race
+    local i shown=0
+    for i in 1 2 3 4 5 6 7 8; do
+        run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm --mount type=volume,src=vv,dst=/x,volume-subpath=a \
+            busybox sh -c 'ls /x; cat /x/passwd; exit 0'
+        [ "$status" != 124 ]
+        has_not "outsider"
+        [[ "$output" != *own* ]] || shown=$((shown + 1))
+        run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u 4321 -v vv:/x:U busybox true
+        [ "$status" = 0 ]
+        run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u 4321 \
+            --mount type=volume,src=vv,dst=/x,volume-subpath=a,U busybox true
+        [ "$status" != 124 ]
+        [ -z "$(find "$CANARY" -user 4321)" ]
+        canary_is_untouched
+    done
+    echo "the subpath was a directory $shown times of 8"
+}
