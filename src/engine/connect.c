@@ -10,10 +10,13 @@
 #include "engine/hold.h"
 #include "engine/resource_events.h"
 #include "engine/start_network.h"
+#include "engine/start_ports.h"
 #include "model/holder.h"
+#include "network/firewall.h"
 #include "network/lease.h"
 #include "network/manage.h"
 #include "network/rootless.h"
+#include "network/source_filter.h"
 #include "runtime/journal.h"
 
 #define HOSTS_MAX ((size_t)1 << 20)
@@ -170,10 +173,12 @@ static int record_change(const struct container *c, bool alive, struct error *e)
 /* --- connect --------------------------------------------------------------------------------------------------------------- */
 
 /* Written down before the interface is made: the end of the container then frees the addresses. */
-static int extend_journal(const struct container *c, const struct network_attachment *n, struct error *e) {
+static int extend_journal(const struct engine *engine, const struct container *c, const struct network_attachment *n,
+                          struct arena *a, struct error *e) {
     _cleanup_journal_ struct journal j = JOURNAL_INIT;
     for (size_t i = 0; i < n->leases.n; i++)
         journal_add(&j, JOURNAL_LEASE, n->leases.v[i], c->id);
+    sources_journal(engine, c->id, n, a, &j);
     return journal_change(c->run_dirfd, "journal", &j, NULL, e);
 }
 
@@ -186,6 +191,7 @@ static int plug(struct engine *engine, const struct container *c, const struct c
                                .aliases = &s->aliases,
                                .default_route = becomes_gateway(c, s)};
     struct network_attachment n = {0};
+    char table[FIREWALL_TABLE_MAX];
     _cleanup_fd_ int netns = open_netns(state, e);
     if (netns < 0)
         return netns;
@@ -202,10 +208,14 @@ static int plug(struct engine *engine, const struct container *c, const struct c
         r = network_attach(engine->roots, &q, a, &n, e);
     if (r < 0)
         return r;
-    r = extend_journal(c, &n, e);
+    firewall_table_name(engine->roots, table);
+    r = extend_journal(engine, c, &n, a, e);
+    if (r == 0)
+        r = nft_elements_add(table, n.sources.v, n.sources.n, e);
     if (r == 0)
         r = network_plug(&n, netns, e);
     if (r < 0) {
+        (void)nft_elements_delete(table, n.sources.v, n.sources.n, NULL);
         network_detach(engine->roots, &n);
         return r;
     }
@@ -268,6 +278,17 @@ int container_connect(struct engine *engine, struct container *c, const struct c
 
 /* --- disconnect ------------------------------------------------------------------------------------------------------------ */
 
+/* While the leases are still ours. The journal's line of them goes with the first lease's. */
+static int forget_sources(const struct engine *engine, const struct list *leases, struct arena *a, struct error *e) {
+    char table[FIREWALL_TABLE_MAX];
+    struct list elements = {0};
+    for (size_t i = 0; i < leases->n; i++)
+        source_filter_lease(LIST_AT(struct lease, leases, i), LINK_PINNED, a, &elements);
+    firewall_table_name(engine->roots, table);
+    int r = rootless_network_use(engine->roots, false, e);
+    return r < 0 ? r : nft_elements_delete(table, elements.v, elements.n, e);
+}
+
 static int unplug(struct engine *engine, const struct container *c, const struct container_state *state, const char *network,
                   struct arena *a, struct error *e) {
     struct list leases = {0};
@@ -278,6 +299,8 @@ static int unplug(struct engine *engine, const struct container *c, const struct
     if (netns < 0)
         return netns;
     r = network_unplug(LIST_AT(struct lease, &leases, 0)->owner.ifname, netns, e);
+    if (r == 0)
+        r = forget_sources(engine, &leases, a, e);
     _cleanup_fd_ int dir = r < 0 ? -1 : lease_open_dir(engine->roots, network, e);
     if (dir < 0)
         return r < 0 ? r : dir;

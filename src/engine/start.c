@@ -125,6 +125,7 @@ static int write_run_journal(const struct engine *engine, const struct container
         const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
         for (size_t k = 0; k < n->leases.n; k++)
             journal_add(&j, JOURNAL_LEASE, n->leases.v[k], c->id);
+        sources_journal(engine, c->id, n, a, &j);
     }
     ports_journal(engine, c, x, &j);
     secrets_journal(engine, c, a, &j);

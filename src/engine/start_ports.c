@@ -82,18 +82,42 @@ void ports_journal(const struct engine *engine, const struct container *c, const
     }
 }
 
-int ports_activate(const struct engine *engine, const char *id, struct start_context *x, struct arena *a, struct error *e) {
+void sources_journal(const struct engine *engine, const char *id, const struct network_attachment *n, struct arena *a,
+                     struct journal *j) {
+    char table[FIREWALL_TABLE_MAX], text[NFT_ELEMENT_TEXT_MAX];
+    const char *all = "";
+    if (n->sources.n == 0 || n->leases.n == 0)
+        return;
+    firewall_table_name(engine->roots, table);
+    for (size_t i = 0; i < n->sources.n; i++) {
+        nft_element_format(LIST_AT(struct nft_element, &n->sources, i), text);
+        all = arena_printf(a, "%s%s%s", all, i ? ";" : "", text);
+    }
+    journal_add(j, JOURNAL_PORT, n->leases.v[0], id, table, all);
+}
+
+/* Checks of sources and published ports, all in one transaction. */
+static int add_elements(const struct engine *engine, const struct start_context *x, struct arena *a, struct error *e) {
     char table[FIREWALL_TABLE_MAX];
     struct list elements = {0};
+    for (size_t i = 0; i < x->attachments.n; i++) {
+        const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
+        for (size_t k = 0; k < n->sources.n; k++)
+            *LIST_ADD(a, struct nft_element, &elements) = *LIST_AT(struct nft_element, &n->sources, k);
+    }
+    port_elements(&x->ports, a, &elements);
+    firewall_table_name(engine->roots, table);
+    return nft_elements_add(table, elements.v, elements.n, e);
+}
+
+int ports_activate(const struct engine *engine, const char *id, struct start_context *x, struct arena *a, struct error *e) {
     int r;
     if (x->pasta) /* it has them since the namespace was made */
         return 0;
-    if (x->ports.n == 0 && !start_network_names(x))
-        return 0;
-    firewall_table_name(engine->roots, table);
-    port_elements(&x->ports, a, &elements);
-    r = elements.n ? nft_elements_add(table, elements.v, elements.n, e) : 0;
-    if (r == 0)
+    r = add_elements(engine, x, a, e);
+    if (r < 0)
+        return error_wrap(e, r, "set up networks");
+    if (x->ports.n || start_network_names(x))
         r = port_hold(engine->roots, id, &x->ports, x->cgroup, &x->holder_fd, e);
     port_close(&x->ports);
     return r < 0 ? error_wrap(e, r, "publish ports") : 0;

@@ -2,10 +2,15 @@
 #pragma once
 
 #include "engine/start.h"
+#include "network/network.h"
 #include "runtime/journal.h"
 
 /* Fills x->ports (struct published_port). */
 int ports_take(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x, struct error *e);
 void ports_journal(const struct engine *engine, const struct container *c, const struct start_context *x, struct journal *j);
-/* The packet filter's elements, and the process that holds the sockets: x->holder_fd, for the monitor. */
+/* The elements of source_filter.h of one attachment; after its leases' lines. */
+void sources_journal(const struct engine *engine, const char *id, const struct network_attachment *n, struct arena *a,
+                     struct journal *j);
+/* The packet filter's elements (the checks of sources among them), and the process that holds the sockets: x->holder_fd, for the
+ * monitor. */
 int ports_activate(const struct engine *engine, const char *id, struct start_context *x, struct arena *a, struct error *e);

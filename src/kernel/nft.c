@@ -12,8 +12,13 @@
 
 #define MESSAGE(type) (NFNL_SUBSYS_NFTABLES << 8 | (type))
 
-static uint32_t message(struct netlink_batch *b, unsigned type, unsigned flags, const char *table, unsigned table_attr) {
-    struct nfgenmsg header = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+static uint8_t family_of(uint8_t family) {
+    return family ? family : NFPROTO_INET;
+}
+
+static uint32_t message(struct netlink_batch *b, unsigned type, unsigned flags, uint8_t family, const char *table,
+                        unsigned table_attr) {
+    struct nfgenmsg header = {.nfgen_family = family_of(family), .version = NFNETLINK_V0};
     uint32_t seq = netlink_message(b, MESSAGE(type), flags, &header, sizeof(header));
 
     if (table)
@@ -31,18 +36,18 @@ void nft_begin(struct netlink_batch *b) {
     batch_mark(b, NFNL_MSG_BATCH_BEGIN);
 }
 
-void nft_add_table(struct netlink_batch *b, const char *table) {
-    message(b, NFT_MSG_NEWTABLE, NLM_F_CREATE, table, NFTA_TABLE_NAME);
+void nft_add_table(struct netlink_batch *b, uint8_t family, const char *table) {
+    message(b, NFT_MSG_NEWTABLE, NLM_F_CREATE, family, table, NFTA_TABLE_NAME);
 }
 
-void nft_delete_table(struct netlink_batch *b, const char *table) {
-    message(b, NFT_MSG_DELTABLE, 0, table, NFTA_TABLE_NAME);
+void nft_delete_table(struct netlink_batch *b, uint8_t family, const char *table) {
+    message(b, NFT_MSG_DELTABLE, 0, family, table, NFTA_TABLE_NAME);
 }
 
 void nft_add_set(struct netlink_batch *b, const char *table, const struct nft_set *set) {
     const uint8_t order[] = {0, 4, set->key_type == NFT_TYPE_IFNAME ? 1 : 2, 0, 0, 0}; /* type, length, value */
 
-    message(b, NFT_MSG_NEWSET, NLM_F_CREATE, table, NFTA_SET_TABLE);
+    message(b, NFT_MSG_NEWSET, NLM_F_CREATE, set->family, table, NFTA_SET_TABLE);
     netlink_attr_str(b, NFTA_SET_NAME, set->name);
     netlink_attr_be32(b, NFTA_SET_FLAGS, set->data_size ? NFT_SET_MAP : 0);
     netlink_attr_be32(b, NFTA_SET_KEY_TYPE, set->key_type);
@@ -57,7 +62,7 @@ void nft_add_set(struct netlink_batch *b, const char *table, const struct nft_se
 }
 
 void nft_add_chain(struct netlink_batch *b, const char *table, const struct nft_chain *chain) {
-    message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE, table, NFTA_CHAIN_TABLE);
+    message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE, chain->family, table, NFTA_CHAIN_TABLE);
     netlink_attr_str(b, NFTA_CHAIN_NAME, chain->name);
     if (!chain->type)
         return;
@@ -106,7 +111,7 @@ void nft_element_data(struct nft_element *element, const void *p, size_t n) {
 
 static void element_message(struct netlink_batch *b, unsigned type, unsigned flags, const char *table,
                             const struct nft_element *element) {
-    message(b, type, flags, table, NFTA_SET_ELEM_LIST_TABLE);
+    message(b, type, flags, element->family, table, NFTA_SET_ELEM_LIST_TABLE);
     netlink_attr_str(b, NFTA_SET_ELEM_LIST_SET, element->set);
     netlink_nest(b, NFTA_SET_ELEM_LIST_ELEMENTS);
     netlink_nest(b, NFTA_LIST_ELEM);
@@ -161,21 +166,24 @@ int nft_elements_delete(const char *table, const struct nft_element *v, size_t n
     return 0;
 }
 
+#define BRIDGE_PREFIX "bridge:"
+
 void nft_element_format(const struct nft_element *element, char text[NFT_ELEMENT_TEXT_MAX]) {
-    int at = snprintf(text, NFT_ELEMENT_TEXT_MAX, "%s ", element->set);
+    int at = snprintf(text, NFT_ELEMENT_TEXT_MAX, "%s%s ", element->family == NFPROTO_BRIDGE ? BRIDGE_PREFIX : "", element->set);
 
     for (unsigned i = 0; i < element->key_size && at + 3 < NFT_ELEMENT_TEXT_MAX; i++)
         at += snprintf(text + at, (size_t)(NFT_ELEMENT_TEXT_MAX - at), "%02x", element->key[i]);
 }
 
 int nft_element_parse(const char *text, struct nft_element *ret, struct error *e) {
-    struct nft_element element = {0};
-    const char *space = strchr(text, ' ');
+    bool bridge = strncmp(text, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0;
+    struct nft_element element = {.family = bridge ? NFPROTO_BRIDGE : 0};
+    const char *whole = text, *space = strchr(text += bridge ? strlen(BRIDGE_PREFIX) : 0, ' ');
     size_t name = space ? (size_t)(space - text) : 0, digits = space ? strlen(space + 1) : 0;
 
     if (name == 0 || name >= sizeof(element.set) || digits == 0 || digits % 2 || digits / 2 > NFT_KEY_MAX ||
         strspn(space + 1, "0123456789abcdef") != digits)
-        return error_set(e, -EINVAL, "\"%.80s\" is no element of a packet filter's set", text);
+        return error_set(e, -EINVAL, "\"%.80s\" is no element of a packet filter's set", whole);
     memcpy(element.set, text, name);
     element.key_size = (uint8_t)(digits / 2);
     for (size_t i = 0; i < digits / 2; i++) {
@@ -189,8 +197,9 @@ int nft_element_parse(const char *text, struct nft_element *ret, struct error *e
 
 /* --- looking ---------------------------------------------------------------------------------------------------------------- */
 
-struct look {
-    uint32_t objects, rules;
+struct looks {
+    struct nft_look *v;
+    size_t n;
 };
 
 static uint32_t attr_be32(const struct nlattr *a) {
@@ -198,36 +207,41 @@ static uint32_t attr_be32(const struct nlattr *a) {
 }
 
 static int take_use(const struct nlmsghdr *m, void *arg) {
-    struct look *look = arg;
+    const struct looks *looks = arg;
+    const struct nfgenmsg *header = NLMSG_DATA(m);
     bool is_table = m->nlmsg_type == MESSAGE(NFT_MSG_NEWTABLE);
     size_t left;
 
-    for (const struct nlattr *a = netlink_attr_first(m, sizeof(struct nfgenmsg), &left); a; a = netlink_attr_next(a, &left)) {
-        if (is_table && netlink_attr_type(a) == NFTA_TABLE_USE)
-            look->objects = attr_be32(a);
-        if (!is_table && netlink_attr_type(a) == NFTA_CHAIN_USE)
-            look->rules = attr_be32(a);
+    for (size_t i = 0; i < looks->n; i++) {
+        struct nft_look *look = &looks->v[i];
+
+        if (family_of(look->family) != header->nfgen_family)
+            continue;
+        for (const struct nlattr *a = netlink_attr_first(m, sizeof(*header), &left); a; a = netlink_attr_next(a, &left)) {
+            if (is_table && netlink_attr_type(a) == NFTA_TABLE_USE)
+                look->objects = attr_be32(a);
+            if (!is_table && netlink_attr_type(a) == NFTA_CHAIN_USE)
+                look->rules = attr_be32(a);
+        }
     }
     return 0;
 }
 
-int nft_table_look(const char *table, const char *chain, uint32_t *ret_objects, uint32_t *ret_rules, struct error *e) {
+int nft_table_look(const char *table, struct nft_look *v, size_t n, struct error *e) {
     _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
     _cleanup_fd_ int fd = netlink_open(NETLINK_NETFILTER, e);
-    struct look look = {0};
+    struct looks looks = {v, n};
     int r;
 
     if (fd < 0)
         return fd;
-    message(&b, NFT_MSG_GETTABLE, 0, table, NFTA_TABLE_NAME);
-    message(&b, NFT_MSG_GETCHAIN, 0, table, NFTA_CHAIN_TABLE);
-    netlink_attr_str(&b, NFTA_CHAIN_NAME, chain);
-    r = netlink_transact(fd, &b, take_use, &look, NULL, e);
-    if (r < 0)
-        return error_wrap(e, r, "look at the packet filter's table %s", table);
-    *ret_objects = look.objects;
-    *ret_rules = look.rules;
-    return 0;
+    for (size_t i = 0; i < n; i++) {
+        message(&b, NFT_MSG_GETTABLE, 0, v[i].family, table, NFTA_TABLE_NAME);
+        message(&b, NFT_MSG_GETCHAIN, 0, v[i].family, table, NFTA_CHAIN_TABLE);
+        netlink_attr_str(&b, NFTA_CHAIN_NAME, v[i].chain);
+    }
+    r = netlink_transact(fd, &b, take_use, &looks, NULL, e);
+    return r < 0 ? error_wrap(e, r, "look at the packet filter's table %s", table) : 0;
 }
 
 struct chain_walk {

@@ -27,25 +27,34 @@ enum nft_type {
 #define NFT_CONCAT3(a, b, c) (NFT_CONCAT2(a, b) << 6 | (c))
 
 struct nft_set {
+    uint8_t family; /* NFPROTO_…; 0 = inet, here and below */
     const char *name;
     uint32_t key_type, key_size;
     uint32_t data_type, data_size; /* 0: a set, not a map */
 };
 
 struct nft_chain {
+    uint8_t family;
     const char *name;
     const char *type; /* "filter" or "nat"; NULL: a chain that is jumped to */
-    uint32_t hook;    /* NF_INET_… */
+    uint32_t hook;    /* NF_INET_…, NF_BR_… */
     int32_t priority;
 };
 
 enum nft_term_kind {
     TERM_END = 0,
-    TERM_IIF,         /* iifname is `name` */
-    TERM_IIF_IN,      /* iifname in set `name` */
-    TERM_OIF_IN,      /* oifname in set `name` */
-    TERM_PAIR_IN,     /* iifname . oifname in set `name` */
-    TERM_SOURCE_IN,   /* iifname . ether saddr . ip saddr in set `name` (value: 4 or 6) */
+    TERM_IIF,     /* iifname is `name` */
+    TERM_IIF_IN,  /* iifname in set `name` */
+    TERM_OIF_IN,  /* oifname in set `name` */
+    TERM_PAIR_IN, /* iifname . oifname in set `name` */
+    /* In tables of family bridge, whose packets are frames: */
+    TERM_ETHERTYPE,     /* value: ETH_P_… */
+    TERM_SOURCE_IN,     /* iifname . ether saddr . ip saddr in set `name` (value: 4 or 6) */
+    TERM_ARP_SOURCE_IN, /* iifname . ether saddr . arp saddr ip */
+    TERM_ARP_SENDER_IN, /* iifname . arp saddr ether . arp saddr ip */
+    TERM_ND_TYPE,       /* IPv6, ICMPv6 of type `value` */
+    TERM_ND_TARGET_IN,  /* iifname . ether saddr . the target of a neighbour's message (after ND_TYPE) */
+
     TERM_FAMILY,      /* value: 4 or 6 */
     TERM_CT_STATE,    /* any of the bits in value: NF_CT_STATE_BIT() */
     TERM_CT_STATUS,   /* any of the bits in value: IPS_… */
@@ -77,21 +86,22 @@ struct nft_term {
 struct nft_rule {
     const char *chain;
     struct nft_term terms[NFT_RULE_TERMS_MAX + 1];
+    uint8_t family;
 };
 
 /* A transaction: begin, any number of changes, commit. */
 void nft_begin(struct netlink_batch *b);
-void nft_add_table(struct netlink_batch *b, const char *table);
-void nft_delete_table(struct netlink_batch *b, const char *table);
+void nft_add_table(struct netlink_batch *b, uint8_t family, const char *table);
+void nft_delete_table(struct netlink_batch *b, uint8_t family, const char *table);
 void nft_add_set(struct netlink_batch *b, const char *table, const struct nft_set *set);
 void nft_add_chain(struct netlink_batch *b, const char *table, const struct nft_chain *chain);
 void nft_add_rule(struct netlink_batch *b, const char *table, const struct nft_rule *rule);
-/* Sends it. The family is always inet. */
 int nft_commit(struct netlink_batch *b, struct error *e);
 
 /* One element of a set or map: a published port, a bridge's name. Plain data, so that it travels in plans; as a line of text
  * (nft_element_format) in journals. */
 struct nft_element {
+    uint8_t family; /* of the table: 0 = inet, NFPROTO_BRIDGE */
     char set[NFT_NAME_MAX];
     uint8_t key_size, data_size;
     uint8_t key[NFT_KEY_MAX];
@@ -104,8 +114,9 @@ int nft_elements_add(const char *table, const struct nft_element *v, size_t n, s
 /* Takes them away; absent elements, or an absent table, are success. */
 int nft_elements_delete(const char *table, const struct nft_element *v, size_t n, struct error *e);
 
-/* "any4 0600001f90…": set and key in hexadecimal, without the value: what a journal needs to take the element away. */
-#define NFT_ELEMENT_TEXT_MAX (NFT_NAME_MAX + 2 * NFT_KEY_MAX + 2)
+/* "any4 0600001f90…", "bridge:ports 76…": set and key in hexadecimal, without the value: what a journal needs to take the element
+ * away. */
+#define NFT_ELEMENT_TEXT_MAX (NFT_NAME_MAX + 2 * NFT_KEY_MAX + 9)
 void nft_element_format(const struct nft_element *element, char text[NFT_ELEMENT_TEXT_MAX]);
 int nft_element_parse(const char *text, struct nft_element *ret, struct error *e);
 
@@ -114,9 +125,13 @@ void nft_element_key(struct nft_element *element, const void *p, size_t n);
 void nft_element_key_name(struct nft_element *element, const char *ifname);
 void nft_element_data(struct nft_element *element, const void *p, size_t n);
 
-/* A cheap look at whether the table is as we made it: *ret_objects is the number of its chains, sets and maps, *ret_rules that of
- * the rules in chain `chain`. -ENOENT: no such table. */
-int nft_table_look(const char *table, const char *chain, uint32_t *ret_objects, uint32_t *ret_rules, struct error *e);
+/* A cheap look at whether tables are as we made them, in one request. -ENOENT: one of them is not there. */
+struct nft_look {
+    uint8_t family;
+    const char *chain;
+    uint32_t objects, rules; /* out: how many chains, sets and maps the table has, and how many rules that chain */
+};
+int nft_table_look(const char *table, struct nft_look *v, size_t n, struct error *e);
 
 struct nft_chain_info {
     uint8_t family; /* NFPROTO_… */

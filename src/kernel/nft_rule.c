@@ -1,5 +1,6 @@
 /* Terms of rules as the kernel's expressions: each reads something into registers and compares it, or ends the rule. */
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
@@ -7,6 +8,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "kernel/nft.h"
@@ -126,6 +128,9 @@ static void match_local(struct netlink_batch *b, uint32_t which, bool not ) {
 #define IPV6_SOURCE      8
 #define IPV6_DESTINATION 24
 #define MAC_SOURCE       6 /* in the Ethernet header */
+#define ARP_SENDER_MAC   8 /* in ARP's header for Ethernet and IPv4 */
+#define ARP_SENDER_IP    14
+#define ND_TARGET        8 /* in neighbour solicitations and advertisements */
 #define PORT_DESTINATION 2 /* in the headers of TCP, UDP and SCTP alike */
 
 static void match_127(struct netlink_batch *b, uint32_t offset) {
@@ -144,15 +149,40 @@ static void match_one6(struct netlink_batch *b) {
     compare(b, NFT_CMP_EQ, one, sizeof(one));
 }
 
-static void match_source(struct netlink_batch *b, const struct nft_term *t) {
-    match_family(b, t->value);
+static void match_ethertype(struct netlink_batch *b, uint16_t ethertype) {
+    uint16_t v = htons(ethertype);
+
+    load_meta(b, NFT_META_PROTOCOL, 0);
+    compare(b, NFT_CMP_EQ, &v, sizeof(v));
+}
+
+/* What a frame claims: the port that it came from, a MAC, an address. */
+static void match_claim(struct netlink_batch *b, const struct nft_term *t) {
+    static const struct {
+        uint8_t mac_base, mac_at, ip_base, ip_at, ip_size;
+    } parts[] = {
+        [TERM_SOURCE_IN] = {NFT_PAYLOAD_LL_HEADER, MAC_SOURCE, NFT_PAYLOAD_NETWORK_HEADER, IPV4_SOURCE, 4},
+        [TERM_ARP_SOURCE_IN] = {NFT_PAYLOAD_LL_HEADER, MAC_SOURCE, NFT_PAYLOAD_NETWORK_HEADER, ARP_SENDER_IP, 4},
+        [TERM_ARP_SENDER_IN] = {NFT_PAYLOAD_NETWORK_HEADER, ARP_SENDER_MAC, NFT_PAYLOAD_NETWORK_HEADER, ARP_SENDER_IP, 4},
+        [TERM_ND_TARGET_IN] = {NFT_PAYLOAD_LL_HEADER, MAC_SOURCE, NFT_PAYLOAD_TRANSPORT_HEADER, ND_TARGET, 16},
+    };
+    bool six = t->kind == TERM_SOURCE_IN && t->value == 6;
+
     load_meta(b, NFT_META_IIFNAME, 0);
-    load_payload(b, NFT_PAYLOAD_LL_HEADER, MAC_SOURCE, 6, NAME_REGS);
-    if (t->value == 6)
-        load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV6_SOURCE, 16, NAME_REGS + 2);
-    else
-        load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV4_SOURCE, 4, NAME_REGS + 2);
+    load_payload(b, parts[t->kind].mac_base, parts[t->kind].mac_at, 6, NAME_REGS);
+    load_payload(b, parts[t->kind].ip_base, six ? IPV6_SOURCE : parts[t->kind].ip_at, six ? 16 : parts[t->kind].ip_size,
+                 NAME_REGS + 2);
     look_up(b, t->name, t->not );
+}
+
+static void match_nd_type(struct netlink_batch *b, uint32_t type) {
+    uint8_t protocol = IPPROTO_ICMPV6, wanted = (uint8_t)type;
+
+    match_ethertype(b, ETH_P_IPV6);
+    load_meta(b, NFT_META_L4PROTO, 0);
+    compare(b, NFT_CMP_EQ, &protocol, sizeof(protocol));
+    load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
+    compare(b, NFT_CMP_EQ, &wanted, sizeof(wanted));
 }
 
 /* Loads [daddr .] l4proto . dport, looks the new destination (address . port) up, and translates. */
@@ -229,7 +259,18 @@ static void add_term(struct netlink_batch *b, const struct nft_term *t) {
         load_meta(b, NFT_META_OIFNAME, NAME_REGS);
         look_up(b, t->name, t->not );
         break;
-    case TERM_SOURCE_IN: match_source(b, t); break;
+    case TERM_ETHERTYPE: match_ethertype(b, (uint16_t)t->value); break;
+    case TERM_SOURCE_IN:
+        match_ethertype(b, t->value == 6 ? ETH_P_IPV6 : ETH_P_IP);
+        match_claim(b, t);
+        break;
+    case TERM_ARP_SOURCE_IN:
+    case TERM_ARP_SENDER_IN:
+        match_ethertype(b, ETH_P_ARP);
+        match_claim(b, t);
+        break;
+    case TERM_ND_TYPE: match_nd_type(b, t->value); break;
+    case TERM_ND_TARGET_IN: match_claim(b, t); break;
     case TERM_FAMILY: match_family(b, t->value); break;
     case TERM_CT_STATE: match_bits(b, NFT_CT_STATE, t->value, t->not ); break;
     case TERM_CT_STATUS: match_bits(b, NFT_CT_STATUS, t->value, t->not ); break;
@@ -255,7 +296,7 @@ static void add_term(struct netlink_batch *b, const struct nft_term *t) {
 }
 
 void nft_add_rule(struct netlink_batch *b, const char *table, const struct nft_rule *rule) {
-    struct nfgenmsg header = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+    struct nfgenmsg header = {.nfgen_family = rule->family ? rule->family : NFPROTO_INET, .version = NFNETLINK_V0};
 
     netlink_message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, &header, sizeof(header));
     netlink_attr_str(b, NFTA_RULE_TABLE, table);

@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "network/lease.h"
+#include "network/source_filter.h"
 #include "network/store.h"
 
 #define ADDRESS_TRIES_MAX 65536
@@ -32,7 +33,8 @@ void network_host_link(const struct ip_address *a, char name[IF_NAMESIZE]) {
 }
 
 uint32_t network_port_flags(const struct network *n) {
-    return LINK_PINNED | (network_option_is(n, OPTION_ICC, true) ? 0 : LINK_ISOLATED);
+    return (network_option_is(n, OPTION_SOURCE_CHECK, true) ? LINK_PINNED : 0) |
+           (network_option_is(n, OPTION_ICC, true) ? 0 : LINK_ISOLATED);
 }
 
 static bool is_dying(const struct ip_address *a) {
@@ -228,12 +230,11 @@ static void describe_port(struct attaching *w) {
     (void)snprintf(l->parent, sizeof(l->parent), "%s", network_bridge(w->network, w->arena));
 }
 
-/* Asked for by the user; an interface without IPv6 could not have it. */
-static bool has_link_local6(const struct link *l) {
+bool network_no_ipv6(const struct link *l) {
     for (unsigned i = 0; i < l->n_addresses; i++)
         if (l->addresses[i].address.family == IP_V6)
-            return true;
-    return false;
+            return false;
+    return true;
 }
 
 static void describe_link(struct attaching *w) {
@@ -243,8 +244,6 @@ static void describe_link(struct attaching *w) {
 
     (void)snprintf(l->name, sizeof(l->name), "%s", w->owner.ifname);
     l->mtu = network_mtu(w->roots, w->network);
-    if (w->address6.family == IP_NONE && !has_link_local6(l))
-        l->flags |= LINK_NO_IPV6;
     /* The network's own addresses come first: the kernel takes the first one that fits as source. */
     memcpy(more, l->addresses, sizeof(more));
     l->n_addresses = 0;
@@ -252,6 +251,8 @@ static void describe_link(struct attaching *w) {
     add_address(w, &w->address6);
     for (unsigned i = 0; i < n_more; i++)
         l->addresses[l->n_addresses++] = more[i];
+    if (network_no_ipv6(l))
+        l->flags |= LINK_NO_IPV6;
     if (network_is_bridge(w->network))
         describe_port(w);
     else
@@ -298,6 +299,7 @@ static void describe(struct attaching *w, struct network_attachment *ret) {
         .internal = w->network->internal,
     };
 
+    source_filter_elements(w->link, w->arena, &t.sources);
     for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
         if (taken[i]->family != IP_NONE)
             strs_add(w->arena, &t.leases,
@@ -322,6 +324,7 @@ static int add_link_local(struct attaching *w, struct error *e) {
             return error_set(e, -E2BIG, "an interface takes %d link-local addresses at most", LINK_LOCAL_MAX);
         p.length = p.address.family == IP_V4 ? 16 : 64;
         l->addresses[l->n_addresses++] = p;
+        w->owner.link_local = i ? arena_printf(w->arena, "%s,%s", w->owner.link_local, more->v[i]) : more->v[i];
     }
     return 0;
 }

@@ -63,6 +63,10 @@ static void explain_reach(const struct network *n, const char *bridge, struct bu
 
     buf_printf(out, "containers of this network %s each other%s\n", icc ? "reach" : "do not reach",
                icc ? " (same bridge)" : ": inter-container communication is off (bridge ports are isolated)");
+    buf_printf(out, "a container sends under %s\n",
+               network_option_is(n, OPTION_SOURCE_CHECK, true)
+                   ? "its own MAC and addresses alone (table bridge, chain source)"
+                   : "any MAC and address: source_check is off, so that it can pose as another");
     if (n->internal)
         buf_printf(out, "nothing outside is reached: the network is internal (set internal: %s)\n", bridge);
     else

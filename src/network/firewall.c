@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "network/rootless.h"
+#include "network/source_filter.h"
 
 #define SIZE_PORT 8 /* inet_proto . inet_service, each on four bytes */
 
@@ -141,21 +142,23 @@ static uint32_t rules_of(const char *chain) {
 
 bool firewall_is_whole(const struct roots *roots) {
     char table[FIREWALL_TABLE_MAX];
-    uint32_t objects = 0, n = 0, wanted = ARRAY_SIZE(sets) + ARRAY_SIZE(chains);
+    struct nft_look bridge = source_filter_whole(), found[] = {{.chain = "forward"}, {bridge.family, bridge.chain, 0, 0}};
+    uint32_t wanted = ARRAY_SIZE(sets) + ARRAY_SIZE(chains);
 
     if (roots->rootless)
         wanted += ARRAY_SIZE(relay_chains);
     firewall_table_name(roots, table);
     /* What `nft flush` takes, it takes from every chain: one chain's rules stand for all. */
-    return nft_table_look(table, "forward", &objects, &n, NULL) == 0 && objects == wanted && n == rules_of("forward");
+    return nft_table_look(table, found, ARRAY_SIZE(found), NULL) == 0 && found[0].objects == wanted &&
+           found[0].rules == rules_of("forward") && found[1].objects == bridge.objects && found[1].rules == bridge.rules;
 }
 
 void firewall_build(struct netlink_batch *b, const char *table, bool rootless) {
     nft_begin(b);
     /* Made first, so that the deletion cannot fail; all of it is one transaction, and no packet sees a moment between. */
-    nft_add_table(b, table);
-    nft_delete_table(b, table);
-    nft_add_table(b, table);
+    nft_add_table(b, 0, table);
+    nft_delete_table(b, 0, table);
+    nft_add_table(b, 0, table);
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
         nft_add_set(b, table, &sets[i]);
     for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
@@ -166,6 +169,7 @@ void firewall_build(struct netlink_batch *b, const char *table, bool rootless) {
         nft_add_chain(b, table, &relay_chains[i]);
     for (size_t i = 0; rootless && i < ARRAY_SIZE(relay_rules); i++)
         nft_add_rule(b, table, &relay_rules[i]);
+    source_filter_build(b, table);
 }
 
 /* `second` NULL: the set's key is one name. */
@@ -196,14 +200,17 @@ void firewall_add_opened(struct netlink_batch *b, const char *table, const char 
 }
 
 int firewall_remove(const struct roots *roots, struct error *e) {
+    static const uint8_t families[] = {NFPROTO_INET, NFPROTO_BRIDGE};
     _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
     char table[FIREWALL_TABLE_MAX];
     int r;
 
     firewall_table_name(roots, table);
     nft_begin(&b);
-    nft_add_table(&b, table); /* so that absent is success */
-    nft_delete_table(&b, table);
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+        nft_add_table(&b, families[i], table); /* so that absent is success */
+        nft_delete_table(&b, families[i], table);
+    }
     r = nft_commit(&b, e);
     return r < 0 ? error_wrap(e, r, "remove the packet filter's table %s", table) : 0;
 }

@@ -1,5 +1,5 @@
-/* The packet filter's table of these roots, `inet tare<tag>`: fixed chains and rules, and sets and maps that say for which bridges
- * and ports they hold. No other table is ever touched.
+/* The packet filter's table of these roots, `inet tare<tag>` (beside it one of family bridge: source_filter.h): fixed chains and
+ * rules, and sets and maps that say for which bridges and ports they hold. No other table is ever touched.
  *
  *   guard       what comes from a wire for 127.0.0.0/8 is dropped before any translation: a port published on a loopback address
  *               cannot be reached from elsewhere

@@ -16,8 +16,8 @@
  */
 
 static void record_format(const struct lease_owner *owner, struct buf *out) {
-    buf_printf(out, "%s|%s|%s|%s|%s|%s|%s|", owner->container_id, owner->container_name ? owner->container_name : "", owner->ifname,
-               owner->endpoint_id, owner->mac, owner->ip, owner->ip6);
+    buf_printf(out, "%s|%s|%s|%s|%s|%s|%s|%s|", owner->container_id, owner->container_name ? owner->container_name : "",
+               owner->ifname, owner->endpoint_id, owner->mac, owner->ip, owner->ip6, owner->link_local ? owner->link_local : "");
     for (size_t i = 0; i < owner->aliases.n; i++)
         buf_printf(out, "%s%s", i ? "," : "", owner->aliases.v[i]);
 }
@@ -38,6 +38,7 @@ static void record_parse(struct arena *a, const char *text, struct lease_owner *
     ret->mac = next_field(a, &text, '|');
     ret->ip = next_field(a, &text, '|');
     ret->ip6 = next_field(a, &text, '|');
+    ret->link_local = next_field(a, &text, '|');
     while (*text)
         strs_add(a, &ret->aliases, next_field(a, &text, ','));
 }

@@ -11,8 +11,9 @@
 
 struct lease_owner {
     const char *container_id, *container_name, *ifname, *endpoint_id;
-    const char *mac;      /* text */
-    const char *ip, *ip6; /* both of the container's addresses on this network, with prefix length; "" = none */
+    const char *mac;        /* text */
+    const char *ip, *ip6;   /* both of the container's addresses on this network, with prefix length; "" = none */
+    const char *link_local; /* further addresses, separated by commas; "" = none */
     struct strs aliases;
 };
 

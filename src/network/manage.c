@@ -178,6 +178,7 @@ static const struct {
     {"com.docker.network.bridge.enable_icc", true, false, check_bool},
     {"com.docker.network.bridge.enable_ip_masquerade", true, false, check_bool},
     {"com.docker.network.driver.mtu", true, true, check_mtu},
+    {OPTION_SOURCE_CHECK, true, false, check_bool},
     {OPTION_IFACE_PREFIX, true, true, check_prefix},
     {"parent", false, false, check_ifname},
     {"macvlan_mode", false, false, check_mode},

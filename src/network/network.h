@@ -35,8 +35,9 @@ struct network_attachment {
     const char *ip6, *gateway6;
     uint32_t ip_prefix, ip6_prefix;
     struct strs aliases;
-    bool internal;      /* no way out: name queries are not forwarded either */
-    struct strs leases; /* absolute paths: one JOURNAL_LEASE each in the RUN journal, written before the first step */
+    bool internal;       /* no way out: name queries are not forwarded either */
+    struct list sources; /* struct nft_element, for nft_elements_add(), JOURNAL_PORT each under the first lease: source_filter.h */
+    struct strs leases;  /* absolute paths: one JOURNAL_LEASE each in the RUN journal, written before the first step */
 };
 
 /* Takes addresses for the container and makes sure that the network's bridge and the nftables table are there (one cheap look; put

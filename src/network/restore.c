@@ -8,6 +8,7 @@
 #include "network/forwarding.h"
 #include "network/lease.h"
 #include "network/port.h"
+#include "network/source_filter.h"
 #include "network/store.h"
 #include "network/subnet.h"
 
@@ -190,6 +191,28 @@ static void add_networks(const struct list *all, struct arena *a, struct netlink
     }
 }
 
+/* After the table is there, as with ports: what is attached meanwhile is in no list that was read before. */
+static int restore_sources(const struct roots *roots, const struct list *all, struct arena *a, struct error *e) {
+    struct list elements = {0};
+    char table[FIREWALL_TABLE_MAX];
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < all->n; i++) {
+        const struct network *n = LIST_AT(struct network, all, i);
+        struct list leases = {0};
+
+        if (!network_is_bridge(n))
+            continue;
+        r = lease_list(roots, n->name, a, &leases, e);
+        for (size_t k = 0; r == 0 && k < leases.n; k++)
+            source_filter_lease(LIST_AT(struct lease, &leases, k), network_port_flags(n), a, &elements);
+    }
+    firewall_table_name(roots, table);
+    if (r == 0)
+        r = nft_elements_add(table, elements.v, elements.n, e);
+    return r < 0 ? error_wrap(e, r, "put the checks of sources back") : 0;
+}
+
 static int restore_table(const struct roots *roots, struct arena *a, struct error *e) {
     _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
     char table[FIREWALL_TABLE_MAX];
@@ -213,7 +236,8 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
     r = nft_commit(&b, e);
     if (r < 0)
         return error_wrap(e, r, "make the packet filter's table %s", table);
-    return port_restore_elements(roots, a, e);
+    r = restore_sources(roots, &all, a, e);
+    return r < 0 ? r : port_restore_elements(roots, a, e);
 }
 
 /* Said once, when the network is brought up; `network explain` says it again. */

@@ -34,9 +34,12 @@ bool network_subnet(const struct network *n, enum ip_family family, struct subne
 #define OPTION_MASQUERADE   "com.docker.network.bridge.enable_ip_masquerade"
 #define OPTION_IFACE_PREFIX "com.docker.network.container_iface_prefix"
 #define OPTION_ICC          "com.docker.network.bridge.enable_icc"
+#define OPTION_SOURCE_CHECK "tare.network.source_check"
 /* The host's end of the pair of a container with this address (IPv4 where it has both), and how its bridge port is set. */
 void network_host_link(const struct ip_address *a, char name[IF_NAMESIZE]);
 uint32_t network_port_flags(const struct network *n);
+/* The interface has no IPv6 address that was given to it, so IPv6 is off on it. */
+bool network_no_ipv6(const struct link *l);
 
 /* Puts back what `n` needs on the host: bridge, addresses, its running containers' ports, the table with all networks' bridges,
  * forwarding. */

@@ -68,9 +68,9 @@ static int translate(uint16_t udp_port, uint16_t tcp_port, struct error *e) {
 
     nft_begin(&b);
     /* Made first, so that the deletion cannot fail: a resolver that was killed had other ports. */
-    nft_add_table(&b, NAMES_TABLE);
-    nft_delete_table(&b, NAMES_TABLE);
-    nft_add_table(&b, NAMES_TABLE);
+    nft_add_table(&b, 0, NAMES_TABLE);
+    nft_delete_table(&b, 0, NAMES_TABLE);
+    nft_add_table(&b, 0, NAMES_TABLE);
     nft_add_set(&b, NAMES_TABLE, &map);
     nft_add_chain(&b, NAMES_TABLE, &chain);
     nft_add_rule(&b, NAMES_TABLE, &rule);

@@ -80,11 +80,19 @@ static int undo_link(char *const arg[JOURNAL_ARGS], struct error *e) {
     return link_delete(arg[0], e);
 }
 
-static int element_delete(const char *table, const char *text, struct error *e) {
-    struct nft_element element;
-    int r = nft_element_parse(text, &element, e);
+/* Several elements, in one transaction. */
+static int element_delete(const char *table, char *text, struct error *e) {
+    struct nft_element elements[JOURNAL_ELEMENTS_MAX];
+    size_t n = 0;
 
-    return r < 0 ? r : nft_elements_delete(table, &element, 1, e);
+    for (char *one, *at = text; (one = strsep(&at, ";"));) {
+        int r = n == ARRAY_SIZE(elements) ? error_set(e, -E2BIG, "more than %zu elements in a line", n)
+                                          : nft_element_parse(one, &elements[n++], e);
+
+        if (r < 0)
+            return r;
+    }
+    return nft_elements_delete(table, elements, n, e);
 }
 
 static int undo_nft(char *const arg[JOURNAL_ARGS], struct error *e) {

@@ -20,11 +20,13 @@ enum journal_op {
     JOURNAL_TRASH,  /* absolute path, absolute directory of the trash, name there: renamed into it (reaped later by anybody) */
     JOURNAL_LINK,   /* name of a network interface */
     JOURNAL_NFT,    /* table, element as nft_element_format() writes it: taken out of a set of tare's own table */
-    JOURNAL_PORT,   /* record of a port (see JOURNAL_LEASE; stands in an earlier line), its owner, table, element: as JOURNAL_NFT,
-                       while   the record is the owner's */
+    JOURNAL_PORT,   /* record of a port (see JOURNAL_LEASE; stands in an earlier line), its owner, table, elements separated by
+                       ";": as JOURNAL_NFT, while the record is the owner's */
     JOURNAL_UMOUNT, /* absolute path: unmounted (lazily) */
     JOURNAL_OP_COUNT,
 };
+
+#define JOURNAL_ELEMENTS_MAX 16
 
 struct journal {
     struct buf text;

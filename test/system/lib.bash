@@ -56,6 +56,7 @@ tare_host_clean() {
         case $link in "tare$TAG"*) ip link del "$link" ;; esac
     done
     nft delete table inet "tare$TAG" 2>/dev/null || true
+    nft delete table bridge "tare$TAG" 2>/dev/null || true
     for dir in /sys/fs/cgroup/*/"tare$TAG" /sys/fs/cgroup/"tare$TAG"; do
         [ ! -d "$dir" ] || find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
     done
