@@ -8,7 +8,8 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
     D=$(mktemp -d /tmp/toc.XXXXXX)
-    export D
+    N=toc-${D##*.} # a namespace of containerd for this run alone: it names cgroups and state directories of the machine
+    export D N
     [ -e "$FIXTURES/done" ] || "$here/fixtures" "$FIXTURES"
     ln -s "$TARE" "$D/tare-oci"
 }
@@ -16,7 +17,7 @@ teardown_file() {
     stop_docker
     stop_containerd
     umount -R "$D/podman/overlay" 2>/dev/null || true
-    find /sys/fs/cgroup -maxdepth 2 -type d \( -name docker -o -name libpod_parent -o -name toc-test \) -exec rmdir {} + 2>/dev/null || true
+    find /sys/fs/cgroup -maxdepth 2 -type d \( -name docker -o -name libpod_parent -o -name "$N" \) -exec rmdir {} + 2>/dev/null || true
     grep -q " $D/" /proc/self/mounts && grep " $D/" /proc/self/mounts >&2
     rm -rf "$D"
     [ ! -e "$D" ]
@@ -28,9 +29,9 @@ teardown() {
     until_true 100 eval 'same_groups >/dev/null' || { same_groups; false; }
 }
 
-groups_now() { find /sys/fs/cgroup -maxdepth 3 -type d \( -path '*docker*' -o -path '*libpod*' -o -path '*buildah*' -o -path '*toc-test*' \) 2>/dev/null | sort; }
+groups_now() { find /sys/fs/cgroup -maxdepth 3 -type d \( -path '*docker*' -o -path '*libpod*' -o -path '*buildah*' -o -path "*$N*" \) 2>/dev/null | sort; }
 # The callers' own parents stay, as with other runtimes.
-same_groups() { ! comm -13 <(echo "$groups_before") <(groups_now) | grep -E '/((docker|libpod_parent|toc-test)/[^/]+|buildah-[^/]*)$'; }
+same_groups() { ! comm -13 <(echo "$groups_before") <(groups_now) | grep -E '/((docker|libpod_parent|toc-[A-Za-z0-9]*)/[^/]+|buildah-[^/]*)$'; }
 until_true() { local i; for ((i = 0; i < $1; i++)); do "${@:2}" && return; sleep 0.1; done; return 1; }
 
 start_containerd() {
@@ -91,7 +92,7 @@ dock() { docker -H "unix://$D/d.sock" "$@"; }
 @test "containerd: ctr run, exec, pause, metrics, kill, rm" {
     command -v containerd >/dev/null && command -v ctr >/dev/null || skip "containerd or ctr is not installed"
     start_containerd
-    c() { ctr -a "$D/c.sock" -n toc-test "$@"; }
+    c() { ctr -a "$D/c.sock" -n "$N" "$@"; }
     c image import "$FIXTURES/busybox.oci.tar"
     image=$(c image ls -q | head -1)
     [ "$(c run --rm --runc-binary "$D/tare-oci" "$image" r1 echo of containerd)" = "of containerd" ]
