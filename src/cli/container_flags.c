@@ -46,6 +46,8 @@ const struct option container_flag_table[] = {
     LIST(env, 'e', "env", "list", "Set environment variables"),
     LIST(env_file, 0, "env-file", "list", "Read in a file of environment variables"),
     LIST(expose, 0, "expose", "list", "Expose a port or a range of ports"),
+    STR(gpus, 0, "gpus", "gpu-request",
+        "GPU devices to add to the container: all, a number, or device=ID (by CDI, as nvidia.com/gpu=…)"),
     LIST(group_add, 0, "group-add", "list", "Add additional groups to join"),
     STR(health_cmd, 0, "health-cmd", "string", "Command to run to check health"),
     KIND(health_interval, 0, "health-interval", DURATION, "duration", "Time between running the check (ms|s|m|h) (default 0s)"),

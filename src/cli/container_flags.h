@@ -27,6 +27,7 @@ struct container_flags {
     const char *ip, *ip6, *mac_address;
     bool publish_all;
     /* life */
+    const char *gpus;
     const char *restart, *log_driver, *health_cmd, *health_on_failure, *cidfile, *pull, *platform, *volume_driver;
     struct strs log_opt;
     struct opt_i64 health_interval, health_timeout, health_start_period, health_start_interval;

@@ -28,9 +28,10 @@ struct boot_call {
 };
 
 static const char *absolute(const char *path, struct arena *a) {
-    char full[PATH_MAX];
+    _cleanup_fd_ int fd = path && path[0] != '/' ? open(path, O_PATH | O_CLOEXEC) : -1;
+    _cleanup_free_ char *full = fd >= 0 ? fs_fd_path(fd) : NULL;
 
-    return path && realpath(path, full) ? arena_strdup(a, full) : path;
+    return full ? arena_strdup(a, full) : path;
 }
 
 static const char *user_units(struct arena *a, struct error *e) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/event_log.h"
+#include "engine/cdi.h"
 #include "engine/create.h"
 #include "engine/operate.h"
 #include "engine/secret.h"
@@ -17,6 +18,8 @@ static int build_plan(struct engine *engine, struct container *c, const struct e
     struct list ignored = {0};
     const char *user = o->request.user ? o->request.user : c->record.config.user;
     int r = start_gather(engine, c, user, a, x, e);
+    if (r == 0) /* what it has it keeps, also when a vendor's file is gone; then without its variables */
+        (void)cdi_gather(engine, &c->record.host, a, &x->input, NULL);
     if (r == 0)
         r = secrets_gather(engine, c, true, a, &x->input, e);
     if (r == 0)

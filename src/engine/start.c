@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/kernel.h"
 #include "engine/boot.h"
+#include "engine/cdi.h"
 #include "engine/create.h"
 #include "engine/heal.h"
 #include "engine/hold.h"
@@ -179,6 +180,8 @@ static int start_pasta(const struct container *c, struct arena *a, struct start_
 static int prepare(struct engine *engine, struct container *c, bool dry_run, struct arena *a, struct start_context *x,
                    struct plan *plan, struct error *e) {
     int r = start_gather(engine, c, c->record.config.user, a, x, e);
+    if (r == 0)
+        r = cdi_gather(engine, &c->record.host, a, &x->input, e);
     if (r == 0)
         r = secrets_gather(engine, c, false, a, &x->input, e);
     if (r == 0)

@@ -22,6 +22,8 @@ const struct config_key config_keys[] = {
     KEY("dns_search", CONFIG_LIST, dns_search, NULL, "search domains of containers"),
     KEY("dns_options", CONFIG_LIST, dns_options, NULL, "resolver options of containers"),
     KEY("publish_address", CONFIG_STR, publish_address, NULL, "host address of published ports that name none; absent: all"),
+    KEY("cdi_dirs", CONFIG_LIST, cdi_dirs, "/etc/cdi,/var/run/cdi",
+        "where vendors describe their devices (CDI); a later one stands before"),
     KEY("ulimits", CONFIG_LIST, ulimits, NULL, "resource limits of containers, as nofile=1024:524288 (which is the default)"),
     KEY("pids_limit", CONFIG_INT, pids_limit, "4096", "processes and threads a container may have; -1: no limit"),
     KEY("shm_size", CONFIG_SIZE, shm_size, "64m", "size of /dev/shm"),

@@ -22,6 +22,7 @@ struct config {
     struct strs dns, dns_search, dns_options;
     const char *publish_address; /* for -p without an address */
     struct strs ulimits;         /* "nofile=1024:524288" */
+    struct strs cdi_dirs;        /* absolute; the later stands before */
     int64_t pids_limit;          /* -1: none */
     int64_t shm_size;            /* bytes */
     int64_t stop_timeout;        /* seconds */
