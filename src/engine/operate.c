@@ -264,9 +264,11 @@ static int remove_now(struct engine *engine, struct container *c, bool volumes, 
         if (strcmp(m->type, "volume") == 0 && m->name)
             (void)volume_release(engine->roots, m->name, c->id, NULL);
     }
-    if (r == 0) {
+    if (r == 0)
         r = journal_undo(c->dirfd, "journal", e);
-    }
+    /* A power cut must not bring it back: with a restart policy it would run again. */
+    if (r == 0 && fsync(engine_containers_dir(engine, NULL)) < 0)
+        r = error_errno(e, -errno, "sync the containers' directory");
     if (r < 0)
         return r;
     for (size_t i = 0; volumes && i < c->record.mounts.n; i++) {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/event_log.h"
@@ -192,6 +193,21 @@ static bool was_by_id(const char *text, const char *id) {
     return id_is_prefix(hex) && strncmp(digest_hex(id), hex, strlen(hex)) == 0;
 }
 
+/* Before what the records referred to goes: after a power cut neither is the image there again, nor without its parts. */
+static int sync_records(struct image_store *s, struct error *e) {
+    static const char *const dirs[] = {DIR_REFS, DIR_IMAGES};
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs) && !s->limits.no_sync; i++) {
+        _cleanup_fd_ int fd = fs_open_dir(s->root, dirs[i], e);
+
+        if (fd < 0)
+            return fd;
+        if (fsync(fd) < 0)
+            return error_errno(e, -errno, "sync %s", dirs[i]);
+    }
+    return 0;
+}
+
 static int remove_locked(struct removal *m, const char *text, struct error *e) {
     struct image_record record;
     int r = record_find(m->store, text, m->arena, &record, e);
@@ -203,6 +219,8 @@ static int remove_locked(struct removal *m, const char *text, struct error *e) {
     if (r < 0)
         return r;
     r = record.name && !was_by_id(text, m->id) ? remove_name(m, record.name, e) : remove_id(m, e);
+    if (r == 0)
+        r = sync_records(m->store, e);
     return r < 0 ? r : store_collect(m->store, NULL, e);
 }
 
@@ -271,6 +289,8 @@ static int prune_locked(struct removal *m, const struct image_prune_options *o, 
         if (r == 0)
             r = delete_image(m, e);
     }
+    if (r == 0 && m->done->n > 0)
+        r = sync_records(m->store, e);
     return r < 0 ? r : store_collect(m->store, ret_freed, e);
 }
 
