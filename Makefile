@@ -27,10 +27,10 @@ test:
 test-sweep:
 	@test/run sweep-all
 
-# The system tests again on the cgroup layouts and the kernel (6.1) of virtual machines: minutes each, without KVM.
+# The system tests again on the cgroup layouts and the kernel (6.1) of virtual machines, reboots and power cuts: an hour, without KVM.
 test-vm: all
 	@scripts/install-deps vm
-	@for lane in v2 v1 systemd; do test/vm/run $$lane test/system/cgroup.bats test/system/userns.bats; done
+	@test/vm/all
 
 bench: all
 	@scripts/install-deps bench
