@@ -79,6 +79,18 @@ static void drop_default_limits(struct container *c, const struct cgroup_layout 
     }
 }
 
+/* What has no cgroup to stand in is not silently left out. */
+static int check_groups(const struct host_config *h, const struct cgroup_layout *layout, struct error *e) {
+    bool any = layout->unified != CGROUP_NONE;
+    for (size_t i = 0; i < ARRAY_SIZE(layout->of); i++)
+        any |= layout->of[i] != CGROUP_NONE;
+    const char *what = !any && h->cgroup_parent && *h->cgroup_parent ? "--cgroup-parent"
+                       : h->device_cgroup_rules.n && layout->unified == CGROUP_NONE && layout->of[CGROUP_DEVICES] == CGROUP_NONE
+                           ? "--device-cgroup-rule"
+                           : NULL;
+    return what ? error_set(e, -EPERM, "%s: no cgroup is delegated to this user", what) : 0;
+}
+
 static int build_plan(struct engine *engine, struct container *c, struct start_context *x, struct arena *a, struct plan *ret,
                       struct error *e) {
     const struct container_record *record = &c->record;
@@ -104,6 +116,9 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
     for (size_t i = 0; i < x->attachments.n; i++)
         *LIST_ADD(a, struct link, &x->plan.links) = LIST_AT(struct network_attachment, &x->attachments, i)->link;
     x->plan.names = start_network_names(x);
+    r = engine->roots->rootless ? check_groups(&record->host, &x->layout, e) : 0;
+    if (r < 0)
+        return r;
     if (engine->roots->rootless && x->spec.linux_->resources)
         drop_default_limits(c, &x->layout, a, x->spec.linux_->resources);
     r = plan_context_cgroups(&x->plan, &x->layout, x->cgroup, x->spec.linux_->resources, a, e);

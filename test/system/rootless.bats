@@ -98,6 +98,28 @@ run_none() {
     is ""
 }
 
+@test "every limit that was asked for is an error with the reason, where no cgroup is delegated" {
+    local group flags
+    for group in /sys/fs/cgroup/memory /sys/fs/cgroup/cpu /sys/fs/cgroup/pids; do
+        [ ! -w "$group" ] || skip "this user may make cgroups"
+    done
+    for flags in "--cpus 0.5" "--cpu-shares 100" "--cpuset-cpus 0" "--pids-limit 50" "--blkio-weight 100" "--memory-swappiness 10" \
+        "--memory-reservation 32m" "--cpu-quota 10000" "--oom-kill-disable" "--cgroup-parent /foo"; do
+        fails 125 run_none $flags busybox true
+        has "delegated to"
+    done
+    fails 125 run_none --device-cgroup-rule "c 1:3 rwm" busybox true
+    has "delegated to"
+    ok run_none busybox true
+}
+
+@test "no user namespaces to be had: one sentence with the switch" {
+    ok unshare -U --map-current-user --keep-caps sh -c "echo 0 >/proc/sys/user/max_user_namespaces || exit 77
+        ! '$TARE' --root '$ROOT' --run-root '$RUN' run --rm --network none busybox true"
+    has "sysctl user.max_user_namespaces"
+    [ "${#lines[@]}" -le 3 ]
+}
+
 @test "the host's root is not in reach" {
     fails 1 run_none -v /etc:/etc-of-host busybox cat /etc-of-host/shadow
     fails 1 run_none busybox sh -c 'echo 1 >/proc/sys/kernel/panic'

@@ -161,3 +161,8 @@ teardown() { leaks_after; }
     fails 127 tare run --rm --mount type=volume,src=bare,dst=/bin,volume-nocopy busybox ls
     ok tare volume rm copied bare
 }
+
+@test "z and Z say nothing where there is no SELinux" {
+    [ ! -e /sys/fs/selinux/enforce ] || skip "this host has SELinux"
+    ok tare run --rm -v "$SRC:/x:z" -v "$SRC:/y:ro,Z" busybox ls /x /y
+}
