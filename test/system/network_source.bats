@@ -114,3 +114,22 @@ L
     tare rm -f evil victim >/dev/null
     tare network rm open >/dev/null
 }
+
+@test "the kernel's limit of 1,023 ports a bridge is said in words" {
+    tare network create full >/dev/null
+    tare run --rm --network full busybox true
+    local bridge group=$((20000 + RANDOM)) i
+    bridge=tn-$(tare network inspect --format '{{.Id}}' full | cut -c 1-12)
+    # Far ends in one namespace, near ends in one group: all of them go in one request.
+    ip netns add full$group
+    for ((i = 0; i < 1023; i++)); do
+        echo "link add p$group-$i group $group master $bridge type veth peer name q$i netns full$group"
+    done | ip -batch -
+    run tare run --rm --network full busybox true
+    ip link del group $group
+    ip netns del full$group
+    [ "$status" = 125 ]
+    [[ $output == *"has its 1023 ports in use"* ]]
+    tare run --rm --network full busybox true
+    tare network rm full >/dev/null
+}
