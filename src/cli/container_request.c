@@ -508,7 +508,7 @@ int container_flags_request(const struct container_flags *f, const struct strs *
     if (f->rootfs) {
         r = set_rootfs(f->rootfs, a, &q.host, e);
     } else if (args->n == 0) {
-        return error_set(e, -EINVAL, "'tare run' requires at least 1 argument");
+        return error_set(e, -EINVAL, "an image is wanted");
     } else {
         q.config.image = args->v[first++];
     }

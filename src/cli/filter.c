@@ -12,9 +12,11 @@ int filters_parse(const struct strs *texts, const char *const *known, struct are
         const char *equals = strchr(texts->v[i], '='), *key;
         size_t k = 0;
 
-        if (!equals)
-            return error_set(e, -EINVAL, "invalid argument \"%s\" for \"-f, --filter\" flag: invalid filter '%s'", texts->v[i],
-                             texts->v[i]);
+        if (!equals) {
+            error_set(e, -EINVAL, "invalid argument \"%s\" for \"-f, --filter\" flag: bad format of filter (expected name=value)",
+                      texts->v[i]);
+            return error_status(e, EXIT_ENGINE), -EINVAL;
+        }
         key = arena_strndup(a, texts->v[i], (size_t)(equals - texts->v[i]));
         while (known[k] && strcmp(known[k], key) != 0)
             k++;

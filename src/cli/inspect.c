@@ -74,9 +74,15 @@ static int of_network(struct cli *cli, const char *name, const struct inspect_fl
 static const struct kind {
     const char *name;
     document_fn *fn;
-} kinds[] = {{"container", of_container}, {"image", of_image}, {"volume", of_volume}, {"network", of_network}};
+    const struct json_table *type; /* what the document is written by */
+} kinds[] = {{"container", of_container, &container_inspect_table},
+             {"image", of_image, &image_inspect_table},
+             {"volume", of_volume, &volume_table},
+             {"network", of_network, &network_table}};
 
-static int find(struct cli *cli, const char *name, const struct inspect_flags *f, struct buf *out, struct error *e) {
+/* *ret: the kind of what was found. */
+static int find(struct cli *cli, const char *name, const struct inspect_flags *f, struct buf *out, const struct kind **ret,
+                struct error *e) {
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         struct error why = ERROR_INIT;
         if (f->type && strcmp(f->type, kinds[i].name) != 0)
@@ -84,6 +90,7 @@ static int find(struct cli *cli, const char *name, const struct inspect_flags *f
         int r = kinds[i].fn(cli, name, f, out, &why);
         if (r == 0 || f->type || (r != -ENOENT && r != -EINVAL)) {
             error_move(e, &why);
+            *ret = &kinds[i];
             return r;
         }
         error_release(&why);
@@ -106,10 +113,16 @@ static int inspect_all(struct cli *cli, const struct inspect_flags *f, const str
     struct error why = ERROR_INIT, first = ERROR_INIT;
     if (f->type && !type_is_known(f->type))
         return error_set(e, -EINVAL, "unknown type: \"%s\"", f->type);
-    for (size_t i = 0; i < names->n; i++) {
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < names->n; i++) {
         _cleanup_buf_ struct buf document = BUF_INIT;
-        if (find(cli, names->v[i], f, &document, &why) == 0) {
-            strs_add(&cli->arena, &documents, arena_strdup(&cli->arena, buf_text(&document)));
+        const struct kind *kind = NULL;
+        if (find(cli, names->v[i], f, &document, &kind, &why) == 0) {
+            const char *text = arena_strdup(&cli->arena, buf_text(&document));
+            if (f->format)
+                r = format_documents(f->format, &(struct strs){&text, 1}, kind->type, &out, e);
+            else
+                strs_add(&cli->arena, &documents, text);
             continue;
         }
         if (failed)
@@ -118,7 +131,8 @@ static int inspect_all(struct cli *cli, const struct inspect_flags *f, const str
             error_move(&first, &why);
         failed = true;
     }
-    int r = format_documents(f->format, &documents, NULL, &out, e);
+    if (r == 0 && !f->format)
+        r = format_documents(NULL, &documents, NULL, &out, e);
     if (r == 0)
         r = cli_write(&out, e);
     if (failed && r == 0)

@@ -1,5 +1,6 @@
 /* Commands over several containers: stop, kill, rm, pause, unpause, restart, wait, rename. Each goes on after a failure, and prints
  * the name as it was given for each that worked, as Docker does. */
+#include <signal.h>
 #include <string.h>
 
 #include "cli/command.h"
@@ -24,9 +25,10 @@ static int over_all(struct cli *cli, const struct lifecycle_flags *f, const stru
         return r;
     for (size_t i = 0; i < args->n; i++) {
         struct error why = ERROR_INIT;
-        if (one(cli, engine, args->v[i], f, &why) < 0)
+        int r_one = one(cli, engine, args->v[i], f, &why);
+        if (r_one < 0)
             failed |= cli_report(&why);
-        else if (print)
+        else if (print && r_one == 0)
             puts(args->v[i]);
     }
     engine_heal_later(engine);
@@ -78,7 +80,9 @@ static int kill_one(struct cli *cli, struct engine *engine, const char *name, co
     int signo, r = signal_of(f, &signo, e);
     if (r == 0)
         r = container_open(engine, name, &cli->arena, &c, e);
-    return r < 0 ? r : container_kill(engine, &c, signo ? signo : 9, e);
+    if (r == -ENOENT)
+        return error_wrap(e, r, "cannot kill container: %s", name);
+    return r < 0 ? r : container_kill(engine, &c, signo ? signo : SIGKILL, e);
 }
 
 /* --- pause, unpause, wait, rm ---------------------------------------------------------------------------------------------- */
@@ -125,7 +129,7 @@ static int rm_one(struct cli *cli _unused_, struct engine *engine, const char *n
         return r;
     error_release(e); /* rm -f of what is not there: a message, and success */
     fprintf(stderr, "Error: No such container: %s\n", name);
-    return 0;
+    return 1;
 }
 
 /* One command: its run function calls over_all() with its own part. */
@@ -179,10 +183,19 @@ const struct command command_rm = {.names = {"rm", "container rm", "container re
 static int rename_run(struct cli *cli, const void *options _unused_, const struct strs *args, struct error *e) {
     _cleanup_container_ struct container c = CONTAINER_INIT;
     struct engine *engine;
+    if (!*args->v[0] || !*args->v[1])
+        return error_set(e, -EINVAL, "Neither old nor new names may be empty");
     int r = cli_engine(cli, &engine, e);
+    if (r < 0)
+        return r;
+    r = container_open(engine, args->v[0], &cli->arena, &c, e);
     if (r == 0)
-        r = container_open(engine, args->v[0], &cli->arena, &c, e);
-    return r < 0 ? r : container_rename(engine, &c, args->v[1], &cli->arena, e);
+        r = container_rename(engine, &c, args->v[1], &cli->arena, e);
+    if (r < 0) { /* two sentences, as Docker says it */
+        (void)cli_report(e);
+        return error_set(e, r, "failed to rename container named %s", args->v[0]);
+    }
+    return 0;
 }
 
 const struct command command_rename = {.names = {"rename", "container rename"},

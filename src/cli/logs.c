@@ -99,7 +99,7 @@ static int moment(const char *text, const char *flag, struct timespec *ret, stru
     }
     r = filter_time(text, &seconds, e);
     if (r < 0)
-        return error_set(e, -EINVAL, "invalid value for \"%s\": failed to parse \"%s\" as a time or a duration", flag, text);
+        return error_set(e, -EINVAL, "invalid value for \"%s\": failed to parse value as time or duration: \"%s\"", flag, text);
     *ret = (struct timespec){seconds, 0};
     return 0;
 }

@@ -47,8 +47,10 @@ static int parse_attach(const struct strs *names, struct start_options *o, struc
 /* Which streams the foreground has: those of -a, else stdout and stderr, and stdin with -i. */
 static int choose_streams(const struct run_flags *f, struct start_options *o, struct error *e) {
     const struct container_flags *c = &f->container;
-    if (f->detach && c->attach.n)
-        return error_set(e, -EINVAL, "conflicting options: cannot specify both --attach and --detach");
+    if (f->detach && c->attach.n) {
+        error_set(e, -EINVAL, "conflicting options: cannot specify both --attach and --detach");
+        return error_status(e, 1), -EINVAL;
+    }
     if (f->detach)
         return 0;
     o->attached = true;
@@ -78,6 +80,10 @@ static int create_container(struct cli *cli, const struct container_flags *f, co
                             struct error *e) {
     struct pull_view view;
     struct create_options o = {.name = f->name, .platform = f->platform, .then_start = then_start, .lasting = lasting};
+    if (!f->rootfs && args->n == 0) {
+        error_set(e, -EINVAL, "'tare %s' requires at least 1 argument", then_start ? "run" : "create");
+        return error_status(e, 1), -EINVAL;
+    }
     int r = container_flags_request(f, args, &cli->arena, request, e);
     if (r == 0)
         r = pull_policy_parse(f->pull, &o.pull.policy, e);
@@ -190,6 +196,6 @@ const struct command command_create = {
     COMMAND_OPTIONS(struct create_flags, create_table),
     .args_min = 0,
     .args_max = COMMAND_ARGS_ANY,
-    .flags = COMMAND_STOP_AT_ARGUMENT | COMMAND_ERROR_HELP,
+    .flags = COMMAND_STOP_AT_ARGUMENT,
     .run = create_run,
 };

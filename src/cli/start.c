@@ -68,7 +68,7 @@ static int start_attached(struct cli *cli, struct engine *engine, const struct s
 static int start_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
     const struct start_flags *f = options;
     struct engine *engine;
-    bool failed = false;
+    _cleanup_buf_ struct buf failed = BUF_INIT;
     int r = cli_engine(cli, &engine, e);
     if (r < 0)
         return r;
@@ -79,12 +79,14 @@ static int start_run(struct cli *cli, const void *options, const struct strs *ar
     }
     for (size_t i = 0; i < args->n; i++) {
         struct error why = ERROR_INIT;
-        if (start_detached(cli, engine, args->v[i], &why) < 0)
-            failed |= cli_report(&why);
-        else
+        if (start_detached(cli, engine, args->v[i], &why) < 0) {
+            (void)cli_report(&why);
+            buf_printf(&failed, "%s%s", failed.size ? ", " : "", args->v[i]);
+        } else {
             puts(args->v[i]);
+        }
     }
-    return failed ? 1 : 0;
+    return failed.size ? error_set(e, -EINVAL, "failed to start containers: %s", buf_text(&failed)) : 0;
 }
 
 const struct command command_start = {.names = {"start", "container start"},

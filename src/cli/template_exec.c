@@ -20,6 +20,7 @@ struct executor {
     size_t variable_count;
     struct json_object *root, *more;
     const struct json_table *type; /* of root; NULL = unknown */
+    bool typed_nil;                /* the last chain ended in an empty pointer of a known type, not in nothing */
     struct buf *out;
     struct error *e;
     unsigned line;
@@ -100,6 +101,7 @@ static struct json_object *empty_value(struct executor *x, const struct json_fie
 static int eval_chain(struct executor *x, const struct operand *o, struct json_object *value, struct json_object **ret) {
     const struct json_table *type = value == x->root ? x->type : NULL;
 
+    x->typed_nil = false;
     for (size_t i = 0; i < o->chain.n; i++) {
         const struct json_field *field = find_field(type, o->chain.v[i]);
         struct error inner = ERROR_INIT;
@@ -114,12 +116,14 @@ static int eval_chain(struct executor *x, const struct operand *o, struct json_o
         if (!find_key(value, o->chain.v[i], &next) && !(value == x->root && x->more && find_key(x->more, o->chain.v[i], &next))) {
             if (field) {
                 value = empty_value(x, field);
+                x->typed_nil = !value;
                 continue;
             }
             error_set(&inner, -EINVAL, "map has no entry for key \"%s\"", o->chain.v[i]);
             return fail(x, o->source, &inner);
         }
-        value = next;
+        value = next || !field ? next : empty_value(x, field); /* an empty map or list may be written as null */
+        x->typed_nil = !value && field;
     }
     *ret = value;
     return 0;
@@ -253,6 +257,8 @@ static int eval_command(struct executor *x, const struct command_node *c, struct
     else if ((r = eval_operand(x, LIST_AT(struct operand, &c->operands, 1), dot, &key)) < 0)
         return r;
     r = template_index(value, key, ret, &inner);
+    if (r >= 0 && !*ret && x->more) /* {{.Label "none"}} of a row: Docker's method answers with a string */
+        *ret = values_keep(&x->pool, json_object_new_string(""));
     return r < 0 ? fail(x, first->source, &inner) : 0;
 }
 
@@ -379,11 +385,12 @@ static int run_node(struct executor *x, const struct node *node, struct json_obj
     case NODE_CONTINUE: return FLOW_CONTINUE;
     case NODE_ACTION: break;
     }
+    x->typed_nil = false;
     r = eval_pipeline(x, node->pipeline, dot, &value);
     if (r < 0)
         return r;
     if (!node->pipeline->variables[0])
-        template_print(value, true, x->out);
+        template_print(value, !x->typed_nil, x->out);
     return FLOW_NEXT;
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/format.h"
+#include "engine/operate.h"
 #include "engine/usage.h"
 
 /* The processes are read from the host's /proc; no ps is run, neither the host's nor the container's (CVE-2022-1227). So of ps'
@@ -175,6 +176,7 @@ static int top_run(struct cli *cli, const void *options _unused_, const struct s
         r = usage_processes(engine, &c, &cli->arena, &processes, e);
     if (r < 0)
         return r;
+    container_event(engine, &c.record, "top", NULL);
     print_table(&columns, &processes, &cli->arena, &out);
     return cli_write(&out, e);
 }

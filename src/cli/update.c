@@ -50,11 +50,19 @@ static int fill(const struct update_options *o, struct arena *a, struct host_con
     return o->restart ? restart_rule_parse(o->restart, a, &h->restart, e) : 0;
 }
 
+/* Whether any flag was given: an empty request is a mistake. */
+static bool is_empty(const struct update_options *o) {
+    return !o->memory.set && !o->memory_reservation.set && !o->memory_swap.set && !o->cpus.set && !o->pids_limit.set &&
+           !o->cpu_shares.set && !o->cpu_period.set && !o->cpu_quota.set && !o->blkio_weight.set && !o->cpuset_cpus &&
+           !o->cpuset_mems && !o->restart;
+}
+
 static int update_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
     struct host_config changes;
     struct engine *engine;
     bool failed = false;
-    int r = fill(options, &cli->arena, &changes, e);
+    int r = is_empty(options) ? error_set(e, -EINVAL, "you must provide one or more flags when using this command")
+                              : fill(options, &cli->arena, &changes, e);
 
     if (r == 0)
         r = cli_engine(cli, &engine, e);

@@ -18,6 +18,8 @@ static int build_plan(struct engine *engine, struct container *c, const struct e
     struct list ignored = {0};
     const char *user = o->request.user ? o->request.user : c->record.config.user;
     int r = start_gather(engine, c, user, a, x, e);
+    if (r < 0 && !(e && e->status))
+        error_status(e, EXIT_NOT_EXECUTABLE);
     if (r == 0) /* what it has it keeps, also when a vendor's file is gone; then without its variables */
         (void)cdi_gather(engine, &c->record.host, a, &x->input, NULL);
     if (r == 0)
@@ -51,7 +53,9 @@ static void exec_event(struct engine *engine, const struct container *c, const c
 
     buf_add_str(&text, action);
     for (size_t i = 0; cmd && i < cmd->n; i++)
-        buf_printf(&text, "%s%s", i ? " " : ": ", cmd->v[i]);
+        buf_printf(&text, i ? " %s" : ": %s", cmd->v[i]);
+    if (cmd && cmd->n == 1)
+        buf_add_char(&text, ' '); /* Docker joins the program and its arguments, also when there are none */
     json_write_string(&quoted, text.failed ? action : buf_text(&text));
     if (quoted.failed || quoted.size < 2)
         return;

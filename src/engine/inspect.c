@@ -135,7 +135,7 @@ static const struct json_field inspect_fields[] = {
     JSON_FIELD_OF(struct inspect, adjustments, "TareAdjustments", JSON_OBJS, JSON_OMIT, &adjustment_table),
     JSON_END,
 };
-static const struct json_table inspect_table = JSON_TABLE("container", struct inspect, inspect_fields);
+const struct json_table container_inspect_table = JSON_TABLE("container", struct inspect, inspect_fields);
 
 /* --- filling it ------------------------------------------------------------------------------------------------------------ */
 
@@ -262,6 +262,6 @@ int container_inspect(struct engine *engine, const struct container *c, bool siz
             x->size_root = (struct opt_i64){true, (int64_t)LIST_AT(struct container_summary, &found, 0)->size_root};
         }
     }
-    json_encode(&inspect_table, x, 4, out);
+    json_encode(&container_inspect_table, x, 4, out);
     return 0;
 }

@@ -31,6 +31,8 @@ static int add_asked(const struct host_config *h, struct arena *a, struct list *
     int r = 0;
     for (size_t i = 0; r == 0 && i < h->binds.n; i++) {
         r = volume_text_parse(h->binds.v[i], NULL, a, &m, e);
+        if (r == 0 && m.name && !(m.mode && *m.mode))
+            m.mode = "z"; /* what Docker shows of a named volume */
         if (r == 0)
             r = add_point(&m, a, points, e);
     }

@@ -85,7 +85,8 @@ static int end_orphan(struct engine *engine, struct container *c, struct error *
     return r == 0 && runs >= 0 ? fs_remove_tree_at(runs, c->id, e) : r;
 }
 
-#define KILL_WAIT_MS 10000
+#define KILL_WAIT_MS    10000
+#define ORPHAN_PAUSE_MS 2
 
 static int stop_orphan(struct engine *engine, struct container *c, const struct container_state *state, int signo, int timeout_s,
                        struct error *e) {
@@ -129,6 +130,21 @@ static int not_running(const struct container *c, const char *doing, struct erro
     return error_set(e, -EINVAL, "cannot %s container: %s: container %s is not running", doing, c->record.name, c->id);
 }
 
+/* As Docker's kill does: who asks next finds it ended. Not for ever (a process in the kernel may take its time), and not for the
+ * next run, which another command may have started. */
+static void wait_killed(const struct container *c, const struct container_state *before) {
+    _cleanup_fd_ int pidfd = state_open_pidfd(before);
+    struct container_state now;
+    if (pidfd >= 0 && wait_pidfd(pidfd, KILL_WAIT_MS) < 0)
+        return;
+    for (int i = 0; i < KILL_WAIT_MS / ORPHAN_PAUSE_MS; i++) {
+        if (container_state(c, &now, NULL) < 0 || !container_is_alive(&now) || now.pid != before->pid ||
+            now.pid_start_ticks != before->pid_start_ticks)
+            return;
+        (void)poll(NULL, 0, ORPHAN_PAUSE_MS);
+    }
+}
+
 int container_kill(struct engine *engine, struct container *c, int signo, struct error *e) {
     _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
     struct container_state state;
@@ -140,6 +156,8 @@ int container_kill(struct engine *engine, struct container *c, int signo, struct
     r = connect_monitor(c, &conn, e);
     if (r > 0) {
         r = monitor_signal(&conn, signo, e);
+        if (r == 0 && signo == SIGKILL)
+            wait_killed(c, &state);
         return has_ended(r) ? not_running(c, "kill", e) : r;
     }
     if (r < 0)
@@ -184,8 +202,6 @@ int container_pause(struct engine *engine, struct container *c, bool pause, stru
     return r;
 }
 
-#define ORPHAN_PAUSE_MS 2
-
 /* Waits with its monitor; when that one is killed, with the next. 1: there is none (*ret: what is true then). */
 static int wait_with_monitors(struct engine *engine, struct container *c, enum wait_condition until, struct container_state *ret,
                               int *ret_exit_code, struct error *e) {
@@ -226,7 +242,7 @@ int container_wait(struct engine *engine, struct container *c, enum wait_conditi
     return r;
 }
 
-int container_restart(struct engine *engine, struct container *c, int signo, int timeout_s, struct arena *a, struct error *e) {
+static int restart(struct engine *engine, struct container *c, int signo, int timeout_s, struct arena *a, struct error *e) {
     _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT, started = MONITOR_CONN_INIT;
     struct container_state state;
     int r = container_state(c, &state, e);
@@ -252,6 +268,13 @@ int container_restart(struct engine *engine, struct container *c, int signo, int
         error_release(e);
         return 0;
     }
+    return r;
+}
+
+int container_restart(struct engine *engine, struct container *c, int signo, int timeout_s, struct arena *a, struct error *e) {
+    int r = restart(engine, c, signo, timeout_s, a, e);
+    if (r >= 0)
+        container_event(engine, &c->record, "restart", NULL);
     return r;
 }
 

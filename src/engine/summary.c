@@ -37,7 +37,7 @@ static const char *command_text(const struct container_record *r, struct arena *
 
     buf_add_str(&text, r->path ? r->path : "");
     for (size_t i = 0; i < r->args.n; i++)
-        buf_printf(&text, " %s", r->args.v[i]);
+        buf_printf(&text, strchr(r->args.v[i], ' ') ? " '%s'" : " %s", r->args.v[i]);
     return arena_strdup(a, buf_text(&text));
 }
 

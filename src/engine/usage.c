@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "engine/hold.h"
-#include "engine/operate.h"
 #include "engine/host_limits.h"
 #include "engine/launch.h"
+#include "engine/operate.h"
 #include "engine/spec.h"
 
 #define PROC_FILE_MAX ((size_t)1 << 20)
@@ -260,6 +260,8 @@ static int update_held(struct engine *engine, struct container *c, const struct 
 
     merge_limits(&merged, changes);
     int r = host_limits_check(&merged, e);
+    if (r == 0)
+        r = restart_rule_check(&changes->restart, merged.auto_remove, e);
     if (r < 0)
         return r;
     if (merged.memory > 0 && merged.memory_swap > 0 && merged.memory_swap < merged.memory)

@@ -71,8 +71,7 @@ static int check_health_action(const struct host_config *h, struct error *e) {
     return error_set(e, -EINVAL, "invalid --health-on-failure: %s (none, kill, restart or stop)", action);
 }
 
-static int check_restart(const struct host_config *h, struct error *e) {
-    const struct restart_rule *r = &h->restart;
+int restart_rule_check(const struct restart_rule *r, bool auto_remove, struct error *e) {
     static const char *const names[] = {"", "no", "always", "unless-stopped", "on-failure", "on-unhealthy"};
     const char *name = r->name ? r->name : "";
     size_t i = 0;
@@ -86,7 +85,7 @@ static int check_restart(const struct host_config *h, struct error *e) {
         return error_set(e, -EINVAL, "invalid restart policy: maximum retry count can only be used with 'on-failure'");
     if (r->maximum_retry_count < 0)
         return error_set(e, -EINVAL, "invalid restart policy: maximum retry count cannot be negative");
-    if (h->auto_remove && i > 1)
+    if (auto_remove && i > 1)
         return error_set(e, -EINVAL, "can't create 'AutoRemove' container with restart policy");
     return 0;
 }
@@ -174,7 +173,7 @@ int create_request_check(const struct create_request *r, struct error *e) {
     if (x == 0)
         x = check_cpu(&r->host, e);
     if (x == 0)
-        x = check_restart(&r->host, e);
+        x = restart_rule_check(&r->host.restart, r->host.auto_remove, e);
     if (x == 0)
         x = check_health_action(&r->host, e);
     if (x == 0)

@@ -42,6 +42,8 @@ struct restart_rule {
     const char *name; /* "", "no", "always", "unless-stopped", "on-failure", "on-unhealthy" */
     int32_t maximum_retry_count;
 };
+/* Whether the policy exists and its count goes with it. auto_remove: of the container, which then can have none. -EINVAL. */
+int restart_rule_check(const struct restart_rule *r, bool auto_remove, struct error *e);
 
 struct log_config {
     const char *type; /* "" = the default driver */

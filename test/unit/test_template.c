@@ -137,7 +137,7 @@ static void test_rows(void **state) {
                "0123456789ab   wéb                alpine\n"
                "ba9876543210   a-very-long-name   \n");
     check_rows(NULL, true, "0123456789ab\nba9876543210\n");
-    check_rows("{{.Names}}\\t{{.Label \"k\"}}", false, "wéb\tv\na-very-long-name\t<no value>\n");
+    check_rows("{{.Names}}\\t{{.Label \"k\"}}", false, "wéb\tv\na-very-long-name\t\n");
     check_rows("table {{.Image}}\\t{{.ID}}", false, "IMAGE     CONTAINER ID\nalpine    0123456789ab\n          ba9876543210\n");
     check_rows("{{json .}}", false,
                "{\"ID\":\"0123456789ab\",\"Names\":\"wéb\",\"Image\":\"alpine\"}\n"
