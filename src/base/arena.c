@@ -149,3 +149,13 @@ const char *map_get(const struct map *m, const char *key) {
             return m->v[i].value;
     return NULL;
 }
+
+bool map_fits(const struct map *m, const char *condition) {
+    const char *equals = strchr(condition, '=');
+    size_t n = equals ? (size_t)(equals - condition) : strlen(condition);
+
+    for (size_t i = 0; i < m->n; i++)
+        if (strlen(m->v[i].key) == n && strncmp(m->v[i].key, condition, n) == 0)
+            return !equals || strcmp(m->v[i].value, equals + 1) == 0;
+    return false;
+}

@@ -55,7 +55,7 @@ static bool holds(const struct event_record *ev, const char *key, const char *va
     if (strcmp(key, "scope") == 0)
         return ev->scope && strcmp(ev->scope, value) == 0;
     if (strcmp(key, "label") == 0)
-        return label_fits(value, &ev->attributes);
+        return map_fits(&ev->attributes, value);
     return names(ev, key, value);
 }
 

@@ -35,19 +35,9 @@ const char *filters_get(const struct filters *f, const char *key) {
     return NULL;
 }
 
-bool label_fits(const char *condition, const struct map *labels) {
-    const char *equals = strchr(condition, '=');
-    size_t n = equals ? (size_t)(equals - condition) : strlen(condition);
-
-    for (size_t i = 0; i < labels->n; i++)
-        if (strlen(labels->v[i].key) == n && !strncmp(labels->v[i].key, condition, n))
-            return !equals || !strcmp(labels->v[i].value, equals + 1);
-    return false;
-}
-
 bool filters_labels_fit(const struct filters *f, const char *name, const struct map *labels) {
     for (size_t i = 0; i < f->n; i++)
-        if (!strcmp(f->v[i].key, name) && !label_fits(f->v[i].value, labels))
+        if (!strcmp(f->v[i].key, name) && !map_fits(labels, f->v[i].value))
             return false;
     return true;
 }

@@ -15,7 +15,5 @@ int filters_parse(const struct strs *texts, const char *const *known, struct are
 const char *filters_get(const struct filters *f, const char *key);
 /* Do the labels have every "key" or "key=value" that the filter `name` was given? True when it was not given. */
 bool filters_labels_fit(const struct filters *f, const char *name, const struct map *labels);
-/* One such condition. */
-bool label_fits(const char *condition, const struct map *labels);
 /* A moment: RFC 3339 (or a part of it: a date), seconds since the epoch, or a Go duration back from now ("24h"). Seconds. */
 int filter_time(const char *text, int64_t *ret, struct error *e);

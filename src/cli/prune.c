@@ -1,4 +1,4 @@
-/* container prune, system prune. */
+/* container prune, network prune, volume prune, system prune: they ask and print, engine/prune.h removes. */
 #include <string.h>
 
 #include "cli/command.h"
@@ -12,23 +12,29 @@ struct prune_options {
     struct strs filters;
 };
 
-static int read_filters(const struct strs *texts, struct arena *a, struct prune_filter *ret, struct error *e) {
-    static const char *const known[] = {"label", "label!", "until", NULL};
+/* `known`: of label, label!, until and all. */
+static int read_filters(const struct strs *texts, const char *const *known, struct arena *a, struct prune_filter *ret,
+                        struct error *e) {
     struct filters f;
     int r = filters_parse(texts, known, a, &f, e);
 
     for (size_t i = 0; r >= 0 && i < f.n; i++) {
-        const char *value = f.v[i].value;
+        const char *key = f.v[i].key, *value = f.v[i].value;
 
-        if (strcmp(f.v[i].key, "label") == 0)
+        if (strcmp(key, "label") == 0)
             strs_add(a, &ret->labels, value);
-        else if (strcmp(f.v[i].key, "label!") == 0)
+        else if (strcmp(key, "label!") == 0)
             strs_add(a, &ret->not_labels, value);
-        else
+        else if (strcmp(key, "until") == 0)
             r = filter_time(value, &ret->until, e);
+        else if (bool_parse(value, &ret->named_volumes) < 0)
+            r = error_set(e, -EINVAL, "invalid value for filter 'all': %s is neither true nor false", value);
     }
     return r < 0 ? r : 0;
 }
+
+static const char *const filters_timed[] = {"label", "label!", "until", NULL};
+static const char *const filters_of_volumes[] = {"all", "label", "label!", NULL};
 
 static void add_names(struct buf *out, const char *title, const struct strs *names) {
     if (names->n == 0)
@@ -61,7 +67,7 @@ static int container_prune_run(struct cli *cli, const void *options, const struc
     struct strs removed = {0};
     struct engine *engine;
     uint64_t freed = 0;
-    int r = read_filters(&o->filters, &cli->arena, &filter, e);
+    int r = read_filters(&o->filters, filters_timed, &cli->arena, &filter, e);
 
     if (r == 0 && !o->force &&
         !cli_confirm("WARNING! This will remove all stopped containers.\nAre you sure you want to continue?"))
@@ -81,6 +87,85 @@ const struct command command_container_prune = {
     .summary = "Remove all stopped containers",
     COMMAND_OPTIONS(struct prune_options, container_prune_table),
     .run = container_prune_run,
+};
+
+/* --- network prune --------------------------------------------------------------------------------------------------------- */
+
+static const struct option network_prune_table[] = {
+    OPTION_LIST(struct prune_options, filters, 0, "filter", "filter", "Provide filter values (e.g. \"until=24h\")"),
+    OPTION_BOOL(struct prune_options, force, 'f', "force", "Do not prompt for confirmation"),
+    OPTION_END,
+};
+
+static int network_prune_run(struct cli *cli, const void *options, const struct strs *args _unused_, struct error *e) {
+    const struct prune_options *o = options;
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    struct prune_filter filter = {0};
+    struct strs removed = {0};
+    struct engine *engine;
+    int r = read_filters(&o->filters, filters_timed, &cli->arena, &filter, e);
+
+    if (r == 0 && !o->force &&
+        !cli_confirm("WARNING! This will remove all custom networks not used by at least one container.\n"
+                     "Are you sure you want to continue?"))
+        return 0;
+    if (r == 0)
+        r = cli_engine(cli, &engine, e);
+    if (r == 0)
+        r = prune_networks(engine, &filter, &cli->arena, &removed, e);
+    if (r < 0)
+        return r;
+    add_names(&out, "Deleted Networks", &removed);
+    return cli_write(&out, e);
+}
+
+const struct command command_network_prune = {
+    .names = {"network prune"},
+    .summary = "Remove all unused networks",
+    COMMAND_OPTIONS(struct prune_options, network_prune_table),
+    .run = network_prune_run,
+};
+
+/* --- volume prune ---------------------------------------------------------------------------------------------------------- */
+
+static const struct option volume_prune_table[] = {
+    OPTION_BOOL(struct prune_options, all, 'a', "all", "Remove all unused volumes, not just anonymous ones"),
+    OPTION_LIST(struct prune_options, filters, 0, "filter", "filter", "Provide filter values (e.g. \"label=<label>\")"),
+    OPTION_BOOL(struct prune_options, force, 'f', "force", "Do not prompt for confirmation"),
+    OPTION_END,
+};
+
+static int volume_prune_run(struct cli *cli, const void *options, const struct strs *args _unused_, struct error *e) {
+    const struct prune_options *o = options;
+    _cleanup_buf_ struct buf out = BUF_INIT, question = BUF_INIT;
+    struct prune_filter filter = {0};
+    struct strs removed = {0};
+    struct engine *engine;
+    uint64_t freed = 0;
+    int r = read_filters(&o->filters, filters_of_volumes, &cli->arena, &filter, e);
+
+    filter.named_volumes |= o->all;
+    buf_printf(&question,
+               "WARNING! This will remove %s local volumes not used by at least one container.\n"
+               "Are you sure you want to continue?",
+               filter.named_volumes ? "all" : "anonymous");
+    if (r == 0 && !o->force && !cli_confirm(buf_text(&question)))
+        return 0;
+    if (r == 0)
+        r = cli_engine(cli, &engine, e);
+    if (r == 0)
+        r = prune_volumes(engine, &filter, &cli->arena, &removed, &freed, e);
+    if (r < 0)
+        return r;
+    add_names(&out, "Deleted Volumes", &removed);
+    return add_total(&out, freed, e);
+}
+
+const struct command command_volume_prune = {
+    .names = {"volume prune"},
+    .summary = "Remove unused local volumes",
+    COMMAND_OPTIONS(struct prune_options, volume_prune_table),
+    .run = volume_prune_run,
 };
 
 /* --- system prune ---------------------------------------------------------------------------------------------------------- */
@@ -139,7 +224,7 @@ static int system_prune_run(struct cli *cli, const void *options, const struct s
     struct arena *a = &cli->arena;
     struct engine *engine;
     uint64_t freed = 0;
-    int r = read_filters(&o->filters, a, &filter, e);
+    int r = read_filters(&o->filters, filters_timed, a, &filter, e);
 
     if (r == 0 && o->volumes && filter.until)
         return error_set(e, -EINVAL, "The \"until\" filter is not supported with \"--volumes\"");

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/event_log.h"
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/format.h"
@@ -213,8 +212,7 @@ const struct command command_volume_inspect = {
     .run = inspect_run,
 };
 
-/* --- rm, prune ------------------------------------------------------------------------------------------------------------------
- */
+/* --- rm ----------------------------------------------------------------------------------------------------------------------- */
 
 struct rm_options {
     bool force;
@@ -250,78 +248,4 @@ const struct command command_volume_rm = {
     .args_min = 1,
     .args_max = COMMAND_ARGS_ANY,
     .run = rm_run,
-};
-
-struct prune_options {
-    bool all, force;
-    struct strs filters;
-};
-
-static const struct option prune_table[] = {
-    OPTION_BOOL(struct prune_options, all, 'a', "all", "Remove all unused volumes, not just anonymous ones"),
-    OPTION_LIST(struct prune_options, filters, 0, "filter", "filter", "Provide filter values (e.g. \"label=<label>\")"),
-    OPTION_BOOL(struct prune_options, force, 'f', "force", "Do not prompt for confirmation"),
-    OPTION_END,
-};
-static const char *const prune_filter_names[] = {"all", "label", "label!", NULL};
-
-static int prune_one(const struct roots *roots, const struct volume *v, struct arena *a, uint64_t *freed, struct error *e) {
-    struct strs users = {0};
-    uint64_t size = 0;
-    int r = volume_users(roots, v->name, a, &users, e);
-
-    if (r < 0 || users.n > 0)
-        return r;
-    (void)volume_size(roots, v->name, &size, NULL);
-    r = volume_remove(roots, v->name, false, e);
-    if (r < 0)
-        return r == -EBUSY || r == -ENOENT ? 0 : r; /* taken or removed meanwhile */
-    *freed += size;
-    return 1;
-}
-
-static int prune_run(struct cli *cli, const void *options, const struct strs *args _unused_, struct error *e) {
-    const struct prune_options *o = options;
-    _cleanup_buf_ struct buf out = BUF_INIT;
-    const struct roots *roots;
-    struct filters filters;
-    struct list volumes;
-    uint64_t freed = 0;
-    size_t count = 0;
-    int r = filters_parse(&o->filters, prune_filter_names, &cli->arena, &filters, e);
-
-    if (r >= 0 && !o->force &&
-        !cli_confirm(o->all ? "WARNING! This will remove all local volumes not used by at least one container.\n"
-                              "Are you sure you want to continue?"
-                            : "WARNING! This will remove anonymous local volumes not used by at least one container.\n"
-                              "Are you sure you want to continue?"))
-        return 0;
-    if (r >= 0)
-        r = cli_roots(cli, &roots, e);
-    if (r >= 0)
-        r = volume_list(roots, &cli->arena, &volumes, e);
-    for (size_t i = 0; r >= 0 && i < volumes.n; i++) {
-        const struct volume *v = LIST_AT(struct volume, &volumes, i);
-
-        if ((!o->all && !v->anonymous) || !filters_labels_fit(&filters, "label", &v->labels))
-            continue;
-        r = prune_one(roots, v, &cli->arena, &freed, e);
-        if (r > 0)
-            buf_printf(&out, "%s%s\n", count++ ? "" : "Deleted Volumes:\n", v->name);
-    }
-    if (r < 0)
-        return r;
-    event_tell(roots->run_fd, "volume", "prune", "", "reclaimed", arena_printf(&cli->arena, "%llu", (unsigned long long)freed),
-               NULL);
-    buf_add_str(&out, count ? "\nTotal reclaimed space: " : "Total reclaimed space: ");
-    size_human((int64_t)freed, &out);
-    buf_add_char(&out, '\n');
-    return cli_write(&out, e);
-}
-
-const struct command command_volume_prune = {
-    .names = {"volume prune"},
-    .summary = "Remove unused local volumes",
-    COMMAND_OPTIONS(struct prune_options, prune_table),
-    .run = prune_run,
 };

@@ -79,14 +79,10 @@ static bool ports_fit(const struct strs *wanted, const struct strs *ports) {
     return wanted->n == 0;
 }
 
-static bool labels_fit(const struct strs *wanted, const struct map *labels, struct arena *a) {
-    for (size_t i = 0; i < wanted->n; i++) {
-        const char *equals = strchr(wanted->v[i], '='), *value;
-
-        value = map_get(labels, equals ? arena_strndup(a, wanted->v[i], (size_t)(equals - wanted->v[i])) : wanted->v[i]);
-        if (!value || (equals && strcmp(value, equals + 1) != 0))
+static bool labels_fit(const struct strs *wanted, const struct map *labels) {
+    for (size_t i = 0; i < wanted->n; i++)
+        if (!map_fits(labels, wanted->v[i]))
             return false;
-    }
     return true;
 }
 
@@ -126,7 +122,7 @@ static bool fits(struct engine *engine, const struct list_query *q, const struct
         return false;
     return any_fits(&q->ids, s->id, starts) && any_fits(&q->names, s->name, name_contains) &&
            any_fits(&q->statuses, s->state_text, equal) && any_fits(&q->health, s->health, equal) && exited_fits(&q->exited, s) &&
-           labels_fit(&q->labels, &s->labels, a) && any_of_fits(&q->volumes, &s->mounts, &s->mount_targets) &&
+           labels_fit(&q->labels, &s->labels) && any_of_fits(&q->volumes, &s->mounts, &s->mount_targets) &&
            network_fits(&q->networks, s) && ports_fit(&q->publish, &s->published) && ports_fit(&q->expose, &s->exposed) &&
            (!q->until || s->created < q->until) && ancestor_fits(engine, &q->ancestors, s, a);
 }

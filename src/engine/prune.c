@@ -9,23 +9,12 @@
 #include "engine/volume.h"
 #include "network/manage.h"
 
-static bool label_fits(const char *condition, const struct map *labels) {
-    const char *equals = strchr(condition, '=');
-    size_t n = equals ? (size_t)(equals - condition) : strlen(condition);
-
-    for (size_t i = 0; i < labels->n; i++)
-        if (strlen(labels->v[i].key) == n && strncmp(labels->v[i].key, condition, n) == 0 &&
-            (!equals || strcmp(labels->v[i].value, equals + 1) == 0))
-            return true;
-    return false;
-}
-
 static bool labels_fit(const struct prune_filter *f, const struct map *labels) {
     for (size_t i = 0; i < f->labels.n; i++)
-        if (!label_fits(f->labels.v[i], labels))
+        if (!map_fits(labels, f->labels.v[i]))
             return false;
     for (size_t i = 0; i < f->not_labels.n; i++)
-        if (label_fits(f->not_labels.v[i], labels))
+        if (map_fits(labels, f->not_labels.v[i]))
             return false;
     return true;
 }
@@ -87,11 +76,20 @@ int prune_volumes(struct engine *engine, const struct prune_filter *f, struct ar
         struct strs users = {0};
         uint64_t size = 0;
 
-        if (!v->anonymous || !labels_fit(f, &v->labels) || volume_users(engine->roots, v->name, a, &users, NULL) < 0 || users.n > 0)
+        if ((!v->anonymous && !f->named_volumes) || !labels_fit(f, &v->labels))
+            continue;
+        r = volume_users(engine->roots, v->name, a, &users, e);
+        if (r < 0 || users.n > 0)
             continue;
         (void)volume_size(engine->roots, v->name, &size, NULL);
-        if (volume_remove(engine->roots, v->name, false, NULL) < 0)
+        r = volume_remove(engine->roots, v->name, false, e);
+        if (r == -EBUSY || r == -ENOENT) { /* taken or removed meanwhile */
+            error_release(e);
+            r = 0;
             continue;
+        }
+        if (r < 0)
+            break;
         strs_add(a, ret, v->name);
         *freed += size;
     }

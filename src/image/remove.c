@@ -242,19 +242,6 @@ int image_remove(struct image_store *s, const char *name_or_id, const struct ima
 
 /* --- prune -------------------------------------------------------------------------------------------------------------------- */
 
-/* "key" or "key=value" among the labels. */
-static bool label_fits(const struct map *labels, const char *filter) {
-    const char *equals = strchr(filter, '=');
-
-    for (size_t i = 0; i < labels->n; i++) {
-        size_t n = equals ? (size_t)(equals - filter) : strlen(filter);
-
-        if (strlen(labels->v[i].key) == n && strncmp(labels->v[i].key, filter, n) == 0)
-            return !equals || strcmp(labels->v[i].value, equals + 1) == 0;
-    }
-    return false;
-}
-
 static bool is_prunable(struct removal *m, const struct image_record *record, const struct image_prune_options *o) {
     struct timespec created = {0};
     struct image image;
@@ -269,10 +256,10 @@ static bool is_prunable(struct removal *m, const struct image_record *record, co
     if (image_from_record(m->store, record, m->arena, &image, NULL) < 0)
         return false;
     for (size_t i = 0; i < o->labels.n; i++)
-        if (!label_fits(&image.config.config.labels, o->labels.v[i]))
+        if (!map_fits(&image.config.config.labels, o->labels.v[i]))
             return false;
     for (size_t i = 0; i < o->not_labels.n; i++)
-        if (label_fits(&image.config.config.labels, o->not_labels.v[i]))
+        if (map_fits(&image.config.config.labels, o->not_labels.v[i]))
             return false;
     return true;
 }

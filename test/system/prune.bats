@@ -38,3 +38,28 @@ teardown_file() { roots_remove; }
     ok tare volume ls -q
     is data
 }
+
+@test "volume prune and network prune: labels that must and must not be there, named volumes only when asked" {
+    ok tare volume create --label keep=yes
+    ok tare volume create --label keep=no
+    ok tare volume create --label keep=no named
+    ok tare network create --label keep=yes kept
+    ok tare network create --label keep=no unkept
+    ok tare volume prune -f --filter 'label!=keep=yes'
+    has "Deleted Volumes:"
+    ok tare volume ls -q --filter label=keep=no
+    is named
+    ok tare volume prune -f --filter all=true --filter label=keep=no
+    has named
+    ok tare volume ls -q --filter label=keep
+    [[ $output =~ ^[0-9a-f]{64}$ ]]
+    fails 1 tare volume prune -f --filter all=perhaps
+    ok tare network prune -f --filter 'label!=keep=yes'
+    has unkept
+    has_not "$(printf '\nkept')"
+    ok tare network prune -f
+    has kept
+    ok tare volume prune -f
+    ok tare volume ls -q --filter label=keep
+    is ""
+}
