@@ -3,7 +3,6 @@
 
 #include "cli/command.h"
 #include "engine/copy.h"
-#include "engine/operate.h"
 #include "model/units.h"
 
 struct cp_options {
@@ -87,10 +86,7 @@ static int copy_one(struct cli *cli, struct engine *engine, const struct cp_opti
     r = container_open(engine, from->container ? from->container : to->container, &cli->arena, &c, e);
     if (r < 0)
         return r;
-    r = from->container ? copy_out(engine, &c, o, from->path, to->path, e) : copy_in(engine, &c, o, from->path, to, e);
-    if (r == 0)
-        container_event(engine, &c.record, from->container ? "archive-path" : "extract-to-dir", NULL);
-    return r;
+    return from->container ? copy_out(engine, &c, o, from->path, to->path, e) : copy_in(engine, &c, o, from->path, to, e);
 }
 
 /* Several sources need a directory to go into: the last argument is taken as one. */

@@ -3,7 +3,6 @@
 
 #include "cli/command.h"
 #include "engine/copy.h"
-#include "engine/operate.h"
 
 struct export_options {
     const char *output;
@@ -33,10 +32,7 @@ static int export_run(struct cli *cli, const void *options, const struct strs *a
         if (file < 0)
             return error_errno(e, -errno, "failed to export container: %s", o->output);
     }
-    r = container_export(engine, &c, file >= 0 ? file : STDOUT_FILENO, e);
-    if (r == 0)
-        container_event(engine, &c.record, "export", NULL);
-    return r;
+    return container_export(engine, &c, file >= 0 ? file : STDOUT_FILENO, e);
 }
 
 const struct command command_export = {

@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "engine/copy_path.h"
 #include "engine/create.h"
+#include "engine/operate.h"
 #include "engine/tar_stream.h"
 #include "engine/userns.h"
 #include "engine/view.h"
@@ -189,6 +190,13 @@ static int copy_over(const struct copy_place *from, const struct target *to, uns
     return r;
 }
 
+/* What was done is told as an event, by its name at Docker's API. */
+static int tell(struct engine *engine, const struct container *c, const char *action, int r) {
+    if (r == 0)
+        container_event(engine, &c->record, action, NULL);
+    return r;
+}
+
 int container_copy_out(struct engine *engine, const struct container *c, const char *path, const char *host_path,
                        const struct copy_options *o, uint64_t *ret_bytes, struct error *e) {
     _cleanup_inside_ struct inside in = INSIDE_INIT;
@@ -209,7 +217,7 @@ int container_copy_out(struct engine *engine, const struct container *c, const c
         r = copy_over(&from, &target, o->archive ? UNPACK_OWNERS : 0U, &(struct tar_stream){.fd = -1, .owners = userns_shift(c)},
                       NULL, ret_bytes, e);
     (void)fd_close(target.dirfd);
-    return r;
+    return tell(engine, c, "archive-path", r);
 }
 
 int container_copy_in(struct engine *engine, const struct container *c, const char *host_path, const char *path,
@@ -233,7 +241,7 @@ int container_copy_in(struct engine *engine, const struct container *c, const ch
     if (r == 0)
         r = copy_over(&from, &target, UNPACK_OWNERS, &as, &shift, ret_bytes, e);
     (void)fd_close(target.dirfd);
-    return r;
+    return tell(engine, c, "extract-to-dir", r);
 }
 
 int container_archive_out(struct engine *engine, const struct container *c, const char *path, bool follow, int fd,
@@ -249,7 +257,7 @@ int container_archive_out(struct engine *engine, const struct container *c, cons
     r = copy_place_find(inside_root(&in), in.path, follow, &from);
     if (r < 0 || !from.exists)
         return not_found(c, path, r < 0 ? r : -ENOENT, e);
-    return pack(&t, &from, from.contents ? "." : from.base, e);
+    return tell(engine, c, "archive-path", pack(&t, &from, from.contents ? "." : from.base, e));
 }
 
 int container_archive_in(struct engine *engine, const struct container *c, const char *path, int fd, struct error *e) {
@@ -274,7 +282,7 @@ int container_archive_in(struct engine *engine, const struct container *c, const
     r = unpack_into_begin(&u, fd, dir, UNPACK_OWNERS | UNPACK_COMPRESSED | (engine->roots->rootless ? 0U : UNPACK_NOBODY), &shift,
                           e);
     if (r == 0)
-        return unpack_into_finish(&u, e);
+        return tell(engine, c, "extract-to-dir", unpack_into_finish(&u, e));
     (void)unpack_into_finish(&u, NULL);
     return r;
 }
@@ -287,5 +295,5 @@ int container_export(struct engine *engine, const struct container *c, int fd, s
     t.owners = userns_shift(c);
     if (r == 0)
         r = tar_stream_add_tree(&t, view.root, ".", "", NULL, NULL, e);
-    return r < 0 ? r : tar_stream_end(&t, e);
+    return tell(engine, c, "export", r < 0 ? r : tar_stream_end(&t, e));
 }

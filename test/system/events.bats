@@ -138,6 +138,19 @@ told_is() { # LINES…
     is $'container attach\ncontainer detach'
 }
 
+@test "files copied out and in, as archives too, and an export: once each, none for a failure" {
+    tare create --network none --name copied busybox true >/dev/null
+    ok tare cp copied:/etc/passwd "$BATS_TEST_TMPDIR/passwd"
+    ok tare cp "$BATS_TEST_TMPDIR/passwd" copied:/tmp
+    tare cp copied:/etc/passwd - >"$BATS_TEST_TMPDIR/tar"
+    tare cp - copied:/tmp <"$BATS_TEST_TMPDIR/tar"
+    tare export copied >"$BATS_TEST_TMPDIR/all"
+    fails 1 tare cp copied:/nowhere "$BATS_TEST_TMPDIR/nowhere"
+    tare rm copied >/dev/null
+    told_is "container create" "container archive-path" "container extract-to-dir" "container archive-path" \
+        "container extract-to-dir" "container export" "container destroy"
+}
+
 @test "many writers at once lose and tear nothing" {
     local i
     for i in 1 2 3 4 5 6 7 8; do
