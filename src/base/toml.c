@@ -201,7 +201,7 @@ static int descend(struct toml *t, struct json_object *from, const struct key *k
 
 static int parse_pair(struct toml *t, struct json_object *into) {
     _cleanup_(key_release) struct key k = {0};
-    struct json_object *table, *value = NULL;
+    struct json_object *table = NULL, *value = NULL;
     int r = parse_key(t, &k);
 
     if (r < 0)
@@ -272,7 +272,7 @@ static int parse_array(struct toml *t, struct json_object *into) {
 }
 
 static int parse_number(struct toml *t, struct json_object **ret) {
-    char digits[64], *w = digits, *end;
+    char digits[64] = "", *w = digits, *end;
     size_t n = strspn(t->p, "0123456789abcdefABCDEFox+-._:TZinf");
     int base = 10;
 

@@ -53,9 +53,10 @@ int cli_config(struct cli *cli, const struct config **ret, struct error *e) {
     }
     if (r == 0 && !cli->global.log_level && !cli->global.debug && log_level_parse(cli->config_value->log_level, &log_level) < 0)
         r = error_set(e, -EINVAL, "tare.conf: log_level: unknown level %s", cli->config_value->log_level);
-    if (r == 0)
-        *ret = cli->config_value;
-    return r;
+    if (r < 0)
+        return r;
+    *ret = cli->config_value;
+    return 0;
 }
 
 /* An ordinary user becomes root of his namespace before anything of his is opened. */
@@ -92,13 +93,16 @@ int cli_roots(struct cli *cli, const struct roots **ret, struct error *e) {
 int cli_engine(struct cli *cli, struct engine **ret, struct error *e) {
     if (!cli->engine_value) {
         const struct roots *roots;
+        struct engine *engine = NULL;
         int r = cli_roots(cli, &roots, e);
+
         if (r >= 0)
-            r = engine_open(roots, &cli->engine_value, e);
+            r = engine_open(roots, &engine, e);
         if (r < 0)
             return r;
-        cli->engine_value->config = cli->config_value;
-        cli->engine_value->userns_user = cli->config_value->userns_user;
+        engine->config = cli->config_value;
+        engine->userns_user = cli->config_value->userns_user;
+        cli->engine_value = engine;
     }
     *ret = cli->engine_value;
     return 0;

@@ -122,6 +122,7 @@ static int start_container(struct cli *cli, const struct run_flags *f, struct en
     if (f->dry_run)
         s->dry_run = &plan;
     int r = engine_start(engine, c, s, &cli->arena, &conn, e);
+    s->dry_run = NULL; /* our own buffer, which ends with this function */
     if (r < 0) {
         /* docker run: a container that could not start stays, unless --rm */
         return error_status(e, e->status ? e->status : EXIT_ENGINE);

@@ -91,6 +91,8 @@ static void choose_command(struct arena *a, struct container_record *c) {
         strs_add(a, &all, c->config.entrypoint.v[i]);
     for (size_t i = 0; i < c->config.cmd.n; i++)
         strs_add(a, &all, c->config.cmd.v[i]);
+    if (all.n == 0) /* container_config_merge() refuses that */
+        return;
     c->path = all.v[0];
     c->args = (struct strs){all.v + 1, all.n - 1};
 }
@@ -285,17 +287,17 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
     _cleanup_container_ struct container c = CONTAINER_INIT;
     struct create_request request = *asked;
     int r = o->name ? name_check("container name", o->name, e) : 0;
-    if (r == 0 && engine->config)
+    if (r >= 0 && engine->config)
         r = defaults_apply(engine->config, engine->roots->rootless, a, &request, e);
-    if (r == 0)
+    if (r >= 0)
         r = create_request_check(&request, e);
-    if (r == 0)
+    if (r >= 0)
         r = secrets_check(engine->roots, &request.host.secrets, a, e);
-    if (r == 0)
+    if (r >= 0)
         r = host_limits_check(&request.host, e);
-    if (r == 0)
+    if (r >= 0)
         r = host_lsm_check(&request.host, e);
-    if (r == 0)
+    if (r >= 0)
         r = fill_record(engine, &request, o, a, &c.record, e);
     if (r < 0)
         return r;

@@ -226,7 +226,7 @@ static int wait_with_monitors(struct engine *engine, struct container *c, enum w
 }
 
 int container_wait(struct engine *engine, struct container *c, enum wait_condition until, int *ret_exit_code, struct error *e) {
-    struct container_state state;
+    struct container_state state = {0};
     int r = wait_with_monitors(engine, c, until, &state, ret_exit_code, e);
     if (r <= 0)
         return r;

@@ -147,8 +147,7 @@ static void dates(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_round_trip), cmocka_unit_test(json_lists_grow), cmocka_unit_test(json_errors_name_the_field),
-        cmocka_unit_test(durations),       cmocka_unit_test(times),
-        cmocka_unit_test(dates),
+        cmocka_unit_test(durations),       cmocka_unit_test(times),           cmocka_unit_test(dates),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
