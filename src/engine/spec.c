@@ -214,9 +214,9 @@ static int set_process(const struct spec_input *in, struct arena *a, struct oci_
     struct security_options so;
     uint64_t caps;
     int r = security_options_parse(&c->host.security_opt, a, &so, e);
-    if (r == 0)
+    if (r >= 0)
         r = spec_capabilities(&c->host, &caps, e);
-    if (r == 0)
+    if (r >= 0)
         r = set_rlimits(in, a, &p->rlimits, adjustments, e);
     if (r < 0)
         return r;

@@ -178,7 +178,7 @@ static bool mode_is_host(const struct container *c) {
 }
 
 int userns_reserve(struct engine *engine, const struct container *c, struct arena *a, struct journal *j, struct error *e) {
-    struct range range;
+    struct range range = {0};
     if (mode_is_host(c) || engine->roots->rootless)
         return 0;
     int r = range_get(engine, c, &range, e);
@@ -225,7 +225,7 @@ static void add_maps(struct arena *a, struct list *maps, uint32_t start, bool ke
 
 int userns_maps(struct engine *engine, const struct container *c, struct arena *a, struct spec_input *input, struct error *e) {
     const char *mode = c->record.host.userns_mode;
-    struct range range;
+    struct range range = {0};
     if (mode_is_host(c))
         return 0;
     if (engine->roots->rootless) {
