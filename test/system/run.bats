@@ -41,7 +41,7 @@ teardown() {
 
 @test "what is not done is refused by name, never ignored" {
     local refused=(
-        "--network|name=bridge,gw-priority=5" "--network|name=bridge,driver-opt=a=b" "--network|name=bridge,link-local-ip=169.254.1.1"
+        "--network|name=bridge,driver-opt=a=b"
         "-v|/etc:/x:idmap" "--mount|type=image,source=busybox,target=/x,image-subpath=bin" "--restart|on-unhealthy"
         "--mount|type=nosuch,target=/x" "--health-on-failure|restart" "--blkio-weight-device|/dev/null:100" "--device-read-bps|/dev/null:1mb"
         "--volume-driver|nosuch|-v|v:/x")
