@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Takes "3" or "3-5" and the comma behind it. */
 static bool take_range(const char **p, unsigned long *first, unsigned long *last) {
@@ -55,5 +56,21 @@ int cpu_list_within(const char *asked, const char *available, bool *ret, struct 
         all = all && in;
     }
     *ret = all;
+    return 0;
+}
+
+int cpu_list_bits(const char *list, unsigned char *bits, size_t size, size_t *ret_n, struct error *e) {
+    unsigned long first, last;
+    size_t n = 0;
+
+    memset(bits, 0, size);
+    for (const char *p = list; *p;) {
+        if (!take_range(&p, &first, &last) || last / 8 >= size)
+            return error_set(e, -EINVAL, "\"%s\" is not a list like 0-3,7", list);
+        for (unsigned long i = first; i <= last; i++)
+            bits[i / 8] |= (unsigned char)(1U << i % 8);
+        n = MAX_OF(n, last / 8 + 1);
+    }
+    *ret_n = n;
     return 0;
 }

@@ -17,11 +17,14 @@
 
 /* The group that the bundle names, else one below tare's own parent: never below the caller's, so that nothing of a container is
  * accounted to a session or a service that happened to call. */
-static int choose_cgroup(struct oci_call *call, const struct oci_spec *spec, struct oci_container *c, struct error *e) {
+static int choose_cgroup(struct oci_call *call, const struct oci_spec *spec, const struct cgroup_layout *layout,
+                         struct oci_container *c, struct error *e) {
     const char *path = spec->linux_->cgroups_path;
     _cleanup_roots_ struct roots names = ROOTS_INIT;
     int r;
 
+    if (call->o.systemd_cgroup)
+        return oci_scope_choose(call, spec, layout, c, e);
     if (path && strchr(path, ':'))
         return error_set(e, -EINVAL, "linux.cgroupsPath: %s is of systemd's form, which needs --systemd-cgroup", path);
     if (path && *path) {
@@ -51,7 +54,7 @@ static int plan_cgroup(struct oci_call *call, const struct oci_spec *spec, struc
     int r = cgroup_layout_read(&layout, e);
 
     if (r == 0)
-        r = choose_cgroup(call, spec, c, e);
+        r = choose_cgroup(call, spec, &layout, c, e);
     if (r == 0 && cgroup_is_populated(&layout, c->state.own.cgroup))
         r = error_set(e, -EBUSY, "cgroup %s holds processes already", c->state.own.cgroup);
     if (r == 0)
@@ -61,6 +64,8 @@ static int plan_cgroup(struct oci_call *call, const struct oci_spec *spec, struc
     cgroup_plan_dirs(&layout, c->state.own.cgroup, &call->arena, &dirs);
     for (size_t i = 0; i < dirs.n; i++)
         journal_add(&journal, JOURNAL_CGROUP, dirs.v[i]);
+    if (c->state.own.scope) /* undone first: systemd removes the group of its unit */
+        journal_add(&journal, JOURNAL_SCOPE, c->state.own.scope);
     return journal_write(c->dir_fd, OCI_JOURNAL_FILE, &journal, false, e);
 }
 
@@ -72,6 +77,8 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, struct 
     struct rootless user;
     int r = rootless_enter("/nonexistent", false, &user, e);
 
+    if (r == 0 && user.active && call->o.systemd_cgroup)
+        r = error_set(e, -ENOTSUP, "--systemd-cgroup: an ordinary user's own systemd is not supported");
     if (r == 0)
         r = plan_cgroup(call, spec, c, &context, e);
     if (r < 0)
@@ -143,6 +150,7 @@ static int publish(struct oci_call *call, struct oci_container *c, struct execut
 static int make_process(struct oci_call *call, struct oci_container *c, struct error *e) {
     _cleanup_plan_ struct plan plan = PLAN_INIT;
     _cleanup_execution_ struct execution x = EXECUTION_INIT;
+    _cleanup_oci_scope_ struct oci_scope_keeper keeper = OCI_SCOPE_KEEPER_INIT;
     _cleanup_fd_ int listener = -1;
     struct oci_worker w;
     struct oci_spec spec;
@@ -152,6 +160,8 @@ static int make_process(struct oci_call *call, struct oci_container *c, struct e
         r = check_console(call, spec.process->terminal, e);
     if (r == 0)
         r = make_plan(call, &spec, c, &plan, e);
+    if (r == 0 && c->state.own.scope)
+        r = oci_scope_enter(call, &spec, c, &keeper, e);
     if (r < 0)
         return r;
     listener = listen_for_start(c, e);

@@ -106,7 +106,7 @@ static void add_linux(struct oci_call *call, struct buf *out) {
     ADD_LIST(out, "namespaces", namespaces);
     buf_add_char(out, ',');
     add_names(out, "capabilities", &caps);
-    buf_add_str(out, ",\"cgroup\":{\"v1\":true,\"v2\":true,\"systemd\":false,\"systemdUser\":false,\"rdma\":true},");
+    buf_add_str(out, ",\"cgroup\":{\"v1\":true,\"v2\":true,\"systemd\":true,\"systemdUser\":false,\"rdma\":true},");
     add_seccomp(call, out);
     buf_add_str(out, "\"apparmor\":{\"enabled\":true},\"selinux\":{\"enabled\":true},\"intelRdt\":{\"enabled\":false},"
                      "\"mountExtensions\":{\"idmap\":{\"enabled\":true}},\"netDevices\":{\"enabled\":true}}");

@@ -82,6 +82,7 @@ struct oci_own_state {
     uint64_t start_ticks; /* of the process: field 22 of /proc/PID/stat */
     const char *boot_id;
     const char *cgroup;
+    const char *scope; /* the unit of systemd's whose group it is; NULL = it was made by us */
     const char *created;
     bool poststart, poststop; /* the bundle has such hooks: config.json is read again for them */
     bool own_parent;          /* the group's parent was made by us, for want of a cgroupsPath */
@@ -145,6 +146,39 @@ int oci_hooks_run(struct oci_call *call, const struct oci_state *s, const struct
                   bool all, struct error *e);
 /* Moves an error into call->warnings. */
 void oci_warn(struct oci_call *call, struct error *e);
+
+/* ---- scope.c: the group is that of a scope, which systemd makes (--systemd-cgroup) ---- */
+
+/* What linux.cgroupsPath of the form SLICE:PREFIX:NAME says, "" and NULL for the defaults. *ret_cgroup: where systemd puts its
+ * group. -EINVAL names the field. Pure. */
+int oci_scope_parse(const char *cgroups_path, const char *id, struct arena *a, const char **ret_slice, const char **ret_scope,
+                    const char **ret_cgroup, struct error *e);
+/* Sets the container's scope and group. -ENOTSUP: systemd is not there, or the host has other than version 2. -EEXIST: there is
+ * such a unit, which is somebody else's. */
+int oci_scope_choose(struct oci_call *call, const struct oci_spec *spec, const struct cgroup_layout *layout,
+                     struct oci_container *c, struct error *e);
+/* Starts the scope with a process in it that only keeps it open: an empty one would end at once. Between these two calls the
+ * container's own process enters. */
+struct oci_scope_keeper {
+    int pid;  /* 0 = none */
+    int life; /* owned: the keeper ends when this is closed */
+};
+#define OCI_SCOPE_KEEPER_INIT                                                                                                      \
+    { .life = -1 }
+#define _cleanup_oci_scope_ _cleanup_(oci_scope_leave)
+int oci_scope_enter(struct oci_call *call, const struct oci_spec *spec, const struct oci_container *c, struct oci_scope_keeper *ret,
+                    struct error *e);
+void oci_scope_leave(struct oci_scope_keeper *keeper);
+/* Tells systemd of new limits, which are in force already: else it would put the old ones back when it next looks. */
+int oci_scope_update(struct oci_call *call, const struct oci_container *c, const struct cgroup_layout *layout,
+                     const struct oci_resources *resources, struct error *e);
+
+/* ---- scope_property.c: all pure; lists of struct systemd_property ---- */
+
+/* Limits of version 2, as far as systemd knows them. */
+int oci_scope_limits(const struct oci_resources *resources, struct arena *a, struct list *ret, struct error *e);
+/* Annotations org.systemd.property.NAME, whose values are in GVariant's text format: true, 'text', uint64 5, ['a', 'b']. */
+int oci_scope_annotations(const struct map *annotations, struct arena *a, struct list *ret, struct error *e);
 
 /* ---- Verbs ---- */
 

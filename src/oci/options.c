@@ -116,9 +116,6 @@ static int take_flag(int argc, const char *const *argv, int *i, struct arena *a,
 static int check(const struct oci_options *o, struct error *e) {
     if (o->log_format && strcmp(o->log_format, "json") != 0 && strcmp(o->log_format, "text") != 0)
         return error_set(e, -EINVAL, "--log-format: text or json is expected");
-    if (o->systemd_cgroup)
-        return error_hint((error_set(e, -ENOTSUP, "--systemd-cgroup is not supported"), e),
-                          "tare makes control groups itself: the caller's cgroup driver has to be cgroupfs");
     if (o->rootless && strcmp(o->rootless, "auto") != 0 && strcmp(o->rootless, "false") != 0)
         return error_set(e, -ENOTSUP, "--rootless=%s is not supported", o->rootless);
     return 0;

@@ -113,5 +113,7 @@ int oci_update(struct oci_call *call, struct error *e) {
         r = cgroup_layout_read(&layout, e);
     if (r == 0)
         r = cgroup_plan_update(&layout, c.state.own.cgroup, &resources, &call->arena, &ops, e);
-    return r < 0 ? r : cgroup_ops_run(&ops, 0, e);
+    if (r == 0)
+        r = cgroup_ops_run(&ops, 0, e);
+    return r < 0 || !c.state.own.scope ? r : oci_scope_update(call, &c, &layout, &resources, e);
 }

@@ -10,6 +10,7 @@
 #include "kernel/cgroup.h"
 #include "kernel/link.h"
 #include "kernel/nft.h"
+#include "kernel/systemd.h"
 
 #define JOURNAL_HEAD      "tare-journal 1\n"
 #define JOURNAL_WORD      "tare-journal "
@@ -109,6 +110,10 @@ static int undo_umount(char *const arg[JOURNAL_ARGS], struct error *e) {
     return error_errno(e, -errno, "unmount %s", arg[0]);
 }
 
+static int undo_scope(char *const arg[JOURNAL_ARGS], struct error *e) {
+    return systemd_scope_stop(arg[0], e);
+}
+
 static const struct operation {
     const char *name;
     int args;
@@ -120,7 +125,7 @@ static const struct operation {
     [JOURNAL_TREE] = {"tree", 1, true, undo_tree},       [JOURNAL_TRASH] = {"trash", 3, true, undo_trash},
     [JOURNAL_LINK] = {"link", 1, false, undo_link},      [JOURNAL_NFT] = {"nft", 2, false, undo_nft},
     [JOURNAL_UMOUNT] = {"umount", 1, true, undo_umount}, [JOURNAL_LEASE] = {"lease", 2, true, undo_lease},
-    [JOURNAL_PORT] = {"port", 4, true, undo_port},
+    [JOURNAL_PORT] = {"port", 4, true, undo_port},       [JOURNAL_SCOPE] = {"scope", 1, false, undo_scope},
 };
 
 /* ---- Writing ---- */

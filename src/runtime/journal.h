@@ -23,6 +23,7 @@ enum journal_op {
     JOURNAL_PORT,   /* record of a port (see JOURNAL_LEASE; stands in an earlier line), its owner, table, elements separated by
                        ";": as JOURNAL_NFT, while the record is the owner's */
     JOURNAL_UMOUNT, /* absolute path: unmounted (lazily) */
+    JOURNAL_SCOPE,  /* name of a scope of systemd's, which is stopped with what is left in it */
     JOURNAL_OP_COUNT,
 };
 
