@@ -300,9 +300,10 @@ static int receive_line(const struct dbus *d, char line[AUTH_LINE_MAX]) {
 }
 
 /* EXTERNAL without a name: the server believes what the kernel says of the peer, also when this is a user namespace, in which the
- * caller's own number is another. */
+ * caller's own number is another. BEGIN goes with the rest, as systemd's own clients send it: a call that reaches systemd in one
+ * read with BEGIN would lie there unseen until more comes. */
 static int authenticate(const struct dbus *d) {
-    static const char hello[] = "\0AUTH EXTERNAL\r\nDATA\r\n", begin[] = "BEGIN\r\n";
+    static const char hello[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
     char line[AUTH_LINE_MAX];
     int r = send_all(d, hello, sizeof(hello) - 1);
 
@@ -312,7 +313,7 @@ static int authenticate(const struct dbus *d) {
         r = receive_line(d, line);
     if (r < 0)
         return r;
-    return strncmp(line, "OK ", 3) == 0 ? send_all(d, begin, sizeof(begin) - 1) : -EACCES;
+    return strncmp(line, "OK ", 3) == 0 ? 0 : -EACCES;
 }
 
 int dbus_open(const char *path, int timeout_ms, struct dbus *ret, struct error *e) {
