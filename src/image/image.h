@@ -26,7 +26,8 @@ int image_resolve(struct image_store *s, const char *name_or_id, const char *pla
 int image_lookup(struct image_store *s, const char *name_or_id, struct arena *a, const char **ret_id, struct error *e);
 
 /* A container (owner: its id) uses the image: prune keeps it and rmi says so. image_pin() fails with -ENOENT when the image was
- * removed meanwhile. Pinning twice is fine, also of several images for one owner. Synced by nobody: `create` syncs its own files and the pin is found again from there.
+ * removed meanwhile. Pinning twice is fine, also of several images for one owner. Synced by nobody: `create` syncs its own files
+ * and the pin is found again from there.
  */
 int image_pin(struct image_store *s, const char *image_id, const char *owner, struct error *e);
 int image_unpin(struct image_store *s, const char *owner, struct error *e);

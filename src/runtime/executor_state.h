@@ -90,5 +90,5 @@ step_run_fn step_begin, step_await, step_cgroup_join, step_namespace_join, step_
     step_domainname, step_link_configure, step_cwd, step_oom_score, step_limit, step_keyring, step_scope, step_label, step_affinity,
     step_scheduler, step_io_priority, step_personality, step_memory_policy, step_program, step_no_new_privileges, step_bound,
     step_user, step_ready, step_seccomp, step_capabilities, step_birth, step_exec; /* step_process.c */
-step_run_fn step_overlay_open; /* step_overlay.c */
+step_run_fn step_overlay_open;                                                     /* step_overlay.c */
 step_run_fn step_terminal, step_session;                                           /* step_terminal.c */

@@ -40,6 +40,7 @@ power_cut() {
     for id in "$RUN"/containers/*; do # a boot takes the control groups too
         find /sys/fs/cgroup -depth -type d -path "*/tare$TAG/${id##*/}*" -exec rmdir {} + || true
     done
+    for set in ports source4 source6; do nft flush set bridge "tare$TAG" $set; done # and what the table knew of the interfaces
     rm -rf "$RUN/containers" "$RUN/leases"
 }
 

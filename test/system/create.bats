@@ -81,7 +81,7 @@ time.sleep(60)" 3>&- &
     fails 125 tare run --rm --name bad -v /data -v named:/x --volume-driver nosuch --network none busybox true
     ok tare volume ls -q
     is ""
-    fails 125 tare create --name bad -v /data --mount type=volume,source=v1,target=/y,volume-driver=nosuch --network none busybox true
+    fails 1 tare create --name bad -v /data --mount type=volume,source=v1,target=/y,volume-driver=nosuch --network none busybox true
     ok tare volume ls -q
     is ""
     ok tare ps -aq
@@ -91,7 +91,7 @@ time.sleep(60)" 3>&- &
 
 @test "a name that is taken is the other's still after a failed creation" {
     ok tare create --name mine --network none busybox true
-    fails 125 tare create --name mine --network none busybox true
+    fails 1 tare create --name mine --network none busybox true
     has "Conflict. The container name \"/mine\" is already in use"
     ok tare inspect -f '{{.Name}}' mine
     ok tare rm mine
@@ -112,7 +112,7 @@ time.sleep(60)" 3>&- &
 @test "--cidfile holds the id, and is not overwritten" {
     ok tare create --cidfile "$BATS_TEST_TMPDIR/cid" --network none busybox true
     [ "$(cat "$BATS_TEST_TMPDIR/cid")" = "$output" ]
-    fails 125 tare create --cidfile "$BATS_TEST_TMPDIR/cid" --network none busybox true
+    fails 1 tare create --cidfile "$BATS_TEST_TMPDIR/cid" --network none busybox true
     has "container ID file found"
     ok tare rm "$(cat "$BATS_TEST_TMPDIR/cid")"
 }

@@ -145,5 +145,6 @@ int main(void) {
                                               cmocka_unit_test(test_call),      cmocka_unit_test(test_big_endian),
                                               cmocka_unit_test(test_damage),    cmocka_unit_test(test_sizes)};
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,5 +150,6 @@ int main(void) {
         cmocka_unit_test(reverse_names), cmocka_unit_test(answers_and_truncation), cmocka_unit_test(forged_answers),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

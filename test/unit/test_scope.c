@@ -157,5 +157,6 @@ int main(void) {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_limits),
                                               cmocka_unit_test(test_annotations), cmocka_unit_test(test_reserved)};
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
