@@ -56,7 +56,7 @@ static int create_run(struct cli *cli, const void *options, const struct strs *a
     *e = (struct error)ERROR_INIT;
     split_labels(&o->labels, &cli->arena, &labels);
     r = cli_roots(cli, &roots, e);
-    if (r == 0)
+    if (r >= 0)
         r = secret_create(roots, args->v[0], &labels, data.data, r == -EFBIG ? SECRET_SIZE_MAX + 1 : data.size, &cli->arena, &s, e);
     if (r < 0)
         return r;

@@ -168,11 +168,11 @@ static int top_run(struct cli *cli, const void *options _unused_, const struct s
     struct engine *engine;
     int r = choose_columns(&ps_options, &cli->arena, &columns, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = cli_engine(cli, &engine, e);
-    if (r == 0)
+    if (r >= 0)
         r = container_open(engine, args->v[0], &cli->arena, &c, e);
-    if (r == 0)
+    if (r >= 0)
         r = usage_processes(engine, &c, &cli->arena, &processes, e);
     if (r < 0)
         return r;

@@ -120,7 +120,7 @@ static int stop_one(struct engine *engine, const char *id, struct error *e) {
     struct container_state state;
     int r = container_open(engine, id, &a, &c, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = container_state(&c, &state, e);
     if (r < 0)
         return r;

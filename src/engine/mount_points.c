@@ -140,7 +140,7 @@ static int find_image(struct engine *engine, struct mount_point *m, struct arena
     struct image_store *store;
     struct image image;
     int r = engine_store(engine, &store, e);
-    if (r == 0)
+    if (r >= 0)
         r = image_resolve(store, m->source, NULL, a, &image, e);
     if (r < 0) {
         error_wrap(e, r, "mount at %s", m->destination);

@@ -92,13 +92,13 @@ int secret_create(const struct roots *roots, const char *name, const struct map 
 static int read_one(int dir, const char *name, struct arena *a, struct secret *ret, struct buf *data, struct error *e) {
     _cleanup_(secret_forget) struct buf text = BUF_INIT;
     int r = fs_read_at(dir, name, SECRET_HEAD_MAX + SECRET_SIZE_MAX + 1, &text, NULL);
-    const char *end = r == 0 ? memchr(buf_text(&text), '\n', text.size) : NULL;
+    const char *end = r >= 0 ? memchr(buf_text(&text), '\n', text.size) : NULL;
 
     if (r == -ENOENT)
         return error_set(e, r, "no such secret: %s", name);
-    if (r == 0 && !end)
+    if (r >= 0 && !end)
         r = -EBADMSG;
-    if (r == 0)
+    if (r >= 0)
         r = json_decode(&secret_table, text.data, (size_t)(end - text.data), a, ret, e);
     if (r < 0)
         return error_wrap(e, r, "read the secret %s", name);

@@ -142,9 +142,9 @@ int image_commit(struct image_store *s, const struct image_commit *c, struct are
     const char *config_text = NULL;
     int r = read_manifest(s, c, a, &m, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = read_config(s, &m, a, &config_text, &config, e);
-    if (r == 0)
+    if (r >= 0)
         r = make_tasks(&m, &config, a, &tasks, e);
     if (r < 0)
         return r;

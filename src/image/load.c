@@ -171,7 +171,7 @@ static int load_descriptor(struct loader *l, const struct descriptor *d, const s
     if (kind == IMAGE_DOCUMENT_MANIFEST)
         return load_manifest(l, d, buf_text(&b), b.size, names, e);
     r = image_index_decode(buf_text(&b), b.size, l->arena, &index, e);
-    if (r == 0)
+    if (r >= 0)
         r = platform_choose(&index, l->platform, &chosen, e);
     return r < 0 ? error_wrap(e, r, "%s", d->digest) : load_descriptor(l, chosen, names, depth + 1, e);
 }

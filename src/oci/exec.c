@@ -77,7 +77,7 @@ static int make_process(struct oci_call *call, const struct oci_spec *spec, stru
             p->cwd = o->cwd;
         if (o->user)
             r = parse_user(o->user, &p->user, e);
-        if (r == 0)
+        if (r >= 0)
             r = add_groups(&call->arena, &o->groups, &p->user, e);
         add_capabilities(&call->arena, &o->caps, p);
         if (o->apparmor)
@@ -131,11 +131,11 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, const s
     const char *cgroup;
     int r = cgroup_layout_read(&layout, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = choose_cgroup(call, state->own.cgroup, &cgroup, e);
-    if (r == 0)
+    if (r >= 0)
         r = plan_context_cgroups(&groups, &layout, cgroup, NULL, &call->arena, e);
-    if (r == 0)
+    if (r >= 0)
         r = oci_filter(call, spec, state, &filter, e);
     if (r < 0)
         return r;

@@ -248,7 +248,8 @@ static int undo_line(char *line, struct error *e) {
     for (int i = 0; i < n; i++)
         unescape(arg[i]);
     for (size_t i = 0; i < ARRAY_SIZE(operations); i++)
-        if (strcmp(operations[i].name, line) == 0 && operations[i].args == n && (!operations[i].path || arg[0][0] == '/'))
+        if (strcmp(operations[i].name, line) == 0 && operations[i].args == n &&
+            (!operations[i].path || (n > 0 && arg[0][0] == '/')))
             return operations[i].undo(arg, e);
     return bad_line(line, e);
 }
