@@ -87,9 +87,11 @@ serve() {
     until_true 5 user exec "$1" wget -q -O /dev/null http://127.0.0.1/cgi-bin/who
 }
 
-# answer_on_lan PORT TEXT: one answer to one request. (Not a bare nc: where both sides end at once, Debian 12's pasta loses the end.)
+# answer_on_lan PORT TEXT: answers for a while. (Not by nc: where both sides end at once, Debian 12's pasta loses the end.)
 answer_on_lan() {
-    printf 'HTTP/1.0 200 OK\r\n\r\n%s\n' "$2" | on_lan timeout 30 nc -l -N "$1" >/dev/null 3>&- &
+    mkdir -p "$BATS_TEST_TMPDIR/lan"
+    echo "$2" >"$BATS_TEST_TMPDIR/lan/index.html"
+    on_lan timeout 30 python3 -m http.server -d "$BATS_TEST_TMPDIR/lan" "$1" >/dev/null 2>&1 3>&- &
     until_true 5 on_lan sh -c "ss -tlnH | grep -q ':$1 '"
 }
 

@@ -6,8 +6,6 @@ load lib
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-    [ -d /run/systemd/system ] || skip "systemd does not run on this host"
-    [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] || skip "cgroup version 2 is not the only one"
     OCI=$(mktemp -d /tmp/to.XXXXXX)
     export OCI
     mkdir -p "$OCI/b/rootfs/bin" "$OCI/b/rootfs"/{proc,dev,sys,tmp,etc}
@@ -18,8 +16,13 @@ setup_file() {
 }
 teardown_file() { [ -z "${OCI:-}" ] || rm -rf "$OCI"; }
 
-setup() { UNIT=tare-test$$-$BATS_TEST_NUMBER.scope; }
+setup() {
+    [ -d /run/systemd/system ] || skip "systemd does not run on this host"
+    [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] || skip "cgroup version 2 is not the only one"
+    UNIT=tare-test$$-$BATS_TEST_NUMBER.scope
+}
 teardown() {
+    [ "${UNIT:-}" ] || return 0
     timeout 60 "$TARE" oci --root "$OCI/run" delete --force c || true
     [ -z "$(systemctl list-units --all --plain --no-legend 'tare-test*')" ]
     [ -z "$(find /sys/fs/cgroup -name 'tare-test*')" ]
