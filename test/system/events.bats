@@ -131,7 +131,7 @@ told_is() { # LINES…
 
 @test "attached, detached, resized" {
     tare run -d --name at --network none -i busybox cat >/dev/null
-    timeout 0.5 "$TARE" --root "$ROOT" --run-root "$RUN" attach at <<<hello || true
+    timeout 0.5 "$TARE" --root "$ROOT" --run-root "$RUN" attach --sig-proxy=false at <<<hello || true
     until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' events --since $SINCE --until \$(date +%s.%N) --filter event=detach | grep -q detach"
     tare rm -f at >/dev/null
     run told --filter event=attach --filter event=detach
