@@ -36,6 +36,8 @@ static int start_detached(struct cli *cli, struct engine *engine, const char *na
     int r = container_open(engine, name, &cli->arena, &c, e);
     if (r == 0)
         r = container_state(&c, &state, e);
+    if (r >= 0 && state.status == STATUS_PAUSED)
+        return error_set(e, -EINVAL, "cannot start a paused container, try unpause instead");
     if (r < 0 || container_is_alive(&state))
         return r;
     r = engine_start(engine, &c, &o, &cli->arena, &conn, e);
