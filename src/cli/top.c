@@ -176,7 +176,7 @@ static int top_run(struct cli *cli, const void *options _unused_, const struct s
         r = usage_processes(engine, &c, &cli->arena, &processes, e);
     if (r < 0)
         return r;
-    container_event(engine, &c.record, "top", NULL);
+    container_event(engine, &c.record, "top", (char *)NULL);
     print_table(&columns, &processes, &cli->arena, &out);
     return cli_write(&out, e);
 }

@@ -123,6 +123,6 @@ int container_commit(struct engine *engine, struct container *c, const struct co
     if (r == 0)
         r = image_append(store, fd, &append, a, ret_id, e);
     if (r == 0)
-        container_event(engine, record, "commit", NULL);
+        container_event(engine, record, "commit", (char *)NULL);
     return r;
 }

@@ -193,7 +193,7 @@ static int copy_over(const struct copy_place *from, const struct target *to, uns
 /* What was done is told as an event, by its name at Docker's API. */
 static int tell(struct engine *engine, const struct container *c, const char *action, int r) {
     if (r == 0)
-        container_event(engine, &c->record, action, NULL);
+        container_event(engine, &c->record, action, (char *)NULL);
     return r;
 }
 

@@ -116,7 +116,8 @@ int engine_exec(struct engine *engine, struct container *c, const struct exec_op
         memcpy(o->exec_id, exec_id, sizeof(exec_id));
     if (r < 0)
         event_tell(engine->roots->run_fd, "container", "exec_die", c->id, "execID", exec_id, "exitCode",
-                   e && e->status == EXIT_NOT_FOUND ? "127" : "126", "image", c->record.image_name, "name", c->record.name, (char *)NULL);
+                   e && e->status == EXIT_NOT_FOUND ? "127" : "126", "image", c->record.image_name, "name", c->record.name,
+                   (char *)NULL);
     if (r < 0 && has_ended(&state, r)) /* meanwhile: the kernel then says all sorts of things */
         return error_set(e, -EINVAL, "container %s is not running", c->id);
     return r;

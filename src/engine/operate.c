@@ -167,7 +167,7 @@ int container_kill(struct engine *engine, struct container *c, int signo, struct
         return not_running(c, "kill", e);
     if (syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0)
         return error_errno(e, -errno, "cannot kill container %s", c->record.name);
-    container_event(engine, &c->record, "kill", NULL);
+    container_event(engine, &c->record, "kill", (char *)NULL);
     if (signo == SIGKILL && wait_pidfd(pidfd, KILL_WAIT_MS) == 0)
         return end_orphan(engine, c, e);
     return 0;
@@ -274,7 +274,7 @@ static int restart(struct engine *engine, struct container *c, int signo, int ti
 int container_restart(struct engine *engine, struct container *c, int signo, int timeout_s, struct arena *a, struct error *e) {
     int r = restart(engine, c, signo, timeout_s, a, e);
     if (r >= 0)
-        container_event(engine, &c->record, "restart", NULL);
+        container_event(engine, &c->record, "restart", (char *)NULL);
     return r;
 }
 
@@ -299,7 +299,7 @@ static int remove_now(struct engine *engine, struct container *c, bool volumes, 
         if (m->anonymous)
             (void)volume_remove(engine->roots, m->name, false, NULL);
     }
-    container_event(engine, &c->record, "destroy", NULL);
+    container_event(engine, &c->record, "destroy", (char *)NULL);
     int runs = engine_run_dir(engine, NULL);
     _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (runs >= 0)

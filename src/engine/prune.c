@@ -42,7 +42,7 @@ int prune_containers(struct engine *engine, const struct prune_filter *f, struct
     }
     if (r >= 0)
         event_tell(engine->roots->run_fd, "container", "prune", "", "reclaimed",
-                   arena_printf(a, "%llu", (unsigned long long)*freed), NULL);
+                   arena_printf(a, "%llu", (unsigned long long)*freed), (char *)NULL);
     return r < 0 ? r : 0;
 }
 
@@ -62,7 +62,7 @@ int prune_networks(struct engine *engine, const struct prune_filter *f, struct a
             strs_add(a, ret, n->name);
     }
     if (r >= 0)
-        event_tell(engine->roots->run_fd, "network", "prune", "", "reclaimed", "0", NULL);
+        event_tell(engine->roots->run_fd, "network", "prune", "", "reclaimed", "0", (char *)NULL);
     return r < 0 ? r : 0;
 }
 
@@ -95,6 +95,6 @@ int prune_volumes(struct engine *engine, const struct prune_filter *f, struct ar
     }
     if (r >= 0)
         event_tell(engine->roots->run_fd, "volume", "prune", "", "reclaimed", arena_printf(a, "%llu", (unsigned long long)*freed),
-                   NULL);
+                   (char *)NULL);
     return r < 0 ? r : 0;
 }

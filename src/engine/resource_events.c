@@ -11,7 +11,7 @@
 #define END_EVENTS_MAX ((size_t)1 << 20)
 
 static void prepare_disconnect(struct buf *out, const struct container *c, const char *id, const char *name, const char *type) {
-    event_prepare(out, "network", "disconnect", id, "container", c->id, "name", name, "type", type, NULL);
+    event_prepare(out, "network", "disconnect", id, "container", c->id, "name", name, "type", type, (char *)NULL);
 }
 
 static void write_end(const struct container *c, const struct buf *end) {
@@ -26,7 +26,8 @@ void resources_begin(struct engine *engine, const struct container *c, const str
     for (size_t i = 0; i < x->attachments.n; i++) {
         const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
 
-        event_tell(run, "network", "connect", n->network_id, "container", c->id, "name", n->network, "type", "bridge", NULL);
+        event_tell(run, "network", "connect", n->network_id, "container", c->id, "name", n->network, "type", "bridge",
+                   (char *)NULL);
         prepare_disconnect(&end, c, n->network_id, n->network, "bridge");
     }
     for (size_t i = 0; i < c->record.mounts.n; i++) {
@@ -36,8 +37,9 @@ void resources_begin(struct engine *engine, const struct container *c, const str
             continue;
         event_tell(run, "volume", "mount", m->name, "container", c->id, "destination", m->destination, "driver",
                    m->driver ? m->driver : "local", "propagation", m->propagation ? m->propagation : "", "read/write",
-                   m->rw ? "true" : "false", NULL);
-        event_prepare(&end, "volume", "unmount", m->name, "container", c->id, "driver", m->driver ? m->driver : "local", NULL);
+                   m->rw ? "true" : "false", (char *)NULL);
+        event_prepare(&end, "volume", "unmount", m->name, "container", c->id, "driver", m->driver ? m->driver : "local",
+                      (char *)NULL);
     }
     write_end(c, &end);
 }
@@ -47,7 +49,7 @@ void resources_connect(struct engine *engine, const struct container *c, const s
     char *at;
 
     event_tell(engine->roots->run_fd, "network", connect ? "connect" : "disconnect", n->id, "container", c->id, "name", n->name,
-               "type", n->driver, NULL);
+               "type", n->driver, (char *)NULL);
     if (c->run_dirfd < 0)
         return;
     (void)fs_read_at(c->run_dirfd, STATE_END_EVENTS, END_EVENTS_MAX, &end, NULL);

@@ -84,7 +84,7 @@ int secret_create(const struct roots *roots, const char *name, const struct map 
     if (r == -EEXIST)
         return error_set(e, r, "secret %s: the name is in use", name);
     if (r == 0)
-        event_tell(roots->run_fd, "secret", "create", ret->id, "name", name, NULL);
+        event_tell(roots->run_fd, "secret", "create", ret->id, "name", name, (char *)NULL);
     return r < 0 ? error_wrap(e, r, "create the secret %s", name) : 0;
 }
 
@@ -198,6 +198,6 @@ int secret_remove(struct engine *engine, const char *name, bool force, struct ar
     _cleanup_fd_ int dir = secrets_dir(engine->roots, e);
     r = dir < 0 ? dir : fs_unlink_at(dir, s.spec.name, e);
     if (r == 0)
-        event_tell(engine->roots->run_fd, "secret", "remove", s.id, "name", s.spec.name, NULL);
+        event_tell(engine->roots->run_fd, "secret", "remove", s.id, "name", s.spec.name, (char *)NULL);
     return r;
 }

@@ -286,7 +286,7 @@ int container_update(struct engine *engine, struct container *c, const struct ho
         return pending;
     r = update_held(engine, c, changes, container_is_alive(&state), a, e);
     if (r >= 0)
-        container_event(engine, &c->record, "update", NULL);
+        container_event(engine, &c->record, "update", (char *)NULL);
     pending_end(engine, c->id, pending);
     return r;
 }

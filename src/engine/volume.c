@@ -206,7 +206,7 @@ int volume_create(const struct roots *roots, const char *name, const char *drive
     }
     if (fsync(volumes) < 0)
         return error_errno(e, -errno, "sync %s/volumes", roots->root);
-    event_tell(roots->run_fd, "volume", "create", v.name, "driver", v.driver, NULL);
+    event_tell(roots->run_fd, "volume", "create", v.name, "driver", v.driver, (char *)NULL);
     *ret = v;
     return 0;
 }
@@ -360,7 +360,7 @@ int volume_remove(const struct roots *roots, const char *name, bool force, struc
         return errno == ENOENT ? (force ? 0 : no_such_volume(name, e)) : error_errno(e, -errno, "remove %s", name);
     if (fsync(volumes) < 0)
         return error_errno(e, -errno, "sync %s/volumes", roots->root);
-    event_tell(roots->run_fd, "volume", "destroy", name, "driver", "local", NULL);
+    event_tell(roots->run_fd, "volume", "destroy", name, "driver", "local", (char *)NULL);
     (void)fs_remove_tree_at(trash, bin, NULL); /* what cannot be unlinked now is reaped by a later command */
     return 0;
 }

@@ -181,6 +181,6 @@ int image_tag(struct image_store *s, const char *source, const char *target, str
     r = record_write(s, path, &record, s->limits.no_sync ? FS_NO_SYNC : FS_SYNC, e);
     if (r < 0)
         return r;
-    event_tell(s->run_root, "image", "tag", record.config.digest, "name", reference_familiar(&ref, &a), NULL);
+    event_tell(s->run_root, "image", "tag", record.config.digest, "name", reference_familiar(&ref, &a), (char *)NULL);
     return view_write(s, e);
 }

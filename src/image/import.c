@@ -136,7 +136,7 @@ int image_import(struct image_store *s, int fd, const struct image_import_option
         r = commit_import(s, &config, &task, name, a, &image, e);
     if (r == 0) {
         *ret_id = image.id;
-        event_tell(s->run_root, "image", "import", image.id, "name", name ? reference_familiar(&ref, a) : image.id, NULL);
+        event_tell(s->run_root, "image", "import", image.id, "name", name ? reference_familiar(&ref, a) : image.id, (char *)NULL);
     }
     store_empty_trash(s);
     return r;

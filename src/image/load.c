@@ -91,7 +91,7 @@ static void note_loaded(struct loader *l, const struct image *image, const struc
             strs_add(l->arena, l->loaded, reference_familiar(&ref, l->arena));
     if (names->n == 0)
         strs_add(l->arena, l->loaded, image->id);
-    event_tell(l->store->run_root, "image", "load", image->id, "name", image->id, NULL);
+    event_tell(l->store->run_root, "image", "load", image->id, "name", image->id, (char *)NULL);
 }
 
 static void close_files(struct layer_task *tasks, size_t n) {

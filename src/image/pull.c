@@ -284,7 +284,7 @@ static int pull_name(struct image_store *s, const struct registries_config *conf
         struct reference bare = p.ref;
 
         bare.tag = bare.digest = NULL;
-        event_tell(s->run_root, "image", "pull", reference_familiar(&p.ref, a), "name", reference_familiar(&bare, a), NULL);
+        event_tell(s->run_root, "image", "pull", reference_familiar(&p.ref, a), "name", reference_familiar(&bare, a), (char *)NULL);
     }
     return r;
 }

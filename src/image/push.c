@@ -110,7 +110,7 @@ static int push_manifest(struct push *p, const char *tag, struct error *e) {
         return r;
     say(p, "%s: digest: %s size: %zu", tag, image.manifest_digest, text.size);
     event_tell(p->store->run_root, "image", "push", arena_printf(p->a, "%s:%s", p->ref.repository, tag), "name", p->ref.repository,
-               NULL);
+               (char *)NULL);
     return 0;
 }
 

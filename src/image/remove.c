@@ -90,7 +90,7 @@ static int untag(struct removal *m, const char *name, struct error *e) {
     if (r < 0)
         return r;
     note(m, true, familiar(name, m->arena));
-    event_tell(m->store->run_root, "image", "untag", m->id, "name", familiar(name, m->arena), NULL);
+    event_tell(m->store->run_root, "image", "untag", m->id, "name", familiar(name, m->arena), (char *)NULL);
     return 0;
 }
 
@@ -103,7 +103,7 @@ static int delete_image(struct removal *m, struct error *e) {
     if (r < 0)
         return r;
     note(m, false, m->id);
-    event_tell(m->store->run_root, "image", "delete", m->id, "name", m->id, NULL);
+    event_tell(m->store->run_root, "image", "delete", m->id, "name", m->id, (char *)NULL);
     return 0;
 }
 
@@ -293,7 +293,8 @@ int image_prune(struct image_store *s, const struct image_prune_options *o, stru
     r = prune_locked(&m, o, ret_freed, e);
     (void)fd_close(lock);
     if (r == 0) {
-        event_tell(s->run_root, "image", "prune", "", "reclaimed", arena_printf(a, "%" PRIu64, ret_freed ? *ret_freed : 0), NULL);
+        event_tell(s->run_root, "image", "prune", "", "reclaimed", arena_printf(a, "%" PRIu64, ret_freed ? *ret_freed : 0),
+                   (char *)NULL);
         r = view_write(s, e);
     }
     image_store_reap(s);

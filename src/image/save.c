@@ -156,7 +156,7 @@ int image_save(struct image_store *s, const struct strs *names, const char *plat
     for (size_t i = 0; i < images.n; i++) {
         const char *id = LIST_AT(struct saved, &images, i)->record.config.digest;
 
-        event_tell(s->run_root, "image", "save", id, "name", id, NULL);
+        event_tell(s->run_root, "image", "save", id, "name", id, (char *)NULL);
     }
     return 0;
 }

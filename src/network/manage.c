@@ -336,7 +336,7 @@ int network_create(const struct roots *roots, const struct network_create_reques
         r = network_write(roots, &n, false, e);
     if (r < 0)
         return r;
-    event_tell(roots->run_fd, "network", "create", n.id, "name", n.name, "type", n.driver, NULL);
+    event_tell(roots->run_fd, "network", "create", n.id, "name", n.name, "type", n.driver, (char *)NULL);
     *ret = n;
     return 0;
 }
@@ -363,7 +363,7 @@ int network_remove(const struct roots *roots, const char *name_or_id, struct err
     r = fs_unlink_at(roots->root_fd, path, e);
     if (r < 0)
         return r;
-    event_tell(roots->run_fd, "network", "destroy", n.id, "name", n.name, "type", n.driver, NULL);
+    event_tell(roots->run_fd, "network", "destroy", n.id, "name", n.name, "type", n.driver, (char *)NULL);
     (void)snprintf(path, sizeof(path), "leases/%s", n.name);
     (void)fs_remove_tree_at(roots->run_fd, path, NULL);
     if (!network_is_bridge(&n) || !link_index(network_bridge(&n, &a)))
