@@ -7,6 +7,8 @@
 #include "cli/container_flags.h"
 #include "model/cdi.h"
 #include "model/mount_text.h"
+#include "model/network.h"
+#include "model/network_mode.h"
 #include "model/port.h"
 #include "model/secret.h"
 #include "model/ulimit.h"
@@ -274,7 +276,7 @@ static int set_mounts(const struct container_flags *f, struct arena *a, struct h
 /* "NAME", or "name=NAME,alias=…,ip=…,ip6=…,mac-address=…,link-local-ip=…,gw-priority=…,driver-opt=KEY=VALUE". */
 static int parse_network(const char *text, struct arena *a, struct endpoint_settings *s, struct error *e) {
     s->key = text;
-    if (!strchr(text, '='))
+    if (!strchr(text, '=') || network_mode_path(text))
         return 0;
     s->key = NULL;
     s->ipam = arena_new(a, struct endpoint_ipam);
@@ -315,13 +317,15 @@ static int set_networks(const struct container_flags *f, struct arena *a, struct
             return r;
         if (i == 0)
             q->host.network_mode = s.key;
-        if (!mode_container(s.key) && strcmp(s.key, "host") != 0 && strcmp(s.key, "none") != 0)
+        /* The others have no endpoint; what was asked of one is refused by the request's check. */
+        if (i > 0 || s.ipam || network_mode_kind(s.key, NULL) == NETWORK_MODE_NAMED)
             *LIST_ADD(a, struct endpoint_settings, &q->networking.endpoints) = s;
     }
     if (!f->network_alias.n && !f->ip && !f->ip6)
         return 0;
     if (q->networking.endpoints.n == 0)
-        LIST_ADD(a, struct endpoint_settings, &q->networking.endpoints)->key = "bridge";
+        LIST_ADD(a, struct endpoint_settings, &q->networking.endpoints)->key =
+            q->host.network_mode ? q->host.network_mode : NETWORK_DEFAULT;
     struct endpoint_settings *s = LIST_AT(struct endpoint_settings, &q->networking.endpoints, 0);
     if (!s->ipam)
         s->ipam = arena_new(a, struct endpoint_ipam);

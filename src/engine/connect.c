@@ -12,6 +12,7 @@
 #include "engine/start_network.h"
 #include "engine/start_ports.h"
 #include "model/holder.h"
+#include "model/network_mode.h"
 #include "network/firewall.h"
 #include "network/lease.h"
 #include "network/manage.h"
@@ -41,7 +42,10 @@ static void list_first_network(struct container_record *record, struct arena *a)
 
 static int check_mode(const struct container *c, struct error *e) {
     const char *mode = c->record.host.network_mode;
-    if (mode_is(mode, "host") || mode_container(mode))
+    if (network_mode_path(mode))
+        return error_set(e, -EPERM, "container in a network namespace of somebody else's (%s) cannot be connected to any network",
+                         mode);
+    if (network_mode_is_foreign(mode))
         return error_set(
             e, -EPERM,
             "container sharing network namespace with another container or host cannot be connected to any other network");

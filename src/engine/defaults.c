@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "model/config.h"
+#include "model/network_mode.h"
 #include "model/security_defaults.h"
 #include "model/ulimit.h"
 #include "network/uplink.h"
@@ -99,8 +100,8 @@ static void default_log(const struct config *config, struct arena *a, struct log
 }
 
 static bool shares_namespace(const struct host_config *h) {
-    return mode_container(h->pid_mode) || mode_container(h->ipc_mode) || mode_container(h->network_mode) ||
-           mode_container(h->uts_mode) || mode_container(h->cgroupns_mode);
+    return network_mode_path(h->network_mode) || mode_container(h->pid_mode) || mode_container(h->ipc_mode) ||
+           mode_container(h->network_mode) || mode_container(h->uts_mode) || mode_container(h->cgroupns_mode);
 }
 
 static void default_host(const struct config *config, bool rootless, struct host_config *h) {

@@ -16,7 +16,9 @@
 #include "engine/userns.h"
 #include "engine/volume.h"
 #include "kernel/capability.h"
+#include "kernel/netns.h"
 #include "kernel/seccomp_filter.h"
+#include "model/network_mode.h"
 
 /* --- user ------------------------------------------------------------------------------------------------------------------ */
 
@@ -40,7 +42,9 @@ static int gather_user(struct engine *engine, const struct container *c, const c
 
 /* --- other containers' namespaces ------------------------------------------------------------------------------------------ */
 
-static int shared_pid(struct engine *engine, const char *mode, struct arena *a, int32_t *ret, struct error *e) {
+/* The namespace of another container (NULL: none) that `mode` names, of OCI's `type`. */
+static int shared_pid(struct engine *engine, const char *mode, const char *type, struct arena *a, struct start_context *x,
+                      int32_t *ret, struct error *e) {
     _cleanup_container_ struct container c = CONTAINER_INIT;
     struct container_state state;
     const char *target = mode_container(mode);
@@ -54,21 +58,52 @@ static int shared_pid(struct engine *engine, const char *mode, struct arena *a, 
     if (!container_is_alive(&state))
         return error_set(e, -ESRCH, "cannot join namespace of a non running container: container %s is %s", target,
                          status_text(state.status));
+    map_set(a, &x->plan.owners, type, container_run_path(engine, c.id, "", a));
     *ret = state.pid;
     return 0;
 }
 
-static int gather_shared(struct engine *engine, const struct host_config *h, struct arena *a, struct spec_shared *ret,
+static bool is_own(int netns_fd) {
+    struct stat own, other;
+    return stat("/proc/self/ns/net", &own) == 0 && fstat(netns_fd, &other) == 0 && own.st_dev == other.st_dev &&
+           own.st_ino == other.st_ino;
+}
+
+static int shared_path(const char *mode, const char **ret, struct error *e) {
+    const char *path = network_mode_path(mode);
+    if (!path)
+        return 0;
+    _cleanup_fd_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(e, -errno, "join network namespace %s", path);
+    if (!netns_is(fd)) {
+        error_set(e, -EINVAL, "join network namespace %s: it is no network namespace", path);
+        return error_hint(e, "`ip netns add NAME` makes one at /run/netns/NAME");
+    }
+    if (is_own(fd)) {
+        error_set(e, -EINVAL, "join network namespace %s: it is the host's own", path);
+        return error_hint(e, "--network host");
+    }
+    *ret = path;
+    return 0;
+}
+
+static int gather_shared(struct engine *engine, const struct host_config *h, struct arena *a, struct start_context *x,
                          struct error *e) {
-    int r = shared_pid(engine, h->network_mode, a, &ret->network, e);
-    if (r == 0)
-        r = shared_pid(engine, h->ipc_mode, a, &ret->ipc, e);
-    if (r == 0)
-        r = shared_pid(engine, h->pid_mode, a, &ret->pid, e);
-    if (r == 0)
-        r = shared_pid(engine, h->uts_mode, a, &ret->uts, e);
-    if (r == 0)
-        r = shared_pid(engine, h->cgroupns_mode, a, &ret->cgroup, e);
+    struct spec_shared *s = &x->input.shared;
+    const struct {
+        const char *type, *mode;
+        int32_t *pid;
+    } kinds[] = {
+        {"network", h->network_mode, &s->network},
+        {"ipc", h->ipc_mode, &s->ipc},
+        {"pid", h->pid_mode, &s->pid},
+        {"uts", h->uts_mode, &s->uts},
+        {"cgroup", h->cgroupns_mode, &s->cgroup},
+    };
+    int r = shared_path(h->network_mode, &s->network_path, e);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(kinds); i++)
+        r = shared_pid(engine, kinds[i].mode, kinds[i].type, a, x, kinds[i].pid, e);
     return r;
 }
 
@@ -168,7 +203,7 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
     gather_host(engine->roots, in);
     int r = gather_user(engine, c, user, a, &in->user, e);
     if (r == 0)
-        r = gather_shared(engine, h, a, &in->shared, e);
+        r = gather_shared(engine, h, a, x, e);
     if (r == 0)
         r = userns_maps(engine, c, a, in, e);
     if (r == 0)

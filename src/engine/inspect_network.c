@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "model/network_mode.h"
 #include "model/port.h"
 #include "model/units.h"
 #include "network/lease.h"
@@ -111,7 +112,9 @@ int inspect_network(struct engine *engine, const struct container *c, bool alive
     const char *mode = c->record.host.network_mode;
     if (mode_is(mode, "") || mode_is(mode, "default"))
         mode = NETWORK_DEFAULT;
-    struct endpoint_settings *first = mode_container(mode) ? NULL : add_endpoint(&s.networks, mode, a);
+    enum network_mode_kind kind = network_mode_kind(mode, NULL);
+    bool joins = kind == NETWORK_MODE_CONTAINER || kind == NETWORK_MODE_PATH;
+    struct endpoint_settings *first = joins ? NULL : add_endpoint(&s.networks, mode, a);
     for (size_t i = 0; alive && i < s.networks.n; i++) {
         struct endpoint_settings *x = LIST_AT(struct endpoint_settings, &s.networks, i);
         if (strcmp(x->key, "none") != 0 && strcmp(x->key, "host") != 0)
@@ -127,6 +130,8 @@ int inspect_network(struct engine *engine, const struct container *c, bool alive
         s.global_ipv6_address = first->global_ipv6_address;
         s.global_ipv6_prefix_len = first->global_ipv6_prefix_len;
     }
+    if (alive && network_mode_path(mode))
+        s.sandbox_key = network_mode_path(mode);
     int r = alive ? fill_ports(engine, c, a, &s.ports, e) : 0;
     if (r == 0)
         *ret = s;

@@ -265,10 +265,9 @@ static bool is_isolated(const struct host_config *h, const char *what) {
     return h->isolate.n == 0 || strs_has(&h->isolate, what);
 }
 
-static void add_namespace(struct arena *a, struct oci_linux *l, const char *type, int32_t pid, const char *file) {
-    struct oci_namespace *ns = LIST_ADD(a, struct oci_namespace, &l->namespaces);
-    ns->type = type;
-    ns->path = pid > 0 ? arena_printf(a, "/proc/%d/ns/%s", pid, file) : NULL;
+/* `path` NULL: a new one. */
+static void add_namespace(struct arena *a, struct oci_linux *l, const char *type, const char *path) {
+    *LIST_ADD(a, struct oci_namespace, &l->namespaces) = (struct oci_namespace){.type = type, .path = path};
 }
 
 static void set_namespaces(const struct spec_input *in, struct arena *a, struct oci_linux *l) {
@@ -284,12 +283,16 @@ static void set_namespaces(const struct spec_input *in, struct arena *a, struct 
         {"cgroup", "cgroup", h->cgroupns_mode, in->shared.cgroup},
     };
     if (is_isolated(h, "mount"))
-        add_namespace(a, l, "mount", 0, NULL);
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        add_namespace(a, l, "mount", NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const char *path = strcmp(kinds[i].type, "network") == 0 ? in->shared.network_path : NULL;
+        if (kinds[i].shared > 0)
+            path = arena_printf(a, "/proc/%d/ns/%s", kinds[i].shared, kinds[i].file);
         if (!mode_is(kinds[i].mode, "host") && is_isolated(h, kinds[i].type))
-            add_namespace(a, l, kinds[i].type, kinds[i].shared, kinds[i].file);
+            add_namespace(a, l, kinds[i].type, path);
+    }
     if (in->id_maps_uid.n) {
-        add_namespace(a, l, "user", 0, NULL);
+        add_namespace(a, l, "user", NULL);
         l->uid_mappings = in->id_maps_uid;
         l->gid_mappings = in->id_maps_gid;
     }

@@ -9,6 +9,7 @@
 /* A namespace of another container that is shared (container:X): its first process; 0 = none. */
 struct spec_shared {
     int32_t network, ipc, pid, uts, cgroup;
+    const char *network_path; /* ns:PATH; NULL = none */
 };
 
 /* The host's own hard limits, by RLIMIT_… number; RLIM_INFINITY as UINT64_MAX. */
@@ -39,7 +40,7 @@ struct spec_input {
     struct list id_maps_uid, id_maps_gid; /* struct oci_id_mapping; empty = no user namespace */
     struct strs more_env;                 /* secrets and devices: not in the record, which everybody sees */
     struct list more_mounts;              /* struct oci_mount: the same, before the user's own */
-    bool own_network;                     /* a network namespace of its own: bridge or none */
+    bool own_network;                     /* a network namespace that is not the host's: its loopback is another one */
     bool network_files;   /* resolv.conf and hosts are written (not with network none… they are, but without servers) */
     unsigned cpus;        /* of the host, for masked paths per processor */
     const char *apparmor; /* the profile it runs under; NULL = none */

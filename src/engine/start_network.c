@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "engine/create.h"
 #include "model/holder.h"
+#include "model/network_mode.h"
 #include "network/files.h"
 #include "network/network.h"
 #include "network/rootless.h"
@@ -13,17 +14,13 @@
 #define HOST_FILE_MAX ((size_t)1 << 20)
 #define NAMES_SERVER  "127.0.0.11"
 
-static bool is_word(const char *mode, const char *word) {
-    return mode_is(mode, word);
-}
-
-/* A mode that is the name of a network; NULL for none, host and container:X. */
+/* A mode that is the name of a network; NULL for all others. */
 static const char *network_name(const struct host_config *h) {
     const char *mode = h->network_mode;
     bool isolated = h->isolate.n == 0 || strs_has(&h->isolate, "network");
-    if (!isolated || is_word(mode, "none") || is_word(mode, "host") || is_word(mode, NETWORK_PASTA) || mode_container(mode))
+    if (!isolated || network_mode_kind(mode, NULL) != NETWORK_MODE_NAMED)
         return NULL;
-    return is_word(mode, "") || is_word(mode, "default") ? NETWORK_DEFAULT : mode;
+    return mode_is(mode, "") || mode_is(mode, "default") ? NETWORK_DEFAULT : mode;
 }
 
 static const struct endpoint_settings *endpoint_of(const struct networking_config *n, const char *network) {
@@ -227,9 +224,10 @@ static int write_hostname(const struct container *c, struct error *e) {
 
 int start_network(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x, struct error *e) {
     const struct host_config *h = &c->record.host;
-    x->input.own_network = !is_word(h->network_mode, "host") && !mode_container(h->network_mode);
+    const enum network_mode_kind kind = network_mode_kind(h->network_mode, NULL);
+    x->input.own_network = kind != NETWORK_MODE_HOST && kind != NETWORK_MODE_CONTAINER;
     x->input.run_dir = container_run_path(engine, c->id, "", a);
-    x->pasta = is_word(h->network_mode, NETWORK_PASTA);
+    x->pasta = kind == NETWORK_MODE_PASTA;
     if (x->pasta && !engine->roots->rootless)
         return error_set(e, -EOPNOTSUPP, "network pasta is for ordinary users: root has bridges");
     x->input.network_files = h->isolate.n == 0 || strs_has(&h->isolate, "mount");

@@ -233,9 +233,9 @@ int userns_maps(struct engine *engine, const struct container *c, struct arena *
         return error_hint(e, "a rootless container is in a user namespace of yours as it is: leave --userns out");
     }
     const struct spec_shared *s = &input->shared;
-    if (s->network || s->ipc || s->pid || s->uts || s->cgroup)
-        return error_set(e, -EOPNOTSUPP,
-                         "--userns %s: namespaces of other containers cannot be entered from a user namespace of its own", mode);
+    if (s->network || s->network_path || s->ipc || s->pid || s->uts || s->cgroup)
+        return error_set(e, -EOPNOTSUPP, "--userns %s: namespaces of others cannot be entered from a user namespace of its own",
+                         mode);
     int r = range_get(engine, c, &range, e);
     if (r < 0)
         return error_wrap(e, r, "--userns %s", mode);

@@ -1,4 +1,5 @@
 #include "model/container.h"
+#include "model/network_mode.h"
 #include "model/signal_name.h"
 
 #include <string.h>
@@ -119,17 +120,60 @@ static int check_modes(const struct host_config *h, struct error *e) {
     return 0;
 }
 
-static int check_exclusions(const struct create_request *r, struct error *e) {
+static bool has_address(const struct endpoint_settings *s) {
+    const struct endpoint_ipam *ipam = s->ipam;
+    return ipam && ((ipam->ipv4 && *ipam->ipv4) || (ipam->ipv6 && *ipam->ipv6) || ipam->link_local.n);
+}
+
+/* Modes that are no network of ours have no endpoint to set up, and none beside them. */
+static int check_endpoints(const struct create_request *r, struct error *e) {
+    const char *mode = r->host.network_mode;
+    if (network_mode_kind(mode, NULL) == NETWORK_MODE_NAMED)
+        return 0;
+    for (size_t i = 0; i < r->networking.endpoints.n; i++) {
+        const struct endpoint_settings *s = LIST_AT(struct endpoint_settings, &r->networking.endpoints, i);
+        if (strcmp(s->key, mode) != 0)
+            return error_set(e, -EINVAL,
+                             "conflicting options: cannot attach both user-defined and non-user-defined network-modes (%s, %s)",
+                             mode, s->key);
+        if (has_address(s))
+            return error_set(e, -EINVAL, "user specified IP address is supported on user defined networks only");
+        if (s->aliases.n)
+            return error_set(e, -EINVAL, "network-scoped alias is supported only for containers in user defined networks");
+        if ((s->mac_address && *s->mac_address) || s->driver_opts.n)
+            return error_set(e, -EINVAL, "conflicting options: %s and the network mode",
+                             s->driver_opts.n ? "driver-opt" : "mac-address");
+    }
+    return 0;
+}
+
+/* In a network namespace of somebody else's there is nothing to set up either; the names in a container's are that container's. */
+static int check_network(const struct create_request *r, struct error *e) {
     const struct host_config *h = &r->host;
-    const char *net = h->network_mode;
-    bool shared = mode_container(net);
-    if (shared && r->config.hostname)
+    const char *argument;
+    enum network_mode_kind kind = network_mode_kind(h->network_mode, &argument);
+    bool container = kind == NETWORK_MODE_CONTAINER, path = kind == NETWORK_MODE_PATH;
+    if (container && r->config.hostname)
         return error_set(e, -EINVAL, "conflicting options: hostname and the network mode");
-    if (shared && (h->dns.n || h->extra_hosts.n))
+    if (container && (h->dns.n || h->extra_hosts.n))
         return error_set(e, -EINVAL, "conflicting options: %s and the network mode",
                          h->dns.n ? "dns" : "custom host-to-IP mapping");
-    if (shared && (h->port_bindings.n || h->publish_all_ports))
-        return error_set(e, -EINVAL, "conflicting options: port publishing and the container type network mode");
+    if ((container || path) && (h->port_bindings.n || h->publish_all_ports))
+        return error_set(e, -EINVAL, "conflicting options: port publishing and the %s type network mode",
+                         container ? "container" : "namespace");
+    if (network_mode_is_foreign(h->network_mode) && r->config.mac_address && *r->config.mac_address)
+        return error_set(e, -EINVAL, "conflicting options: mac-address and the network mode");
+    if ((container || path) && !*argument)
+        return error_set(e, -EINVAL, "invalid network mode: %s: nothing stands behind the colon", h->network_mode);
+    if (path && argument[0] != '/')
+        return error_set(e, -EINVAL, "invalid network mode: %s: an absolute path is needed", h->network_mode);
+    if ((container || path) && h->isolate.n && !strs_has(&h->isolate, "network"))
+        return error_set(e, -EINVAL, "conflicting options: --isolate without network and the network mode");
+    return check_endpoints(r, e);
+}
+
+static int check_exclusions(const struct create_request *r, struct error *e) {
+    const struct host_config *h = &r->host;
     /* It becomes a line of /etc/hosts and /etc/hostname. */
     if (r->config.hostname && strpbrk(r->config.hostname, " \t\r\n\v\f"))
         return error_set(e, -EINVAL, "invalid hostname: it has white space in it");
@@ -178,6 +222,8 @@ int create_request_check(const struct create_request *r, struct error *e) {
         x = check_health_action(&r->host, e);
     if (x == 0)
         x = check_modes(&r->host, e);
+    if (x == 0)
+        x = check_network(r, e);
     return x == 0 ? check_exclusions(r, e) : x;
 }
 

@@ -122,7 +122,7 @@ struct host_config {
     struct strs binds;
     const char *container_id_file;
     struct log_config log;
-    const char *network_mode;  /* default, bridge, none, host, container:X, or a network's name */
+    const char *network_mode;  /* model/network_mode.h */
     struct list port_bindings; /* struct json_objs of struct port_binding */
     struct restart_rule restart;
     bool auto_remove;

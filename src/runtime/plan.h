@@ -82,8 +82,9 @@ struct plan_context {
     struct list cgroup_mounts;  /* struct plan_cgroup_mount */
     struct list links;          /* struct link (kernel/link.h): made by the parent, configured by the child */
     bool names;                 /* a resolver in the network namespace */
-    const void *seccomp;        /* struct sock_filter[]; NULL = no filter */
-    size_t seccomp_size;        /* bytes */
+    struct map owners;   /* type of a joined namespace -> absolute run directory of the container whose it is (else by its path) */
+    const void *seccomp; /* struct sock_filter[]; NULL = no filter */
+    size_t seccomp_size; /* bytes */
     uint32_t seccomp_flags;
     unsigned scopes; /* enum landlock_scope: what of the host's shared namespaces stays out of reach */
     bool single_id;  /* the user namespace maps one id only: no other gid, no other uid can be set */

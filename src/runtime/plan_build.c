@@ -204,7 +204,12 @@ static void open_namespaces(struct builder *b, struct joined joined[ARRAY_SIZE(n
 
         if (!ns || !ns->path || !*ns->path)
             continue;
-        STEP(b, PLAN_HOST, PLAN_NAMESPACE_OPEN, b->slots, namespace_types[t].flag, text_add(b, ns->path));
+        const char *owner = map_get(&b->context->owners, namespace_types[t].type);
+        if (owner)
+            STEP(b, PLAN_HOST, PLAN_NAMESPACE_OF, b->slots, namespace_types[t].flag, text_add(b, strrchr(ns->path, '/') + 1),
+                 text_add(b, owner));
+        else
+            STEP(b, PLAN_HOST, PLAN_NAMESPACE_OPEN, b->slots, namespace_types[t].flag, text_add(b, ns->path));
         if (namespace_types[t].flag & (CLONE_NEWPID | CLONE_NEWTIME))
             STEP(b, PLAN_HOST, PLAN_NAMESPACE_CHILDREN, b->slots, namespace_types[t].flag);
         else

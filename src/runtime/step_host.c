@@ -15,6 +15,7 @@
 #include "runtime/executor_state.h"
 #include "runtime/holder.h"
 #include "runtime/rlimit.h"
+#include "runtime/state.h"
 
 #define OLD_PAIR_WAIT_MS 100
 
@@ -85,6 +86,26 @@ int step_namespace_open(struct executor *x, const struct plan_step *s, struct er
     if (fd < 0)
         return error_errno(e, fd, "open namespace %s", path);
     slot_set(x, s->arg[0], fd);
+    return 0;
+}
+
+int step_namespace_of(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *owner = plan_text(x->plan, s->arg[3]);
+    _cleanup_fd_ int dir = sys_openat(AT_FDCWD, owner, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), fd = -1;
+    struct container_state state = {0};
+    char path[64];
+    int r = dir < 0 ? error_errno(e, dir, "open %s", owner) : state_read(-1, dir, &state, e);
+
+    if (r < 0)
+        return error_wrap(e, r, "look for the container whose %s namespace is shared", plan_text(x->plan, s->arg[2]));
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", state.pid, plan_text(x->plan, s->arg[2]));
+    fd = state.pid > 0 ? sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0) : -ESRCH;
+    /* A number may come to mean another process between the state's reading and here; that one began later. */
+    if (fd >= 0 && process_start_ticks(state.pid) != state.pid_start_ticks)
+        fd = fd_close(fd);
+    if (fd < 0)
+        return error_set(e, -ESRCH, "cannot join namespace of a non running container: that of %s is gone", owner);
+    slot_set(x, s->arg[0], TAKE_FD(fd));
     return 0;
 }
 
