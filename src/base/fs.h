@@ -30,6 +30,16 @@ int fs_read_at(int dirfd, const char *path, size_t max, struct buf *b, struct er
 /* Writes all n bytes, going on after short writes and EINTR. Returns 0 or a negative errno (no text). */
 int fs_write_all(int fd, const void *p, size_t n);
 
+/* Copies what is in the regular file `from` into the empty file `to`, which is `size` bytes long afterwards: a reflink where the
+ * file system has them, else inside of the kernel, the parts that hold data alone. Both were opened by the caller; their offsets
+ * move. Returns 0 or a negative errno (no text). */
+int fs_copy_data(int from, int to, off_t size);
+/* Does the extended attribute belong to the file, rather than to its file system or to the host's policy? */
+bool fs_xattr_travels(const char *name);
+/* Copies those. The user's own are lost where the file system has none; a capability that is lost would break the program: a
+ * negative errno (no text). */
+int fs_copy_xattrs(int from, int to);
+
 enum fs_sync {
     FS_NO_SYNC, /* may be lost in a power cut (what dies with the boot, what can be made again) */
     FS_SYNC,    /* file and directory are on the disk when the function returns */

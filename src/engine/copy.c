@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "engine/copy_file.h"
 #include "engine/copy_path.h"
 #include "engine/create.h"
 #include "engine/operate.h"
@@ -161,10 +162,9 @@ static int pack_quietly(struct tar_stream *t, const struct copy_place *from, con
     return r;
 }
 
-/* `as`: which owners the entries have (tar_stream.h); `owners`: those are ids inside of a container, where they go (NULL: the
- * host's). */
-static int copy_over(const struct copy_place *from, const struct target *to, unsigned flags, const struct tar_stream *as,
-                     const struct id_shift *owners, uint64_t *ret_bytes, struct error *e) {
+/* As an archive through the confined worker, which can reach nothing but the destination. */
+static int copy_as_archive(const struct copy_place *from, const struct target *to, unsigned flags, const struct tar_stream *as,
+                           const struct id_shift *owners, uint64_t *ret_bytes, struct error *e) {
     _cleanup_error_ struct error why = ERROR_INIT;
     struct unpacking u = UNPACKING_INIT;
     struct tar_stream t = *as;
@@ -188,6 +188,18 @@ static int copy_over(const struct copy_place *from, const struct target *to, uns
         *ret_bytes = t.bytes;
     tar_stream_release(&t);
     return r;
+}
+
+/* `as`: which owners the files have (tar_stream.h); `owners`: those are ids inside of a container, where they go (NULL: the
+ * host's). */
+static int copy_over(const struct copy_place *from, const struct target *to, unsigned flags, const struct tar_stream *as,
+                     const struct id_shift *owners, uint64_t *ret_bytes, struct error *e) {
+    /* Files of a mapped container are made by the worker as its root (WORKER_COPY). */
+    bool mapped = owners && owners->size && !owners->keep_root;
+
+    if (S_ISREG(from->st.st_mode) && !mapped)
+        return copy_file_over(from, to->dirfd, to->name, flags & UNPACK_OWNERS ? as : NULL, owners, ret_bytes, e);
+    return copy_as_archive(from, to, flags, as, owners, ret_bytes, e);
 }
 
 /* What was done is told as an event, by its name at Docker's API. */

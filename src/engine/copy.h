@@ -1,5 +1,6 @@
-/* Files between a container and the outside, as archives: one side packs, the other is unpacked by the confined worker. Links of
- * the container are resolved inside of it, never on the host; nothing of the container is executed or loaded.
+/* Files between a container and the outside. Directories go as archives: one side packs, the other is unpacked by the confined
+ * worker. A regular file goes from descriptor to descriptor inside of the kernel. Links of the container are resolved inside of it,
+ * never on the host; nothing of the container is executed or loaded.
  *
  * Names follow docker cp: a directory that exists takes the source in, under its name; a source that ends in "/." gives its content
  * only; what does not exist is made with the given name in a directory that does. */

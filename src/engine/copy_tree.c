@@ -2,9 +2,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
@@ -66,50 +64,6 @@ static int copy_metadata(int from, int to, const struct stat *st) {
     return futimens(to, times) < 0 ? -errno : 0;
 }
 
-static int copy_range(int from, int to, off_t at, off_t end) {
-    while (at < end) {
-        off_t in = at, out = at;
-        ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(end - at), 0);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
-            char block[65536];
-
-            n = pread(from, block, MIN_OF(sizeof(block), (size_t)(end - at)), at);
-            if (n > 0 && pwrite(to, block, (size_t)n, at) != n)
-                return errno ? -errno : -EIO;
-        }
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return 0; /* it became shorter meanwhile */
-        at += n;
-    }
-    return 0;
-}
-
-/* A reflink where the file system has them, else the parts that hold data. */
-static int copy_data(int from, int to, off_t size) {
-    off_t at = 0;
-
-    if (ioctl(to, FICLONE, from) == 0)
-        return 0;
-    while (at < size) {
-        off_t data = lseek(from, at, SEEK_DATA), hole;
-        int r;
-
-        if (data < 0)
-            break;
-        hole = lseek(from, data, SEEK_HOLE);
-        r = copy_range(from, to, data, hole < 0 ? size : hole);
-        if (r < 0)
-            return r;
-        at = hole < 0 ? size : hole;
-    }
-    return ftruncate(to, size) < 0 ? -errno : 0;
-}
-
 /* Another container may be at work in the destination by now: its links are not followed to the first copy. */
 static int copy_hard_link(const struct copy *c, const char *first, int to, const char *name) {
     const char *slash = strrchr(first, '/'), *base = slash ? slash + 1 : first;
@@ -145,7 +99,7 @@ static int copy_file(struct copy *c, int dir, const char *name, const struct sta
     out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (out < 0)
         return -errno;
-    r = copy_data(in, out, st->st_size);
+    r = fs_copy_data(in, out, st->st_size);
     return r < 0 ? r : copy_metadata(in, out, st);
 }
 

@@ -186,13 +186,18 @@ static int put_records(struct tar_stream *t, const struct buf *records, struct e
     return r < 0 ? r : pad(t, records->size, e);
 }
 
+void tar_stream_owner(const struct tar_stream *t, const struct stat *st, uint32_t *ret_uid, uint32_t *ret_gid) {
+    *ret_uid = t->owner_set ? t->uid : id_shift_in(&t->owners, t->owners.uid, st->st_uid);
+    *ret_gid = t->owner_set ? t->gid : id_shift_in(&t->owners, t->owners.gid, st->st_gid);
+}
+
 static int put_header(struct tar_stream *t, struct entry *en, struct error *e) {
     struct header h = {.type = en->type};
     bool node = en->type == '3' || en->type == '4';
-    uint32_t uid = t->owner_set ? t->uid : id_shift_in(&t->owners, t->owners.uid, en->st.st_uid);
-    uint32_t gid = t->owner_set ? t->gid : id_shift_in(&t->owners, t->owners.gid, en->st.st_gid);
+    uint32_t uid, gid;
     int r;
 
+    tar_stream_owner(t, &en->st, &uid, &gid);
     fit_text(&en->records, "path", en->path, h.name);
     if (en->target)
         fit_text(&en->records, "linkpath", en->target, h.link);
@@ -209,13 +214,6 @@ static int put_header(struct tar_stream *t, struct entry *en, struct error *e) {
 
 /* --- extended attributes ----------------------------------------------------------------------------------------------------- */
 
-/* What belongs to the file rather than to the file system or the host's policy. */
-static bool xattr_travels(const char *name) {
-    if (strcmp(name, "security.capability") == 0)
-        return true;
-    return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
-}
-
 static int by_text(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -227,7 +225,7 @@ static void add_xattrs(int fd, struct buf *records) {
     struct strs wanted = {0};
 
     for (const char *name = names; size > 0 && name < names + size; name += strlen(name) + 1)
-        if (xattr_travels(name))
+        if (fs_xattr_travels(name))
             strs_add(&a, &wanted, name);
     if (wanted.n == 0)
         return;

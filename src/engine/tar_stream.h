@@ -36,6 +36,9 @@ int tar_stream_add_mark(struct tar_stream *t, const char *path, struct error *e)
 /* The two empty blocks, and everything is handed to the descriptor. */
 int tar_stream_end(struct tar_stream *t, struct error *e);
 
+/* Whose a file is in this archive. */
+void tar_stream_owner(const struct tar_stream *t, const struct stat *st, uint32_t *ret_uid, uint32_t *ret_gid);
+
 /* A directory with all below it, names in byte order, nothing followed, every step by descriptor. `path`: what the archive calls
  * it; "" = its entries alone, without the directory itself. skip: entries to leave out, by their path in the archive; may be NULL.
  * What vanishes during the walk is left out. */

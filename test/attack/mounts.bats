@@ -69,6 +69,27 @@ canary_is_untouched() {
     has_not tree
 }
 
+@test "a racer that puts a link, a pipe or a device where a single file is copied gains nothing and stops nothing" {
+    local i kind out=$BATS_TEST_TMPDIR
+    echo evil >"$out/evil"
+    for kind in "ln -s $CANARY/file" "mkfifo" "mknod"; do
+        ok tare run -d --name racer -v vv:/v -v "$ROOTS/probe:/probe:ro" busybox sh -c \
+            "rm -rf /v/*; echo own >/v/a; $kind /v/b $([ "$kind" != mknod ] || echo c 1 8); exec /probe swap /v/a /v/b 60"
+        until_true 5 eval "tare logs racer | grep -q ready"
+        for i in 1 2 3 4 5 6; do
+            rm -rf "$out/got"
+            run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" cp racer:/v/a "$out/got"
+            [ "$status" != 124 ]
+            [ ! -f "$out/got" ] || [ -L "$out/got" ] || [ "$(cat "$out/got")" = own ] || [ "$(cat "$out/got")" = evil ]
+            run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" cp "$out/evil" racer:/v/a
+            [ "$status" != 124 ]
+        done
+        canary_is_untouched
+        [ "$(cat "$CANARY/file")" = secret ]
+        tare rm -f racer
+    done
+}
+
 @test "a racer does not lend the container a user of the host (CVE-2024-9676)" {
     race
     hostile_image evil "rm -f etc/passwd; ln -s /v/a/passwd etc/passwd; mkdir -p v/a"

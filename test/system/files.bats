@@ -120,6 +120,46 @@ D /usr"
     tare cp c:/root2 - | tar tv --numeric-owner | grep -q " 77/88 "
 }
 
+@test "cp: a large file with holes in both directions, by no worker: mode, time and attributes are kept" {
+    local dir
+    truncate -s 40M big
+    head -c 3000000 /dev/urandom | dd of=big bs=1M seek=20 conv=notrunc status=none
+    chmod 4751 big
+    touch -d '2020-02-03 04:05:06.789' big
+    setfattr -n user.colour -v red big
+    made busybox sh -c 'echo old >/there'
+    ok strace -f -qq -e trace=execve,execveat -o "$HERE/trace" "$TARE" --root "$ROOT" --run-root "$RUN" cp big c:/there
+    ok tare cp c:/there back
+    [ "$(grep -c "exec.*= 0" trace)" = 1 ] # tare itself
+    cmp big back
+    for dir in back "$ROOT"/containers/*/upper/there; do
+        [ "$(stat -c '%a %y %s' "$dir")" = "$(stat -c '%a %y %s' big)" ]
+        [ "$(stat -c %b "$dir")" -lt 10000 ] # blocks of 512: 40 MB have 81920
+        [ "$(getfattr --only-values -n user.colour "$dir")" = red ]
+    done
+    ok tare cp big c:/tmp/sub 2>/dev/null
+    fails 1 tare cp big c:/tmp/sub/x
+    mkdir -p dest/big
+    fails 1 tare cp c:/there dest/big/there/
+    ok tare cp c:/there dest/big
+    fails 1 tare cp big c:/nowhere/big
+    has "Could not find the file /nowhere/big in container c"
+}
+
+@test "cp: a file that does not fit leaves no half of it" {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    mkdir small
+    mount -t tmpfs -o size=1m tare-test small
+    made busybox dd if=/dev/zero of=/big bs=1M count=3
+    run tare cp c:/big small
+    local left
+    left=$(ls small)
+    umount small
+    [ "$status" = 1 ]
+    has "No space left on device"
+    [ -z "$left" ]
+}
+
 @test "cp: into and out of what is mounted in a container that runs" {
     mkdir bind
     alive -v "$HERE/bind:/bind" --tmpfs /mem -v v1:/vol busybox sh -c 'echo in >/mem/x; exec sleep 60'

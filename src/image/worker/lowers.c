@@ -9,14 +9,6 @@
 #include "base/fs.h"
 #include "image/worker/tree.h"
 
-#define XATTR_LIST_MAX 65536
-
-bool xattr_is_allowed(const char *name) {
-    if (strcmp(name, "security.capability") == 0)
-        return true;
-    return strncmp(name, "user.", 5) == 0 && name[5] != '\0' && strncmp(name, "user.overlay.", 13) != 0 && strlen(name) <= 255;
-}
-
 static bool is_opaque(int dirfd) {
     char value;
 
@@ -71,32 +63,16 @@ int lowers_open(const struct lowers *l, const char *path) {
     return -ENOENT;
 }
 
-static int copy_xattrs(int from, int to, struct error *e) {
-    _cleanup_free_ char *names = malloc(XATTR_LIST_MAX), *value = malloc(XATTR_LIST_MAX);
-    ssize_t n;
-
-    if (!names || !value)
-        abort();
-    n = flistxattr(from, names, XATTR_LIST_MAX);
-    for (const char *name = names; n > 0 && name < names + n; name += strlen(name) + 1) {
-        ssize_t size = xattr_is_allowed(name) ? fgetxattr(from, name, value, XATTR_LIST_MAX) : -1;
-
-        if (size >= 0 && fsetxattr(to, name, value, (size_t)size, 0) < 0)
-            return error_errno(e, -errno, "copy extended attribute %s", name);
-    }
-    return 0;
-}
-
 int copy_metadata(int from, const struct stat *st, int to, struct error *e) {
     const struct timespec times[2] = {st->st_mtim, st->st_mtim};
     int r;
 
     if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
         return error_errno(e, -errno, "copy owner and mode");
-    r = copy_xattrs(from, to, e);
-    if (r == 0 && futimens(to, times) < 0)
-        r = error_errno(e, -errno, "copy times");
-    return r;
+    r = fs_copy_xattrs(from, to);
+    if (r < 0)
+        return error_errno(e, r, "copy extended attributes");
+    return futimens(to, times) < 0 ? error_errno(e, -errno, "copy times") : 0;
 }
 
 int copy_file(int from, int dirfd, const char *name, struct error *e) {

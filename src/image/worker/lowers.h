@@ -18,5 +18,3 @@ int lowers_open(const struct lowers *l, const char *path);
 int copy_metadata(int from, const struct stat *st, int to, struct error *e);
 /* Makes `name` in dirfd a copy of the regular file `from`. */
 int copy_file(int from, int dirfd, const char *name, struct error *e);
-/* Whether an extended attribute may come from an image: file capabilities and the user's own, but never overlay's. */
-bool xattr_is_allowed(const char *name);

@@ -172,7 +172,7 @@ static int set_xattrs(struct unpacker *u, struct archive_entry *entry, int fd, s
     if (left > XATTRS_MAX)
         return error_set(e, -E2BIG, "more than %d extended attributes", XATTRS_MAX);
     while (left-- > 0 && archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-        if (!xattr_is_allowed(name) || fsetxattr(fd, name, value, size, 0) == 0)
+        if (!fs_xattr_travels(name) || fsetxattr(fd, name, value, size, 0) == 0)
             continue;
         /* The user's own attributes are lost where the file system has none; a capability that is lost would break the program. */
         if (strcmp(name, "security.capability") == 0 && !(u->request->flags & WORKER_ONE_OWNER))
