@@ -75,7 +75,7 @@ int(error_wrap)(struct error *e, int code, const char *fmt, ...) {
     return code;
 }
 
-int error_hint(struct error *e, const char *fmt, ...) {
+int(error_hint)(struct error *e, const char *fmt, ...) {
     va_list ap;
 
     if (!e)
@@ -88,7 +88,7 @@ int error_hint(struct error *e, const char *fmt, ...) {
     return e->code;
 }
 
-int error_status(struct error *e, int status) {
+int(error_status)(struct error *e, int status) {
     if (!e)
         return -EIO;
     e->status = status;

@@ -59,4 +59,6 @@ static inline int error_is_negative(int code) {
 #define error_set(e, code, ...)   ((error_set)(e, code, __VA_ARGS__), error_is_negative(code))
 #define error_errno(e, code, ...) ((error_errno)(e, code, __VA_ARGS__), error_is_negative(code))
 #define error_wrap(e, code, ...)  ((error_wrap)(e, code, __VA_ARGS__), error_is_negative(code))
+#define error_hint(e, ...)        error_is_negative((error_hint)(e, __VA_ARGS__))
+#define error_status(e, status)   error_is_negative((error_status)(e, status))
 #endif

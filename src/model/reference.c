@@ -109,13 +109,13 @@ static bool host_is_valid(const char *host) {
 }
 
 static bool tag_is_valid(const char *tag) {
-    size_t n = 0;
+    const char *c = tag;
 
-    if (!isalnum((unsigned char)tag[0]) && tag[0] != '_')
+    if (!isalnum((unsigned char)*c) && *c != '_')
         return false;
-    while (isalnum((unsigned char)tag[n]) || (tag[n] && strchr("_.-", tag[n])))
-        n++;
-    return tag[n] == '\0' && n <= REFERENCE_TAG_MAX;
+    while (isalnum((unsigned char)*c) || (*c && strchr("_.-", *c)))
+        c++;
+    return *c == '\0' && c - tag <= REFERENCE_TAG_MAX;
 }
 
 /* --- parsing -------------------------------------------------------------------------------------------------------------- */
