@@ -143,6 +143,20 @@ void map_set(struct arena *a, struct map *m, const char *key, const char *value)
     m->v[m->n++] = (struct pair){key, value};
 }
 
+void map_set_text(struct arena *a, struct map *m, const char *text) {
+    const char *equals = strchr(text, '=');
+
+    if (equals)
+        map_set(a, m, arena_strndup(a, text, (size_t)(equals - text)), equals + 1);
+    else
+        map_set(a, m, text, "");
+}
+
+void map_set_texts(struct arena *a, struct map *m, const struct strs *texts) {
+    for (size_t i = 0; i < texts->n; i++)
+        map_set_text(a, m, texts->v[i]);
+}
+
 const char *map_get(const struct map *m, const char *key) {
     for (size_t i = 0; i < m->n; i++)
         if (strcmp(m->v[i].key, key) == 0)

@@ -43,8 +43,10 @@ struct map {
     size_t n;
 };
 void map_set(struct arena *a, struct map *m, const char *key, const char *value); /* replaces; neither is copied */
-const char *map_get(const struct map *m, const char *key);                        /* NULL when absent */
-bool map_fits(const struct map *m, const char *condition);                        /* "key" or "key=value" is in it */
+void map_set_text(struct arena *a, struct map *m, const char *text);              /* "key=value", or "key": its value is "" */
+void map_set_texts(struct arena *a, struct map *m, const struct strs *texts);
+const char *map_get(const struct map *m, const char *key); /* NULL when absent */
+bool map_fits(const struct map *m, const char *condition); /* "key" or "key=value" is in it */
 
 /* A list of structs of one type: LIST_AT(struct mount, &config->mounts, i). */
 struct list {

@@ -114,6 +114,22 @@ int cli_store(struct cli *cli, struct image_store **ret, struct error *e) {
     return r < 0 ? r : engine_store(engine, ret, e);
 }
 
+int cli_each(struct cli *cli, const struct strs *names, cli_one_fn *one, void *context, struct error *e) {
+    const struct roots *roots;
+    bool failed = false;
+    int r = cli_roots(cli, &roots, e);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < names->n; i++) {
+        _cleanup_error_ struct error why = ERROR_INIT;
+
+        if (one(cli, names->v[i], context, &why) < 0)
+            failed |= cli_report(&why);
+    }
+    return failed ? 1 : 0;
+}
+
 bool cli_report(struct error *e) {
     _cleanup_free_ char *sentence = error_sentence(e);
     fflush(stdout);

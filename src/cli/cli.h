@@ -40,8 +40,11 @@ int cli_engine(struct cli *cli, struct engine **ret, struct error *e);
 
 void cli_release(struct cli *cli);
 
-/* A command over several names that goes on after a failure, as Docker's do: prints the error at once and remembers it.
- * Usage: `failed |= cli_report(e)` … `return failed ? 1 : 0`. */
+/* A command over several names: calls `one` for each, in order. A failure (a negative errno) is printed at once, and the next name
+ * gets its turn, as with Docker. Returns the command's exit status, 1 when one failed; negative with e when the roots cannot be
+ * had, before any name: so `one` need not expect that. */
+typedef int cli_one_fn(struct cli *cli, const char *name, void *context, struct error *e);
+int cli_each(struct cli *cli, const struct strs *names, cli_one_fn *one, void *context, struct error *e);
 bool cli_report(struct error *e); /* prints and releases e; true */
 /* Asks "TEXT [y/N] " on the terminal as `prune` does; true for yes. */
 bool cli_confirm(const char *text);

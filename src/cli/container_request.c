@@ -78,13 +78,6 @@ int env_file_read(const char *path, struct arena *a, struct strs *ret, struct er
     return lines_read(path, true, a, ret, e);
 }
 
-static void pairs_of(const struct strs *texts, struct arena *a, struct map *ret) {
-    for (size_t i = 0; i < texts->n; i++) {
-        size_t n = strcspn(texts->v[i], "=");
-        map_set(a, ret, arena_strndup(a, texts->v[i], n), texts->v[i][n] ? texts->v[i] + n + 1 : "");
-    }
-}
-
 static int set_env_and_labels(const struct container_flags *f, struct arena *a, struct container_config *c, struct error *e) {
     struct strs env = {0}, labels = {0};
     int r = 0;
@@ -98,7 +91,7 @@ static int set_env_and_labels(const struct container_flags *f, struct arena *a, 
         r = lines_read(f->label_file.v[i], false, a, &labels, e);
     for (size_t i = 0; i < f->labels.n; i++)
         strs_add(a, &labels, f->labels.v[i]);
-    pairs_of(&labels, a, &c->labels);
+    map_set_texts(a, &c->labels, &labels);
     return r;
 }
 
@@ -297,8 +290,7 @@ static int parse_network(const char *text, struct arena *a, struct endpoint_sett
         else if (strcmp(key, "link-local-ip") == 0)
             strs_add(a, &s->ipam->link_local, value);
         else if (strcmp(key, "driver-opt") == 0)
-            map_set(a, &s->driver_opts, arena_strndup(a, value, strcspn(value, "=")),
-                    strchr(value, '=') ? strchr(value, '=') + 1 : "");
+            map_set_text(a, &s->driver_opts, value);
         else if (strcmp(key, "gw-priority") == 0 && int_parse(value, INT32_MIN, INT32_MAX, &s->gw_priority) < 0)
             return error_set(e, -EINVAL, "invalid gw-priority %s: a number is needed", value);
         else if (strcmp(key, "gw-priority") == 0)
@@ -437,7 +429,7 @@ static int set_life(const struct container_flags *f, struct arena *a, struct cre
         return error_set(e, -EINVAL, "conflicting options: cannot specify both --restart and --rm");
     h->auto_remove = f->rm;
     h->log.type = f->log_driver;
-    pairs_of(&f->log_opt, a, &h->log.config);
+    map_set_texts(a, &h->log.config, &f->log_opt);
     for (size_t i = 0; r == 0 && i < f->secret.n; i++)
         r = secret_request_parse(f->secret.v[i], a, LIST_ADD(a, struct secret_request, &h->secrets), e);
     if (r < 0)
@@ -484,8 +476,8 @@ static void set_isolation(const struct container_flags *f, struct arena *a, stru
     h->extra_hosts = f->add_host;
     if (f->init)
         h->init = (struct opt_bool){true, true};
-    pairs_of(&f->sysctl, a, &h->sysctls);
-    pairs_of(&f->annotation, a, &h->annotations);
+    map_set_texts(a, &h->sysctls, &f->sysctl);
+    map_set_texts(a, &h->annotations, &f->annotation);
 }
 
 static int set_rootfs(const char *text, struct arena *a, struct host_config *h, struct error *e) {

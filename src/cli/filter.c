@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "model/units.h"
 
 int filters_parse(const struct strs *texts, const char *const *known, struct arena *a, struct filters *ret, struct error *e) {
     struct filters f = {.v = arena_array(a, struct pair, texts->n + 1)};
@@ -33,6 +34,34 @@ const char *filters_get(const struct filters *f, const char *key) {
         if (!strcmp(f->v[i].key, key))
             return f->v[i].value;
     return NULL;
+}
+
+bool filters_text_fit(const struct filters *f, const char *key, enum filter_match match, const char *text) {
+    bool given = false;
+
+    for (size_t i = 0; i < f->n; i++) {
+        const char *value = f->v[i].value;
+
+        if (strcmp(f->v[i].key, key) != 0)
+            continue;
+        given = true;
+        if (match == FILTER_PART     ? strstr(text, value) != NULL
+            : match == FILTER_PREFIX ? strncmp(text, value, strlen(value)) == 0
+                                     : strcmp(text, value) == 0)
+            return true;
+    }
+    return !given;
+}
+
+int filters_bool(const struct filters *f, const char *key, bool *ret, struct error *e) {
+    const char *value = filters_get(f, key);
+
+    if (!value)
+        return 0;
+    if (bool_parse(value, ret) >= 0)
+        return 1;
+    error_set(e, -EINVAL, "invalid filter '%s=[%s]'", key, value);
+    return error_hint(e, "true or false is wanted");
 }
 
 bool filters_labels_fit(const struct filters *f, const char *name, const struct map *labels) {

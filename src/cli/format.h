@@ -6,6 +6,13 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+/* --format of a list, and of an answer of `inspect`: rows of a command's option table. */
+#define OPTION_FORMAT_LIST(struct_, member)                                                                                        \
+    OPTION_STR(struct_, member, 0, "format", "string",                                                                             \
+               "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'")
+#define OPTION_FORMAT(struct_, member)                                                                                             \
+    OPTION_STR(struct_, member, 'f', "format", "string", "Format output using a custom template: 'json' or 'TEMPLATE'")
+
 struct format_column {
     const char *name;   /* of the field: "ID" */
     const char *header; /* in a table: "CONTAINER ID" */

@@ -16,8 +16,7 @@ struct history_options {
 };
 
 static const struct option history_table[] = {
-    OPTION_STR(struct history_options, format, 0, "format", "string",
-               "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT_LIST(struct history_options, format),
     OPTION_FULL(struct history_options, human, 'H', "human", OPTION_KIND_BOOL, NULL, 0, "true",
                 "Print sizes and dates in human readable format"),
     OPTION_BOOL(struct history_options, no_trunc, 0, "no-trunc", "Don't truncate output"),

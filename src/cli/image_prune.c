@@ -20,7 +20,12 @@ static const struct option prune_table[] = {
 static int prune_filters(const struct strs *texts, struct arena *a, struct image_prune_options *ret, struct error *e) {
     static const char *const known[] = {"dangling", "label", "label!", "until", NULL};
     struct filters f;
+    bool dangling = true;
     int r = filters_parse(texts, known, a, &f, e);
+
+    if (r >= 0)
+        r = filters_bool(&f, "dangling", &dangling, e);
+    ret->all |= !dangling;
 
     for (size_t i = 0; r >= 0 && i < f.n; i++) {
         const char *key = f.v[i].key, *value = f.v[i].value;
@@ -29,9 +34,7 @@ static int prune_filters(const struct strs *texts, struct arena *a, struct image
             strs_add(a, &ret->labels, value);
         else if (!strcmp(key, "label!"))
             strs_add(a, &ret->not_labels, value);
-        else if (!strcmp(key, "dangling"))
-            ret->all = ret->all || !strcmp(value, "false") || !strcmp(value, "0");
-        else
+        else if (!strcmp(key, "until"))
             r = filter_time(value, &ret->until, e);
     }
     return r;

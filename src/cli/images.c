@@ -21,8 +21,7 @@ static const struct option images_table[] = {
                 "Show all images (tare keeps no intermediate ones, so all are shown in any case)"),
     OPTION_BOOL(struct images_options, digests, 0, "digests", "Show digests"),
     OPTION_LIST(struct images_options, filters, 'f', "filter", "filter", "Filter output based on conditions provided"),
-    OPTION_STR(struct images_options, format, 0, "format", "string",
-               "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT_LIST(struct images_options, format),
     OPTION_BOOL(struct images_options, no_trunc, 0, "no-trunc", "Don't truncate output"),
     OPTION_BOOL(struct images_options, quiet, 'q', "quiet", "Only show image IDs"),
     OPTION_END,
@@ -73,11 +72,8 @@ static int prepare(struct image_store *store, const struct list *all, const stru
         r = created_of(all, store, value, a, &w->before, e);
     if (r >= 0 && (value = filters_get(&w->filters, "since")))
         r = created_of(all, store, value, a, &w->since, e);
-    if (r >= 0 && (value = filters_get(&w->filters, "dangling"))) {
+    if (r >= 0 && (r = filters_bool(&w->filters, "dangling", &w->dangling, e)) > 0)
         w->has_dangling = true;
-        if (bool_parse(value, &w->dangling) < 0)
-            r = error_set(e, -EINVAL, "invalid filter 'dangling=[%s]'", value);
-    }
     if (r >= 0 && (value = filters_get(&w->filters, "until")))
         r = filter_time(value, &w->until, e);
     return r;

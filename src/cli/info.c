@@ -11,8 +11,7 @@ struct format_options {
 };
 
 static const struct option format_table[] = {
-    OPTION_STR(struct format_options, format, 'f', "format", "string",
-               "Format output using a custom template: 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT(struct format_options, format),
     OPTION_END,
 };
 

@@ -16,23 +16,32 @@ struct lifecycle_flags {
 
 typedef int one_fn(struct cli *cli, struct engine *engine, const char *name, const struct lifecycle_flags *f, struct error *e);
 
+struct task {
+    struct engine *engine;
+    const struct lifecycle_flags *flags;
+    one_fn *fn;
+    bool print;
+};
+
+static int task_one(struct cli *cli, const char *name, void *context, struct error *e) {
+    const struct task *t = context;
+    int r = t->fn(cli, t->engine, name, t->flags, e);
+
+    if (t->print && r == 0)
+        puts(name);
+    return r;
+}
+
 static int over_all(struct cli *cli, const struct lifecycle_flags *f, const struct strs *args, one_fn *one, bool print,
                     struct error *e) {
-    struct engine *engine;
-    bool failed = false;
-    int r = cli_engine(cli, &engine, e);
+    struct task t = {.flags = f, .fn = one, .print = print};
+    int r = cli_engine(cli, &t.engine, e);
+
     if (r < 0)
         return r;
-    for (size_t i = 0; i < args->n; i++) {
-        struct error why = ERROR_INIT;
-        int r_one = one(cli, engine, args->v[i], f, &why);
-        if (r_one < 0)
-            failed |= cli_report(&why);
-        else if (print && r_one == 0)
-            puts(args->v[i]);
-    }
-    engine_heal_later(engine);
-    return failed ? 1 : 0;
+    r = cli_each(cli, args, task_one, &t, e);
+    engine_heal_later(t.engine);
+    return r;
 }
 
 static int signal_of(const struct lifecycle_flags *f, int *ret, struct error *e) {

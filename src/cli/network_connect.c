@@ -45,11 +45,7 @@ static int connect_run(struct cli *cli, const void *options, const struct strs *
     struct engine *engine;
     int r = open_container(cli, args->v[1], &engine, &c, e);
 
-    for (size_t i = 0; i < o->driver_opts.n; i++) {
-        const char *text = o->driver_opts.v[i], *equals = strchrnul(text, '=');
-
-        map_set(&cli->arena, &q.driver_opts, arena_strndup(&cli->arena, text, (size_t)(equals - text)), *equals ? equals + 1 : "");
-    }
+    map_set_texts(&cli->arena, &q.driver_opts, &o->driver_opts);
     return r < 0 ? r : container_connect(engine, &c, &q, &cli->arena, e);
 }
 

@@ -44,8 +44,7 @@ static int read_pairs(const struct strs *texts, bool value_needed, const char *f
 
         if (equals == texts->v[i] || !*texts->v[i] || (!equals && value_needed))
             return error_set(e, -EINVAL, "invalid argument \"%s\" for \"%s\" flag: key=value is needed", texts->v[i], flag);
-        map_set(a, ret, equals ? arena_strndup(a, texts->v[i], (size_t)(equals - texts->v[i])) : texts->v[i],
-                equals ? equals + 1 : "");
+        map_set_text(a, ret, texts->v[i]);
     }
     return 0;
 }

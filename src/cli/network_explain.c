@@ -1,23 +1,18 @@
 #include "cli/command.h"
 #include "network/explain.h"
 
-static int network_explain_run(struct cli *cli, const void *options _unused_, const struct strs *args, struct error *e) {
+static int explain_one(struct cli *cli, const char *name, void *context _unused_, struct error *e) {
+    _cleanup_buf_ struct buf out = BUF_INIT;
     const struct roots *roots;
-    bool failed = false;
     int r = cli_roots(cli, &roots, e);
 
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < args->n; i++) {
-        _cleanup_error_ struct error one = ERROR_INIT;
-        _cleanup_buf_ struct buf out = BUF_INIT;
+    if (r >= 0)
+        r = explain_network(roots, name, &cli->arena, &out, e);
+    return r < 0 ? r : cli_write(&out, e);
+}
 
-        if (explain_network(roots, args->v[i], &cli->arena, &out, &one) < 0)
-            failed |= cli_report(&one);
-        else if ((r = cli_write(&out, e)) < 0)
-            return r;
-    }
-    return failed;
+static int network_explain_run(struct cli *cli, const void *options _unused_, const struct strs *args, struct error *e) {
+    return cli_each(cli, args, explain_one, NULL, e);
 }
 
 const struct command command_network_explain = {

@@ -1,6 +1,7 @@
 #include "cli/command.h"
+#include "cli/documents.h"
 #include "cli/format.h"
-#include "cli/network.h"
+#include "network/manage.h"
 
 struct network_inspect_options {
     const char *format;
@@ -8,38 +9,23 @@ struct network_inspect_options {
 };
 
 static const struct option network_inspect_options[] = {
-    OPTION_STR(struct network_inspect_options, format, 'f', "format", "string", "Format output: json, or a Go template"),
+    OPTION_FORMAT(struct network_inspect_options, format),
     OPTION_BOOL(struct network_inspect_options, verbose, 'v', "verbose",
                 "Verbose output for diagnostics (the same: there are no swarm services)"),
     OPTION_END,
 };
 
-static int network_inspect_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
-    const struct network_inspect_options *o = options;
-    _cleanup_buf_ struct buf out = BUF_INIT;
-    struct strs documents = {0};
+static int open_network(struct cli *cli, const void *options _unused_, const char *name, void *network, struct error *e) {
     const struct roots *roots;
-    bool failed = false;
     int r = cli_roots(cli, &roots, e);
 
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < args->n; i++) {
-        _cleanup_error_ struct error one = ERROR_INIT;
-        _cleanup_buf_ struct buf text = BUF_INIT;
-        struct network n;
+    return r < 0 ? r : network_inspect(roots, name, &cli->arena, network, e);
+}
 
-        if (network_inspect(roots, args->v[i], &cli->arena, &n, &one) < 0) {
-            failed |= cli_report(&one);
-            continue;
-        }
-        json_encode(&network_table, &n, 4, &text);
-        strs_add(&cli->arena, &documents, arena_strdup(&cli->arena, buf_text(&text)));
-    }
-    r = format_documents(o->format, &documents, &network_table, &out, e);
-    if (r == 0)
-        r = cli_write(&out, e);
-    return r < 0 ? r : failed;
+static int network_inspect_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
+    const struct network_inspect_options *o = options;
+
+    return documents_print(cli, &network_table, o->format, open_network, o, args, e);
 }
 
 const struct command command_network_inspect = {

@@ -3,7 +3,7 @@
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/format.h"
-#include "cli/network.h"
+#include "network/manage.h"
 
 struct network_ls_options {
     struct strs filters;
@@ -13,8 +13,7 @@ struct network_ls_options {
 
 static const struct option network_ls_options[] = {
     OPTION_LIST(struct network_ls_options, filters, 'f', "filter", "filter", "Provide filter values (e.g. \"driver=bridge\")"),
-    OPTION_STR(struct network_ls_options, format, 0, "format", "string",
-               "Format output: table, 'table TEMPLATE', json, or a Go template"),
+    OPTION_FORMAT_LIST(struct network_ls_options, format),
     OPTION_BOOL(struct network_ls_options, no_trunc, 0, "no-trunc", "Do not truncate the output"),
     OPTION_BOOL(struct network_ls_options, quiet, 'q', "quiet", "Only display network IDs"),
     OPTION_END,
@@ -54,42 +53,16 @@ static void add_row(struct arena *a, const struct network *n, bool no_trunc, str
     row->labels = &n->labels;
 }
 
-/* Several values of one key are alternatives, as in Docker. */
-static bool fits(const struct filters *f, const struct network *n, const char *key) {
-    bool given = false;
+static int network_fits(const struct filters *f, const struct network *n, struct error *e) {
+    const char *type = network_is_predefined(n->name) ? "builtin" : "custom";
+    bool dangling = network_is_dangling(n);
+    int r = filters_bool(f, "dangling", &dangling, e);
 
-    for (size_t i = 0; i < f->n; i++) {
-        const char *v = f->v[i].value;
-        bool hit;
-
-        if (strcmp(f->v[i].key, key) != 0)
-            continue;
-        given = true;
-        if (strcmp(key, "name") == 0)
-            hit = strstr(n->name, v) != NULL;
-        else if (strcmp(key, "id") == 0)
-            hit = strncmp(n->id, v, strlen(v)) == 0;
-        else if (strcmp(key, "driver") == 0)
-            hit = strcmp(n->driver, v) == 0;
-        else if (strcmp(key, "scope") == 0)
-            hit = strcmp(n->scope, v) == 0;
-        else if (strcmp(key, "type") == 0)
-            hit = strcmp(network_is_predefined(n->name) ? "builtin" : "custom", v) == 0;
-        else
-            hit = network_is_dangling(n) == (strcmp(v, "true") == 0 || strcmp(v, "1") == 0);
-        if (hit)
-            return true;
-    }
-    return !given;
-}
-
-bool network_filters_fit(const struct filters *f, const struct network *n) {
-    static const char *const keys[] = {"name", "id", "driver", "scope", "type", "dangling"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-        if (!fits(f, n, keys[i]))
-            return false;
-    return filters_labels_fit(f, "label", &n->labels);
+    return r < 0 ? r
+                 : dangling == network_is_dangling(n) && filters_text_fit(f, "name", FILTER_PART, n->name) &&
+                       filters_text_fit(f, "id", FILTER_PREFIX, n->id) && filters_text_fit(f, "driver", FILTER_EQUAL, n->driver) &&
+                       filters_text_fit(f, "scope", FILTER_EQUAL, n->scope) && filters_text_fit(f, "type", FILTER_EQUAL, type) &&
+                       filters_labels_fit(f, "label", &n->labels);
 }
 
 static int network_ls_run(struct cli *cli, const void *options, const struct strs *args _unused_, struct error *e) {
@@ -101,16 +74,17 @@ static int network_ls_run(struct cli *cli, const void *options, const struct str
     struct filters filters;
     int r = filters_parse(&o->filters, known, &cli->arena, &filters, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = cli_roots(cli, &roots, e);
-    if (r == 0)
+    if (r >= 0)
         r = network_all(roots, &cli->arena, &all, e);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < all.n; i++)
-        if (network_filters_fit(&filters, LIST_AT(struct network, &all, i)))
+    for (size_t i = 0; r >= 0 && i < all.n; i++) {
+        r = network_fits(&filters, LIST_AT(struct network, &all, i), e);
+        if (r > 0)
             add_row(&cli->arena, LIST_AT(struct network, &all, i), o->no_trunc, &rows);
-    r = format_rows(&list_format, o->format, o->quiet, &rows, &out, e);
+    }
+    if (r >= 0)
+        r = format_rows(&list_format, o->format, o->quiet, &rows, &out, e);
     return r < 0 ? r : cli_write(&out, e);
 }
 

@@ -10,25 +10,26 @@ static const struct option network_reload_options[] = {
     OPTION_END,
 };
 
+static int reload_one(struct cli *cli, const char *name, void *context _unused_, struct error *e) {
+    const struct roots *roots;
+    int r = cli_roots(cli, &roots, e);
+
+    if (r >= 0)
+        r = network_reload(roots, name, e);
+    if (r >= 0)
+        puts(name);
+    return r;
+}
+
 static int network_reload_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
     const struct network_reload_options *o = options;
     const struct roots *roots;
-    bool failed = false;
-    int r = cli_roots(cli, &roots, e);
+    int r;
 
-    if (r < 0)
-        return r;
-    if (o->all || args->n == 0)
-        return network_reload(roots, NULL, e);
-    for (size_t i = 0; i < args->n; i++) {
-        _cleanup_error_ struct error one = ERROR_INIT;
-
-        if (network_reload(roots, args->v[i], &one) < 0)
-            failed |= cli_report(&one);
-        else
-            puts(args->v[i]);
-    }
-    return failed;
+    if (!o->all && args->n > 0)
+        return cli_each(cli, args, reload_one, NULL, e);
+    r = cli_roots(cli, &roots, e);
+    return r < 0 ? r : network_reload(roots, NULL, e);
 }
 
 const struct command command_network_reload = {

@@ -10,24 +10,22 @@ static const struct option network_rm_options[] = {
     OPTION_END,
 };
 
-static int network_rm_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
-    const struct network_rm_options *o = options;
+static int remove_one(struct cli *cli, const char *name, void *context, struct error *e) {
+    const struct network_rm_options *o = context;
     const struct roots *roots;
-    bool failed = false;
     int r = cli_roots(cli, &roots, e);
 
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < args->n; i++) {
-        _cleanup_error_ struct error one = ERROR_INIT;
+    if (r >= 0)
+        r = network_remove(roots, name, e);
+    if (r >= 0)
+        puts(name);
+    return r == -ENOENT && o->force ? 0 : r;
+}
 
-        r = network_remove(roots, args->v[i], &one);
-        if (r == 0)
-            puts(args->v[i]);
-        else if (r != -ENOENT || !o->force)
-            failed |= cli_report(&one);
-    }
-    return failed;
+static int network_rm_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
+    struct network_rm_options o = *(const struct network_rm_options *)options;
+
+    return cli_each(cli, args, remove_one, &o, e);
 }
 
 const struct command command_network_rm = {

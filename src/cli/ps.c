@@ -19,8 +19,7 @@ struct ps_options {
 static const struct option ps_table[] = {
     OPTION_BOOL(struct ps_options, all, 'a', "all", "Show all containers (default shows just running)"),
     OPTION_LIST(struct ps_options, filters, 'f', "filter", "filter", "Filter output based on conditions provided"),
-    OPTION_STR(struct ps_options, format, 0, "format", "string",
-               "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT_LIST(struct ps_options, format),
     OPTION_FULL(struct ps_options, last, 'n', "last", OPTION_KIND_INT, "int", 0, "-1",
                 "Show n last created containers (includes all states)"),
     OPTION_BOOL(struct ps_options, latest, 'l', "latest", "Show the latest created container (includes all states)"),

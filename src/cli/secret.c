@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "cli/command.h"
+#include "cli/documents.h"
 #include "cli/filter.h"
 #include "cli/format.h"
 #include "engine/secret.h"
@@ -20,14 +21,6 @@ static const struct option create_table[] = {
     OPTION_STR(struct create_options, template_driver, 0, "template-driver", "string", "Template driver (there is none)"),
     OPTION_END,
 };
-
-static void split_labels(const struct strs *texts, struct arena *a, struct map *ret) {
-    for (size_t i = 0; i < texts->n; i++) {
-        const char *text = texts->v[i], *equals = strchr(text, '=');
-
-        map_set(a, ret, equals ? arena_strndup(a, text, (size_t)(equals - text)) : text, equals ? equals + 1 : "");
-    }
-}
 
 static void forget(struct buf *b) {
     if (b->data)
@@ -54,7 +47,7 @@ static int create_run(struct cli *cli, const void *options, const struct strs *a
         return error_wrap(e, r, "secret %s", args->v[0]);
     error_release(e);
     *e = (struct error)ERROR_INIT;
-    split_labels(&o->labels, &cli->arena, &labels);
+    map_set_texts(&cli->arena, &labels, &o->labels);
     r = cli_roots(cli, &roots, e);
     if (r >= 0)
         r = secret_create(roots, args->v[0], &labels, data.data, r == -EFBIG ? SECRET_SIZE_MAX + 1 : data.size, &cli->arena, &s, e);
@@ -85,8 +78,7 @@ struct ls_options {
 static const struct option ls_table[] = {
     OPTION_LIST(struct ls_options, filters, 'f', "filter", "filter",
                 "Filter output based on conditions provided (id, label, name)"),
-    OPTION_STR(struct ls_options, format, 0, "format", "string",
-               "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT_LIST(struct ls_options, format),
     OPTION_BOOL(struct ls_options, quiet, 'q', "quiet", "Only display IDs"),
     OPTION_END,
 };
@@ -97,19 +89,6 @@ static const struct format_column columns[COLUMNS] = {
     [LABELS] = {"Labels", "LABELS"},         [NAME] = {"Name", "NAME"},       [UPDATED_AT] = {"UpdatedAt", "UPDATED"},
 };
 static const char *const filter_names[] = {"id", "label", "name", NULL};
-
-static bool starts_with_any(const struct filters *f, const char *key, const char *text) {
-    bool asked = false;
-
-    for (size_t i = 0; i < f->n; i++) {
-        if (strcmp(f->v[i].key, key) != 0)
-            continue;
-        asked = true;
-        if (strncmp(text, f->v[i].value, strlen(f->v[i].value)) == 0)
-            return true;
-    }
-    return !asked;
-}
 
 static const char *age_text(const char *time, struct arena *a) {
     _cleanup_buf_ struct buf text = BUF_INIT;
@@ -150,7 +129,7 @@ static int ls_run(struct cli *cli, const void *options, const struct strs *args 
     for (size_t i = 0; r >= 0 && i < all.n; i++) {
         const struct secret *s = LIST_AT(struct secret, &all, i);
 
-        if (starts_with_any(&f, "id", s->id) && starts_with_any(&f, "name", s->spec.name) &&
+        if (filters_text_fit(&f, "id", FILTER_PREFIX, s->id) && filters_text_fit(&f, "name", FILTER_PREFIX, s->spec.name) &&
             filters_labels_fit(&f, "label", &s->spec.labels))
             add_row(s, &cli->arena, &rows);
     }
@@ -174,8 +153,7 @@ struct inspect_options {
 };
 
 static const struct option inspect_table[] = {
-    OPTION_STR(struct inspect_options, format, 'f', "format", "string",
-               "Format output using a custom template: 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT(struct inspect_options, format),
     OPTION_BOOL(struct inspect_options, pretty, 0, "pretty", "Print the information in a human friendly format"),
     OPTION_END,
 };
@@ -190,33 +168,32 @@ static void add_pretty(const struct secret *s, struct buf *out) {
                s->updated_at);
 }
 
+static int open_secret(struct cli *cli, const void *options _unused_, const char *name, void *secret, struct error *e) {
+    const struct roots *roots;
+    int r = cli_roots(cli, &roots, e);
+
+    return r < 0 ? r : secret_open(roots, name, &cli->arena, secret, e);
+}
+
+static int pretty_one(struct cli *cli, const char *name, void *out, struct error *e) {
+    struct secret s;
+    int r = open_secret(cli, NULL, name, &s, e);
+
+    if (r >= 0)
+        add_pretty(&s, out);
+    return r;
+}
+
 static int inspect_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
     const struct inspect_options *o = options;
     _cleanup_buf_ struct buf out = BUF_INIT;
-    struct strs documents = {0};
-    const struct roots *roots;
-    bool failed = false;
-    int r = cli_roots(cli, &roots, e);
+    int r, status;
 
-    for (size_t i = 0; r >= 0 && i < args->n; i++) {
-        _cleanup_error_ struct error one = ERROR_INIT;
-        _cleanup_buf_ struct buf json = BUF_INIT;
-        struct secret s;
-
-        if (secret_open(roots, args->v[i], &cli->arena, &s, &one) < 0) {
-            failed |= cli_report(&one);
-            continue;
-        }
-        if (o->pretty)
-            add_pretty(&s, &out);
-        json_encode(&secret_table, &s, 4, &json);
-        strs_add(&cli->arena, &documents, arena_strdup(&cli->arena, buf_text(&json)));
-    }
-    if (r >= 0 && !o->pretty)
-        r = format_documents(o->format, &documents, &secret_table, &out, e);
-    if (r >= 0)
-        r = cli_write(&out, e);
-    return r < 0 ? r : failed ? 1 : 0;
+    if (!o->pretty)
+        return documents_print(cli, &secret_table, o->format, open_secret, o, args, e);
+    status = cli_each(cli, args, pretty_one, &out, e);
+    r = status < 0 ? status : cli_write(&out, e);
+    return r < 0 ? r : status;
 }
 
 const struct command command_secret_inspect = {
@@ -241,21 +218,22 @@ static const struct option rm_table[] = {
     OPTION_END,
 };
 
-static int rm_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
-    const struct rm_options *o = options;
+static int remove_secret(struct cli *cli, const char *name, void *context, struct error *e) {
+    const struct rm_options *o = context;
     struct engine *engine;
-    bool failed = false;
     int r = cli_engine(cli, &engine, e);
 
-    for (size_t i = 0; r >= 0 && i < args->n; i++) {
-        _cleanup_error_ struct error one = ERROR_INIT;
+    if (r >= 0)
+        r = secret_remove(engine, name, o->force, &cli->arena, e);
+    if (r >= 0)
+        puts(name);
+    return r;
+}
 
-        if (secret_remove(engine, args->v[i], o->force, &cli->arena, &one) < 0)
-            failed |= cli_report(&one);
-        else
-            puts(args->v[i]);
-    }
-    return r < 0 ? r : failed ? 1 : 0;
+static int rm_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
+    struct rm_options o = *(const struct rm_options *)options;
+
+    return cli_each(cli, args, remove_secret, &o, e);
 }
 
 const struct command command_secret_rm = {

@@ -15,8 +15,7 @@ struct stats_options {
 
 static const struct option stats_table[] = {
     OPTION_BOOL(struct stats_options, all, 'a', "all", "Show all containers (default shows just running)"),
-    OPTION_STR(struct stats_options, format, 0, "format", "string",
-               "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT_LIST(struct stats_options, format),
     OPTION_BOOL(struct stats_options, no_stream, 0, "no-stream", "Disable streaming stats and only pull the first result"),
     OPTION_BOOL(struct stats_options, no_trunc, 0, "no-trunc", "Do not truncate output"),
     OPTION_END,

@@ -90,8 +90,7 @@ struct df_options {
 };
 
 static const struct option df_table[] = {
-    OPTION_STR(struct df_options, format, 0, "format", "string",
-               "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT_LIST(struct df_options, format),
     OPTION_END,
 };
 

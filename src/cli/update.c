@@ -57,26 +57,26 @@ static bool is_empty(const struct update_options *o) {
            !o->cpuset_mems && !o->restart;
 }
 
+static int update_one(struct cli *cli, const char *name, void *changes, struct error *e) {
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    struct engine *engine;
+    int r = cli_engine(cli, &engine, e);
+
+    if (r >= 0)
+        r = container_open(engine, name, &cli->arena, &c, e);
+    if (r >= 0)
+        r = container_update(engine, &c, changes, &cli->arena, e);
+    if (r >= 0)
+        puts(name);
+    return r;
+}
+
 static int update_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
     struct host_config changes;
-    struct engine *engine;
-    bool failed = false;
     int r = is_empty(options) ? error_set(e, -EINVAL, "you must provide one or more flags when using this command")
                               : fill(options, &cli->arena, &changes, e);
 
-    if (r == 0)
-        r = cli_engine(cli, &engine, e);
-    for (size_t i = 0; r == 0 && i < args->n; i++) {
-        _cleanup_container_ struct container c = CONTAINER_INIT;
-        _cleanup_error_ struct error one = ERROR_INIT;
-
-        if (container_open(engine, args->v[i], &cli->arena, &c, &one) < 0 ||
-            container_update(engine, &c, &changes, &cli->arena, &one) < 0)
-            failed |= cli_report(&one);
-        else
-            puts(args->v[i]);
-    }
-    return r < 0 ? r : failed ? 1 : 0;
+    return r < 0 ? r : cli_each(cli, args, update_one, &changes, e);
 }
 
 const struct command command_update = {

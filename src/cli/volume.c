@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/documents.h"
 #include "cli/filter.h"
 #include "cli/format.h"
 #include "engine/volume.h"
@@ -20,17 +21,6 @@ static const struct option create_table[] = {
     OPTION_END,
 };
 
-static void split_pairs(const struct strs *texts, struct arena *a, struct map *ret) {
-    for (size_t i = 0; i < texts->n; i++) {
-        const char *equals = strchr(texts->v[i], '=');
-
-        if (equals)
-            map_set(a, ret, arena_strndup(a, texts->v[i], (size_t)(equals - texts->v[i])), equals + 1);
-        else
-            map_set(a, ret, texts->v[i], "");
-    }
-}
-
 static int create_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
     const struct create_options *o = options;
     struct map opts = {0}, labels = {0};
@@ -40,8 +30,8 @@ static int create_run(struct cli *cli, const void *options, const struct strs *a
 
     if (r < 0)
         return r;
-    split_pairs(&o->opts, &cli->arena, &opts);
-    split_pairs(&o->labels, &cli->arena, &labels);
+    map_set_texts(&cli->arena, &opts, &o->opts);
+    map_set_texts(&cli->arena, &labels, &o->labels);
     r = volume_create(roots, args->n ? args->v[0] : NULL, o->driver, &opts, &labels, &cli->arena, &v, e);
     if (r < 0)
         return r;
@@ -68,8 +58,7 @@ struct ls_options {
 
 static const struct option ls_table[] = {
     OPTION_LIST(struct ls_options, filters, 'f', "filter", "filter", "Provide filter values (e.g. \"dangling=true\")"),
-    OPTION_STR(struct ls_options, format, 0, "format", "string",
-               "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT_LIST(struct ls_options, format),
     OPTION_BOOL(struct ls_options, quiet, 'q', "quiet", "Only display volume names"),
     OPTION_END,
 };
@@ -89,34 +78,18 @@ static const struct format_column columns[COLUMNS] = {
 };
 static const char *const filter_names[] = {"dangling", "driver", "label", "name", NULL};
 
-/* Several values of one filter are alternatives; different filters must all fit. */
-static bool any_value_fits(const struct filters *f, const char *key, const char *text, bool part) {
-    bool asked = false;
-
-    for (size_t i = 0; i < f->n; i++) {
-        if (strcmp(f->v[i].key, key) != 0)
-            continue;
-        asked = true;
-        if (part ? strstr(text, f->v[i].value) != NULL : strcmp(text, f->v[i].value) == 0)
-            return true;
-    }
-    return !asked;
-}
-
 static int volume_fits(const struct roots *roots, const struct volume *v, const struct filters *f, struct arena *a,
                        struct error *e) {
-    const char *dangling = filters_get(f, "dangling");
     struct strs users = {0};
     bool wanted = false;
     int r;
 
-    if (!any_value_fits(f, "name", v->name, true) || !any_value_fits(f, "driver", v->driver, false) ||
+    if (!filters_text_fit(f, "name", FILTER_PART, v->name) || !filters_text_fit(f, "driver", FILTER_EQUAL, v->driver) ||
         !filters_labels_fit(f, "label", &v->labels))
         return 0;
-    if (!dangling)
-        return 1;
-    if (bool_parse(dangling, &wanted) < 0)
-        return error_set(e, -EINVAL, "invalid value for filter 'dangling': %s is neither true nor false", dangling);
+    r = filters_bool(f, "dangling", &wanted, e);
+    if (r <= 0)
+        return r < 0 ? r : 1;
     r = volume_users(roots, v->name, a, &users, e);
     return r < 0 ? r : (users.n == 0) == wanted;
 }
@@ -170,36 +143,21 @@ struct inspect_options {
 };
 
 static const struct option inspect_table[] = {
-    OPTION_STR(struct inspect_options, format, 'f', "format", "string",
-               "Format output using a custom template: 'json' or 'TEMPLATE'"),
+    OPTION_FORMAT(struct inspect_options, format),
     OPTION_END,
 };
 
-static int inspect_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
-    const struct inspect_options *o = options;
-    _cleanup_buf_ struct buf out = BUF_INIT;
-    struct strs documents = {0};
+static int open_volume(struct cli *cli, const void *options _unused_, const char *name, void *volume, struct error *e) {
     const struct roots *roots;
-    bool failed = false;
     int r = cli_roots(cli, &roots, e);
 
-    for (size_t i = 0; r >= 0 && i < args->n; i++) {
-        _cleanup_error_ struct error one = ERROR_INIT;
-        _cleanup_buf_ struct buf json = BUF_INIT;
-        struct volume v;
+    return r < 0 ? r : volume_open(roots, name, &cli->arena, volume, e);
+}
 
-        if (volume_open(roots, args->v[i], &cli->arena, &v, &one) < 0) {
-            failed |= cli_report(&one);
-            continue;
-        }
-        json_encode(&volume_table, &v, 4, &json);
-        strs_add(&cli->arena, &documents, arena_strdup(&cli->arena, buf_text(&json)));
-    }
-    if (r >= 0)
-        r = format_documents(o->format, &documents, &volume_table, &out, e);
-    if (r >= 0)
-        r = cli_write(&out, e);
-    return r < 0 ? r : failed ? 1 : 0;
+static int inspect_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
+    const struct inspect_options *o = options;
+
+    return documents_print(cli, &volume_table, o->format, open_volume, o, args, e);
 }
 
 const struct command command_volume_inspect = {
@@ -223,21 +181,22 @@ static const struct option rm_table[] = {
     OPTION_END,
 };
 
-static int rm_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
-    const struct rm_options *o = options;
+static int remove_volume(struct cli *cli, const char *name, void *context, struct error *e) {
+    const struct rm_options *o = context;
     const struct roots *roots;
-    bool failed = false;
     int r = cli_roots(cli, &roots, e);
 
-    for (size_t i = 0; r >= 0 && i < args->n; i++) {
-        _cleanup_error_ struct error one = ERROR_INIT;
+    if (r >= 0)
+        r = volume_remove(roots, name, o->force, e);
+    if (r >= 0)
+        puts(name);
+    return r;
+}
 
-        if (volume_remove(roots, args->v[i], o->force, &one) < 0)
-            failed |= cli_report(&one);
-        else
-            puts(args->v[i]);
-    }
-    return r < 0 ? r : failed ? 1 : 0;
+static int rm_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
+    struct rm_options o = *(const struct rm_options *)options;
+
+    return cli_each(cli, args, remove_volume, &o, e);
 }
 
 const struct command command_volume_rm = {

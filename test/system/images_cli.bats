@@ -30,8 +30,11 @@ id() { tare images -q busybox; }
     is ""
     ok tare images -q --filter dangling=0
     is "$(id)"
-    fails 1 tare images --filter dangling=perhaps
-    is "Error: invalid filter 'dangling=[perhaps]'"
+    for command in images "image prune -f" "network ls"; do
+        # shellcheck disable=SC2086
+        fails 1 tare $command --filter dangling=perhaps
+        is "Error: invalid filter 'dangling=[perhaps]' (true or false is wanted)"
+    done
     fails 1 tare images --filter nosuch=1
     is "Error: invalid filter 'nosuch'"
 }

@@ -47,6 +47,7 @@ teardown_file() { roots_remove; }
     ok tare network create --label keep=no unkept
     ok tare volume prune -f --filter 'label!=keep=yes'
     has "Deleted Volumes:"
+    fails 1 tare volume ls --filter dangling=perhaps
     ok tare volume ls -q --filter label=keep=no
     is named
     ok tare volume prune -f --filter all=true --filter label=keep=no
