@@ -2,9 +2,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/template.h"
 #include "cli/command.h"
 #include "cli/filter.h"
-#include "cli/template.h"
 #include "runtime/event_reader.h"
 
 struct events_options {

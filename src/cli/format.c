@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "cli/template.h"
+#include "base/template.h"
 #include "model/units.h"
 
 #define TAB_MIN_WIDTH 10

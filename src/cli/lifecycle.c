@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "engine/heal.h"
 #include "engine/operate.h"
 #include "model/signal_name.h"
 
@@ -37,11 +36,7 @@ static int over_all(struct cli *cli, const struct lifecycle_flags *f, const stru
     struct task t = {.flags = f, .fn = one, .print = print};
     int r = cli_engine(cli, &t.engine, e);
 
-    if (r < 0)
-        return r;
-    r = cli_each(cli, args, task_one, &t, e);
-    engine_heal_later(t.engine);
-    return r;
+    return r < 0 ? r : cli_each(cli, args, task_one, &t, e);
 }
 
 static int signal_of(const struct lifecycle_flags *f, int *ret, struct error *e) {

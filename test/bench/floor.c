@@ -24,6 +24,7 @@
 #include <linux/seccomp.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -593,6 +594,15 @@ static char **options_parse(struct options *o, char **argv) {
     return argv;
 }
 
+/* What `stop` of a process that ends at once comes to: the signal, and waiting for the end. */
+static int stop(pid_t pid) {
+    struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+
+    if (p.fd < 0 || syscall(SYS_pidfd_send_signal, p.fd, SIGTERM, NULL, 0) < 0)
+        return 1;
+    return poll(&p, 1, -1) < 0;
+}
+
 int main(int argc, char **argv) {
     struct options o = {.prefix = 16};
     long times = 1;
@@ -609,6 +619,8 @@ int main(int argc, char **argv) {
             o.filter = filter_default();
         return join(&o, (pid_t)strtol(argv[2], NULL, 10));
     }
+    if (argc == 3 && strcmp(argv[1], "stop") == 0)
+        return stop((pid_t)strtol(argv[2], NULL, 10));
     if (argc < 5 || strcmp(argv[1], "run") != 0)
         return 2;
     o.lowers = argv[2];

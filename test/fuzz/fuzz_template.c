@@ -1,6 +1,6 @@
 /* Templates of --format, carried out over a document like those that commands print. */
 #include "base/buf.h"
-#include "cli/template.h"
+#include "base/template.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/template.h"
 #include "cli/format.h"
-#include "cli/template.h"
 
 static const char document[] =
     "{\"Id\":\"abc\",\"Name\":\"/web\",\"State\":{\"Running\":true,\"Pid\":42,\"ExitCode\":0,\"Error\":\"\"},"

@@ -1,10 +1,10 @@
-#include "cli/template.h"
+#include "base/template.h"
 
 #include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "cli/template_node.h"
+#include "base/template_node.h"
 
 struct parser {
     const char *start;

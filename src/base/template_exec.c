@@ -1,9 +1,9 @@
-#include "cli/template.h"
+#include "base/template.h"
 
 #include <string.h>
 
 #include "base/json.h"
-#include "cli/template_node.h"
+#include "base/template_node.h"
 
 #define VARIABLES_MAX 128
 

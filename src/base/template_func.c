@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "cli/template_node.h"
+#include "base/template_node.h"
 
 #define PAD_MAX 4096
 
