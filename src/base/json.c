@@ -372,26 +372,61 @@ static int check_numbers(const struct json_table *type, const char *text, size_t
     return 0;
 }
 
-int json_decode(const struct json_table *type, const char *text, size_t n, struct arena *a, void *object, struct error *e) {
+/* One document at the start of the text: *ret_end is the byte behind it. -EBADMSG with the reason. */
+static int parse(const char *what, const char *text, size_t n, int flags, struct json_object **ret, size_t *ret_end,
+                 struct error *e) {
     _cleanup_(tokener_freep) struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-    _cleanup_(json_putp) struct json_object *o = NULL;
-    struct decoder d = {a, e, ""};
-    int r;
     enum json_tokener_error problem;
 
     if (!tokener)
-        return error_errno(e, -ENOMEM, "read %s", type->name);
+        return error_errno(e, -ENOMEM, "read %s", what);
+    json_tokener_set_flags(tokener, flags);
+    *ret = json_tokener_parse_ex(tokener, text, (int)n);
+    problem = json_tokener_get_error(tokener);
+    *ret_end = json_tokener_get_parse_end(tokener);
+    if (problem == json_tokener_continue)
+        return error_set(e, -EBADMSG, "%s is not JSON: it ends too early", what);
+    if (problem != json_tokener_success)
+        return error_set(e, -EBADMSG, "%s is not JSON: %s at byte %zu", what, json_tokener_error_desc(problem), *ret_end);
+    return 0;
+}
+
+/* json-c 0.18 takes each byte of a character beyond ASCII for a control character when it is strict. So there the form is checked
+ * on a copy without such characters, and they on the text itself. */
+static int parse_strict(const char *what, const char *text, size_t n, struct json_object **ret, size_t *ret_end, struct error *e) {
+    _cleanup_(json_putp) struct json_object *unused = NULL;
+    _cleanup_free_ char *ascii = NULL;
+    size_t wide = 0;
+    int r;
+
+    if (json_c_version_num() == (18 << 8))
+        while (wide < n && !(text[wide] & 0x80))
+            wide++;
+    else
+        wide = n;
+    if (wide == n)
+        return parse(what, text, n, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8, ret, ret_end, e);
+    ascii = malloc(n);
+    if (!ascii)
+        return error_errno(e, -ENOMEM, "read %s", what);
+    for (size_t i = 0; i < n; i++)
+        ascii[i] = text[i] & 0x80 ? '?' : text[i];
+    r = parse(what, ascii, n, JSON_TOKENER_STRICT, &unused, ret_end, e);
+    return r < 0 ? r : parse(what, text, n, JSON_TOKENER_VALIDATE_UTF8, ret, ret_end, e);
+}
+
+int json_decode(const struct json_table *type, const char *text, size_t n, struct arena *a, void *object, struct error *e) {
+    _cleanup_(json_putp) struct json_object *o = NULL;
+    struct decoder d = {a, e, ""};
+    size_t end = 0;
+    int r;
+
     if (n > INT_MAX - 1)
         return error_set(e, -EFBIG, "%s is too large", type->name);
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    o = json_tokener_parse_ex(tokener, text, (int)n);
-    problem = json_tokener_get_error(tokener);
-    if (problem == json_tokener_continue)
-        return error_set(e, -EBADMSG, "%s is not JSON: it ends too early", type->name);
-    if (problem != json_tokener_success)
-        return error_set(e, -EBADMSG, "%s is not JSON: %s at byte %zu", type->name, json_tokener_error_desc(problem),
-                         json_tokener_get_parse_end(tokener));
-    for (size_t i = json_tokener_get_parse_end(tokener); i < n; i++)
+    r = parse_strict(type->name, text, n, &o, &end, e);
+    if (r < 0)
+        return r;
+    for (size_t i = end; i < n; i++)
         if (!memchr(" \t\r\n", text[i], 4))
             return error_set(e, -EBADMSG, "%s is not JSON: more text follows the document at byte %zu", type->name, i);
     r = check_numbers(type, text, n, e);

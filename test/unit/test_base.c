@@ -41,7 +41,7 @@ static const struct json_table outer_table = JSON_TABLE("document", struct outer
 
 static void json_round_trip(void **state) {
     static const char text[] = "{\"users\":[{\"name\":\"a\\\"b\",\"uid\":7}],\"main\":{\"name\":\"m\"},\"limit\":0,"
-                               "\"big\":18446744073709551615,\"labels\":{\"k\":\"v\"},\"ports\":{\"80/tcp\":{}}}";
+                               "\"big\":18446744073709551615,\"labels\":{\"k\":\"v \xe2\x80\xa6\"},\"ports\":{\"80/tcp\":{}}}";
     _cleanup_arena_ struct arena a = ARENA_INIT;
     _cleanup_buf_ struct buf out = BUF_INIT;
     struct outer o;
@@ -82,6 +82,8 @@ static void json_errors_name_the_field(void **state) {
         {"[]", "expected an object, found a list"},
         {"{\"users\":[", "document is not JSON: it ends too early"},
         {"{} {}", NULL},
+        {"{\"labels\":{\"a\":\"\xe2\x80\"}}", NULL},      /* no whole character */
+        {"{\"labels\":{\"a\":\"\xe2\x80\xa6\"},}", NULL}, /* beside one, all else is as strict as without */
     };
 
     (void)state;
