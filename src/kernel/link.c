@@ -32,6 +32,16 @@ unsigned link_index(const char *name) {
     return fd >= 0 && sys_ioctl(fd, SIOCGIFINDEX, &request) == 0 ? (unsigned)request.ifr_ifindex : 0;
 }
 
+bool link_name(unsigned index, char name[IF_NAMESIZE]) {
+    _cleanup_fd_ int fd = netns_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_ifindex = (int)index};
+
+    if (fd < 0 || sys_ioctl(fd, SIOCGIFNAME, &request) < 0)
+        return false;
+    memcpy(name, request.ifr_name, IF_NAMESIZE);
+    return true;
+}
+
 /* --- the parent's half -------------------------------------------------------------------------------------------------------- */
 
 static void add_netns(struct netlink_batch *b, int netns_fd, pid_t netns_pid) {

@@ -76,8 +76,9 @@ int link_set_netns(const char *name, int netns_fd, struct error *e);
  * permanent addresses of global scope, and brings it up. -EEXIST: that name is taken in there. */
 int link_move(const char *name, const char *to, pid_t pid, struct error *e);
 
-/* Index of a link by one ioctl; 0 when there is none. */
+/* Index of a link by one ioctl; 0 when there is none. And its name; false when there is none. */
 unsigned link_index(const char *name);
+bool link_name(unsigned index, char name[IF_NAMESIZE]);
 
 struct link_bridge {
     char name[IF_NAMESIZE];

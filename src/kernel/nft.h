@@ -31,6 +31,7 @@ struct nft_set {
     const char *name;
     uint32_t key_type, key_size;
     uint32_t data_type, data_size; /* 0: a set, not a map */
+    bool is_changing;              /* elements come and go with containers: nft_elements_delete() is to be fast */
 };
 
 struct nft_chain {
@@ -91,15 +92,15 @@ struct nft_rule {
 
 /* A transaction: begin, any number of changes, commit. */
 void nft_begin(struct netlink_batch *b);
-void nft_add_table(struct netlink_batch *b, uint8_t family, const char *table);
+/* comment: NULL, or what nft(8) shows with the table. `is_new`: the transaction fails with -EEXIST when the table is there. */
+void nft_add_table(struct netlink_batch *b, uint8_t family, const char *table, const char *comment, bool is_new);
 void nft_delete_table(struct netlink_batch *b, uint8_t family, const char *table);
 void nft_add_set(struct netlink_batch *b, const char *table, const struct nft_set *set);
 void nft_add_chain(struct netlink_batch *b, const char *table, const struct nft_chain *chain);
 void nft_add_rule(struct netlink_batch *b, const char *table, const struct nft_rule *rule);
 int nft_commit(struct netlink_batch *b, struct error *e);
 
-/* One element of a set or map: a published port, a bridge's name. Plain data, so that it travels in plans; as a line of text
- * (nft_element_format) in journals. */
+/* One element of a set or map: a published port, a bridge's name. Plain data; as text (nft_element_format) in journals. */
 struct nft_element {
     uint8_t family; /* of the table: 0 = inet, NFPROTO_BRIDGE */
     char set[NFT_NAME_MAX];
@@ -109,14 +110,21 @@ struct nft_element {
 };
 void nft_add_element(struct netlink_batch *b, const char *table, const struct nft_element *element);
 
-/* Adds n elements in one transaction. Elements that are there with the same value are success; with another value -EEXIST. */
+/* Adds n elements in one transaction. Elements that are there with the same value are success; with another value -EEXIST. A key
+ * that nft_elements_delete() has just given back is waited for (one tick of the kernel's clock). */
 int nft_elements_add(const char *table, const struct nft_element *v, size_t n, struct error *e);
-/* Takes them away; absent elements, or an absent table, are success. */
+/* Takes them away; absent elements, or an absent table, are success.
+ *
+ * Deleting is slow: memory is freed after a grace period (10 to 20 ms), for which every close(2) of a socket to nfnetlink waits
+ * with nf_tables' lock held, so that the next command's transaction waits as well. Where the kernel can change an element's timeout
+ * (Linux 6.12; older ones ignore the change without a word), elements of sets that are `is_changing` are therefore left to expire
+ * at once: neither packets nor listings see them any more, and the kernel collects them some seconds later. Otherwise they are
+ * deleted: also elements of a map whose value is not known, and those in a table that an earlier version of tare has made. */
 int nft_elements_delete(const char *table, const struct nft_element *v, size_t n, struct error *e);
 
-/* "any4 0600001f90…", "bridge:ports 76…": set and key in hexadecimal, without the value: what a journal needs to take the element
- * away. */
-#define NFT_ELEMENT_TEXT_MAX (NFT_NAME_MAX + 2 * NFT_KEY_MAX + 9)
+/* "any4 0600001f90… 0a000002…", "bridge:ports 76…": set, key, and in maps the value, in hexadecimal: what a journal needs to take
+ * the element away. Parsed also without the value. */
+#define NFT_ELEMENT_TEXT_MAX (NFT_NAME_MAX + 4 * NFT_KEY_MAX + 10)
 void nft_element_format(const struct nft_element *element, char text[NFT_ELEMENT_TEXT_MAX]);
 int nft_element_parse(const char *text, struct nft_element *ret, struct error *e);
 
@@ -128,8 +136,9 @@ void nft_element_data(struct nft_element *element, const void *p, size_t n);
 /* A cheap look at whether tables are as we made them, in one request. -ENOENT: one of them is not there. */
 struct nft_look {
     uint8_t family;
-    const char *chain;
+    const char *chain, *comment;
     uint32_t objects, rules; /* out: how many chains, sets and maps the table has, and how many rules that chain */
+    bool has_comment;        /* out: the table's comment is `comment` */
 };
 int nft_table_look(const char *table, struct nft_look *v, size_t n, struct error *e);
 

@@ -12,5 +12,6 @@
 enum holder_word {
     HOLDER_STARTED = 'S', /* the container's first process runs: its pidfd */
     HOLDER_RESOLVE = 'N', /* sockets in the container's network namespace to answer names at: UDP, TCP (listening) */
+    HOLDER_SETTLED = 'L', /* it lives longer than a moment: into the group of tare's own processes */
     HOLDER_ENDED = 'D',   /* it has ended: let go of its namespace. Answered with the same word when that is done */
 };

@@ -12,6 +12,10 @@
 
 #define SIZE_PORT 8 /* inet_proto . inet_service, each on four bytes */
 
+/* Says also which version of chains, sets and rules it is: with other ones, another number. A table that an earlier tare has made
+ * is then made anew by the next start on a network. */
+#define COMMENT "tare's own, version 2; see tare network explain"
+
 static const struct nft_set sets[] = {
     {.name = "bridges", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
     {.name = "internal", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
@@ -23,22 +27,26 @@ static const struct nft_set sets[] = {
      .key_type = NFT_CONCAT2(NFT_TYPE_PROTO, NFT_TYPE_PORT),
      .key_size = SIZE_PORT,
      .data_type = NFT_CONCAT2(NFT_TYPE_IPV4, NFT_TYPE_PORT),
-     .data_size = 8},
+     .data_size = 8,
+     .is_changing = true},
     {.name = "any6",
      .key_type = NFT_CONCAT2(NFT_TYPE_PROTO, NFT_TYPE_PORT),
      .key_size = SIZE_PORT,
      .data_type = NFT_CONCAT2(NFT_TYPE_IPV6, NFT_TYPE_PORT),
-     .data_size = 20},
+     .data_size = 20,
+     .is_changing = true},
     {.name = "at4",
      .key_type = NFT_CONCAT3(NFT_TYPE_IPV4, NFT_TYPE_PROTO, NFT_TYPE_PORT),
      .key_size = 4 + SIZE_PORT,
      .data_type = NFT_CONCAT2(NFT_TYPE_IPV4, NFT_TYPE_PORT),
-     .data_size = 8},
+     .data_size = 8,
+     .is_changing = true},
     {.name = "at6",
      .key_type = NFT_CONCAT3(NFT_TYPE_IPV6, NFT_TYPE_PROTO, NFT_TYPE_PORT),
      .key_size = 16 + SIZE_PORT,
      .data_type = NFT_CONCAT2(NFT_TYPE_IPV6, NFT_TYPE_PORT),
-     .data_size = 20},
+     .data_size = 20,
+     .is_changing = true},
 };
 
 static const struct nft_chain chains[] = {
@@ -142,23 +150,25 @@ static uint32_t rules_of(const char *chain) {
 
 bool firewall_is_whole(const struct roots *roots) {
     char table[FIREWALL_TABLE_MAX];
-    struct nft_look bridge = source_filter_whole(), found[] = {{.chain = "forward"}, {bridge.family, bridge.chain, 0, 0}};
+    struct nft_look bridge = source_filter_whole(COMMENT),
+                    found[] = {{.chain = "forward", .comment = COMMENT}, {bridge.family, bridge.chain, COMMENT, 0, 0, false}};
     uint32_t wanted = ARRAY_SIZE(sets) + ARRAY_SIZE(chains);
 
     if (roots->rootless)
         wanted += ARRAY_SIZE(relay_chains);
     firewall_table_name(roots, table);
     /* What `nft flush` takes, it takes from every chain: one chain's rules stand for all. */
-    return nft_table_look(table, found, ARRAY_SIZE(found), NULL) == 0 && found[0].objects == wanted &&
-           found[0].rules == rules_of("forward") && found[1].objects == bridge.objects && found[1].rules == bridge.rules;
+    return nft_table_look(table, found, ARRAY_SIZE(found), NULL) == 0 && found[0].has_comment && found[0].objects == wanted &&
+           found[0].rules == rules_of("forward") && found[1].has_comment && found[1].objects == bridge.objects &&
+           found[1].rules == bridge.rules;
 }
 
 void firewall_build(struct netlink_batch *b, const char *table, bool rootless) {
     nft_begin(b);
     /* Made first, so that the deletion cannot fail; all of it is one transaction, and no packet sees a moment between. */
-    nft_add_table(b, 0, table);
+    nft_add_table(b, 0, table, NULL, false);
     nft_delete_table(b, 0, table);
-    nft_add_table(b, 0, table);
+    nft_add_table(b, 0, table, COMMENT, false);
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
         nft_add_set(b, table, &sets[i]);
     for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
@@ -169,7 +179,7 @@ void firewall_build(struct netlink_batch *b, const char *table, bool rootless) {
         nft_add_chain(b, table, &relay_chains[i]);
     for (size_t i = 0; rootless && i < ARRAY_SIZE(relay_rules); i++)
         nft_add_rule(b, table, &relay_rules[i]);
-    source_filter_build(b, table);
+    source_filter_build(b, table, COMMENT);
 }
 
 /* `second` NULL: the set's key is one name. */
@@ -208,7 +218,7 @@ int firewall_remove(const struct roots *roots, struct error *e) {
     firewall_table_name(roots, table);
     nft_begin(&b);
     for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-        nft_add_table(&b, families[i], table); /* so that absent is success */
+        nft_add_table(&b, families[i], table, NULL, false); /* so that absent is success */
         nft_delete_table(&b, families[i], table);
     }
     r = nft_commit(&b, e);

@@ -77,6 +77,7 @@ int forwarding_open_bridge(const char *bridge, bool ipv6, struct error *e) {
 struct uplinks {
     struct arena *arena;
     struct strs names;
+    unsigned last; /* index of the interface that was looked at last: its addresses follow one another */
 };
 
 static int take_address(const struct link_address_info *info, void *arg) {
@@ -84,8 +85,9 @@ static int take_address(const struct link_address_info *info, void *arg) {
     char name[IF_NAMESIZE];
     bool link_local = info->prefix.address.family == IP_V6 && info->prefix.address.bytes[0] == 0xfe;
 
-    if (link_local || ip_is_loopback(&info->prefix.address) || !if_indextoname(info->index, name))
+    if (link_local || ip_is_loopback(&info->prefix.address) || info->index == u->last || !link_name(info->index, name))
         return 0;
+    u->last = info->index;
     if (!strs_has(&u->names, name))
         strs_add(u->arena, &u->names, arena_strdup(u->arena, name));
     return 0;

@@ -18,10 +18,8 @@
 #include "network/port_socket.h"
 #include "network/resolver.h"
 
-#define SOCKETS_MAX     (2 * PORTS_MAX)
-#define ENTER_TRIES_MAX 50
-#define ENTER_PAUSE_MS  10
-#define WORD_FDS_MAX    2
+#define SOCKETS_MAX  (2 * PORTS_MAX)
+#define WORD_FDS_MAX 2
 
 struct holder {
     const char *cgroup, *run_root, *container_id;
@@ -32,6 +30,7 @@ struct holder {
     size_t n_listeners;
     struct net_loop loop;
     bool transparent; /* one of them needs the right to use its clients' addresses */
+    bool in_own_cgroup;
     struct relay relay;
     struct net_watch relaying;
     struct resolver resolver;
@@ -136,6 +135,12 @@ static void life_ready(struct net_watch *w, uint32_t events _unused_) {
     end(w->owner);
 }
 
+/* Not at the beginning: each way costs a grace period (version 2), and a container often lives for a moment only. Its files are
+ * root's own, as we are: no capability is needed. */
+static void leave_caller(struct holder *h) {
+    h->in_own_cgroup = own_cgroup_enter(h->cgroup) == 0;
+}
+
 /* Without a monitor: on, while there is something to hold on to. */
 static void monitor_gone(struct holder *h) {
     struct pollfd dead = {.fd = h->pidfd, .events = POLLIN};
@@ -144,6 +149,7 @@ static void monitor_gone(struct holder *h) {
         end(h);
         return;
     }
+    leave_caller(h);
     net_watch_close(&h->loop, &h->control);
     h->life = (struct net_watch){.fd = fcntl(h->pidfd, F_DUPFD_CLOEXEC, 0), .ready = life_ready, .owner = h};
     if (h->life.fd < 0 || net_watch_add(&h->loop, &h->life, EPOLLIN) < 0)
@@ -162,6 +168,7 @@ static void hear(struct holder *h, char word, int *fds, size_t n) {
         if (n == 2)
             (void)resolver_open(&h->resolver, TAKE_FD(fds[0]), TAKE_FD(fds[1]));
         break;
+    case HOLDER_SETTLED: leave_caller(h); break;
     case HOLDER_ENDED:
         h->pidfd = fd_close(h->pidfd);
         resolver_close(&h->resolver);
@@ -216,16 +223,6 @@ static void wait_for_monitors(struct holder *h) {
 }
 
 /* --- its life -------------------------------------------------------------------------------------------------------------- */
-
-/* We are started before the container: the first one of these roots makes the group that ours lies in a moment later; or its start
- * fails before, and our connection ends. */
-static void leave_caller(const char *cgroup) {
-    struct pollfd end = {.fd = HOLDER_FD, .events = POLLRDHUP};
-
-    for (int i = 0; own_cgroup_enter(cgroup) == -ENOENT && i < ENTER_TRIES_MAX; i++)
-        if (poll(&end, 1, ENTER_PAUSE_MS) > 0)
-            return;
-}
 
 /* It carries bytes between sockets and reads what strangers send: nothing of that needs a right, unless it is to use its clients'
  * addresses. */
@@ -288,6 +285,7 @@ static int serve(struct holder *h) {
 static int ports_main(int argc, char **argv) {
     static struct holder h = {
         .pidfd = -1, .control.fd = HOLDER_FD, .waiting.fd = -1, .life.fd = -1, .relaying.fd = -1, .relay.epoll_fd = -1};
+    bool is_again;
     int r;
 
     if (argc < 3)
@@ -295,20 +293,22 @@ static int ports_main(int argc, char **argv) {
     h.cgroup = argv[0];
     h.run_root = argv[1];
     h.container_id = argv[2];
-    leave_caller(h.cgroup);
+    is_again = argc > 3 && strcmp(argv[3], HOLDER_AGAIN) == 0;
+    if (is_again)
+        leave_caller(&h);
     r = open_dirs(&h);
-    if (r == 0 && argc > 3 && strcmp(argv[3], HOLDER_AGAIN) == 0)
+    if (r == 0 && is_again)
         bind_again(&h);
     else if (r == 0)
         receive_ports(&h);
     drop_privileges(h.transparent);
     if (r == 0)
         r = serve(&h);
-    /* The ports and the group first, then the connection, whose end tells the monitor that we are out. The files of the group are
-     * root's own, as we are: no capability is needed. */
+    /* The ports and the group first, then the connection, whose end tells the monitor that we are out. */
     for (size_t i = 0; i < h.n_fds; i++)
         (void)fd_close(h.fds[i]);
-    own_cgroup_leave(h.cgroup);
+    if (h.in_own_cgroup)
+        own_cgroup_leave(h.cgroup);
     (void)fd_close(h.control.fd);
     return r < 0;
 }

@@ -37,7 +37,7 @@ static int gather_uses(const struct roots *roots, const struct network *n, struc
 
             if (network_subnet(other, (enum ip_family)family, &plan))
                 *LIST_ADD(a, struct subnet_use, uses) =
-                    (struct subnet_use){plan.subnet, arena_printf(a, "network %s", other->name)};
+                    (struct subnet_use){plan.subnet, arena_printf(a, "network %s", other->name), 0};
         }
     }
     return r;
@@ -72,7 +72,7 @@ int network_plan_subnets(const struct roots *roots, struct network *n, struct ar
             char other[IP_TEXT_MAX];
 
             return error_set(e, -EADDRINUSE, "subnet %s overlaps %s (%s)", text, ip_prefix_format(&conflict->prefix, other),
-                             conflict->what);
+                             subnet_use_text(conflict, a));
         }
     }
     if (n->ipv4 && !network_subnet(n, IP_V4, &plan)) {

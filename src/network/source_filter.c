@@ -15,11 +15,11 @@
 #define REDIRECT                137
 
 static const struct nft_set sets[] = {
-    {NFPROTO_BRIDGE, .name = "ports", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
+    {NFPROTO_BRIDGE, .name = "ports", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ, .is_changing = true},
     {NFPROTO_BRIDGE, .name = "source4", .key_type = NFT_CONCAT3(NFT_TYPE_IFNAME, NFT_TYPE_MAC, NFT_TYPE_IPV4),
-     .key_size = IFNAMSIZ + MAC_WORDS + 4},
+     .key_size = IFNAMSIZ + MAC_WORDS + 4, .is_changing = true},
     {NFPROTO_BRIDGE, .name = "source6", .key_type = NFT_CONCAT3(NFT_TYPE_IFNAME, NFT_TYPE_MAC, NFT_TYPE_IPV6),
-     .key_size = IFNAMSIZ + MAC_WORDS + 16},
+     .key_size = IFNAMSIZ + MAC_WORDS + 16, .is_changing = true},
 };
 
 /* Before any translation, and before the bridge's own look at the frame. */
@@ -55,10 +55,10 @@ static const struct nft_rule rules[] = {
     RULE(DROP),
 };
 
-void source_filter_build(struct netlink_batch *b, const char *table) {
-    nft_add_table(b, NFPROTO_BRIDGE, table);
+void source_filter_build(struct netlink_batch *b, const char *table, const char *comment) {
+    nft_add_table(b, NFPROTO_BRIDGE, table, NULL, false);
     nft_delete_table(b, NFPROTO_BRIDGE, table);
-    nft_add_table(b, NFPROTO_BRIDGE, table);
+    nft_add_table(b, NFPROTO_BRIDGE, table, comment, false);
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
         nft_add_set(b, table, &sets[i]);
     nft_add_chain(b, table, &source);
@@ -66,8 +66,8 @@ void source_filter_build(struct netlink_batch *b, const char *table) {
         nft_add_rule(b, table, &rules[i]);
 }
 
-struct nft_look source_filter_whole(void) {
-    return (struct nft_look){NFPROTO_BRIDGE, source.name, ARRAY_SIZE(sets) + 1, ARRAY_SIZE(rules)};
+struct nft_look source_filter_whole(const char *comment) {
+    return (struct nft_look){NFPROTO_BRIDGE, source.name, comment, ARRAY_SIZE(sets) + 1, ARRAY_SIZE(rules), true};
 }
 
 static struct nft_element *add(const char *set, const struct link *l, struct arena *a, struct list *ret) {

@@ -16,9 +16,9 @@
 #include "network/lease.h"
 
 /* Adds table, sets, chain and rules to a transaction. */
-void source_filter_build(struct netlink_batch *b, const char *table);
+void source_filter_build(struct netlink_batch *b, const char *table, const char *comment);
 /* What nft_table_look() must find: a look with the numbers that are wanted. */
-struct nft_look source_filter_whole(void);
+struct nft_look source_filter_whole(const char *comment);
 /* The elements of one container's port (struct nft_element), appended; none for what is no port of a bridge or has LINK_PINNED not
  * set. */
 void source_filter_elements(const struct link *l, struct arena *a, struct list *ret);

@@ -16,18 +16,19 @@ struct gathering {
 };
 
 static void add_use(struct gathering *g, const struct ip_prefix *prefix, const char *what, unsigned index) {
-    char name[IF_NAMESIZE];
-    struct subnet_use *use;
-
     for (size_t i = 0; i < g->uses->n; i++) {
         const struct ip_prefix *known = &LIST_AT(struct subnet_use, g->uses, i)->prefix;
 
         if (known->length == prefix->length && ip_is_equal(&known->address, &prefix->address))
             return;
     }
-    use = LIST_ADD(g->arena, struct subnet_use, g->uses);
-    use->prefix = *prefix;
-    use->what = index && if_indextoname(index, name) ? arena_printf(g->arena, "%s of interface %s", what, name) : what;
+    *LIST_ADD(g->arena, struct subnet_use, g->uses) = (struct subnet_use){*prefix, what, index};
+}
+
+const char *subnet_use_text(const struct subnet_use *use, struct arena *a) {
+    char name[IF_NAMESIZE];
+
+    return use->index && link_name(use->index, name) ? arena_printf(a, "%s of interface %s", use->what, name) : use->what;
 }
 
 static int take_route(const struct link_route_info *route, void *arg) {

@@ -8,8 +8,11 @@
 /* What may not be overlapped, and who has it: for the message. */
 struct subnet_use {
     struct ip_prefix prefix;
-    const char *what; /* "the route of interface wg0", "network web", "name server" */
+    const char *what; /* "the route", "network web", "the host's name server" */
+    unsigned index;   /* of the interface that has it; 0: none */
 };
+/* "the route of interface wg0". The name is only looked up here: hosts have hundreds of routes, and few conflicts. */
+const char *subnet_use_text(const struct subnet_use *use, struct arena *a);
 
 /* Appends to `uses` (struct subnet_use): routes and addresses of the host except those of interface `except_index` (0: none), and
  * the name servers of `resolv_conf` (its text; NULL: none). */

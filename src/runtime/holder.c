@@ -54,8 +54,9 @@ static void add_translation(struct netlink_batch *b, uint8_t protocol, uint16_t 
     nft_add_element(b, NAMES_TABLE, &element);
 }
 
-/* Ports in network order. */
-static int translate(uint16_t udp_port, uint16_t tcp_port, struct error *e) {
+/* Ports in network order. `is_again`: whatever table is there goes with it. A deletion costs a grace period
+ * (nft_elements_delete()), so the first time is without. */
+static int make_table(bool is_again, uint16_t udp_port, uint16_t tcp_port) {
     static const struct nft_set map = {.name = NAMES_MAP,
                                        .key_type = NFT_CONCAT3(NFT_TYPE_IPV4, NFT_TYPE_PROTO, NFT_TYPE_PORT),
                                        .key_size = 12,
@@ -67,16 +68,24 @@ static int translate(uint16_t udp_port, uint16_t tcp_port, struct error *e) {
     _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
 
     nft_begin(&b);
-    /* Made first, so that the deletion cannot fail: a resolver that was killed had other ports. */
-    nft_add_table(&b, 0, NAMES_TABLE);
-    nft_delete_table(&b, 0, NAMES_TABLE);
-    nft_add_table(&b, 0, NAMES_TABLE);
+    if (is_again) {
+        nft_add_table(&b, 0, NAMES_TABLE, NULL, false); /* so that the deletion cannot fail */
+        nft_delete_table(&b, 0, NAMES_TABLE);
+    }
+    nft_add_table(&b, 0, NAMES_TABLE, NULL, true);
     nft_add_set(&b, NAMES_TABLE, &map);
     nft_add_chain(&b, NAMES_TABLE, &chain);
     nft_add_rule(&b, NAMES_TABLE, &rule);
     add_translation(&b, IPPROTO_UDP, udp_port);
     add_translation(&b, IPPROTO_TCP, tcp_port);
-    return nft_commit(&b, e);
+    return nft_commit(&b, NULL);
+}
+
+/* A resolver that was killed had other ports, and its table is still there. */
+static int translate(uint16_t udp_port, uint16_t tcp_port) {
+    int r = make_table(false, udp_port, tcp_port);
+
+    return r == -EEXIST ? make_table(true, udp_port, tcp_port) : r;
 }
 
 static int open_socket(int type, uint16_t *ret_port) {
@@ -118,7 +127,7 @@ static int open_inside(int holder_fd, pid_t pid) {
     fds[1] = open_socket(SOCK_STREAM, &tcp_port);
     if (fds[0] < 0 || fds[1] < 0)
         return MIN_OF(fds[0], fds[1]);
-    r = translate(udp_port, tcp_port, NULL);
+    r = translate(udp_port, tcp_port);
     return r < 0 ? r : holder_send(holder_fd, HOLDER_RESOLVE, fds, WORD_FDS_MAX);
 }
 

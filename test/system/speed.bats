@@ -27,6 +27,22 @@ remembered() { # how many config.json a list reads
     [ "$(grep -cE 'execve.* = 0$' "$BATS_TEST_TMPDIR/calls")" -eq 3 ]
 }
 
+@test "a run on a bridge, with a port and with names, deletes nothing from the packet filter: nobody waits for a grace period" {
+    need_strace
+    local release
+    release=$(uname -r)
+    [ "$(printf '%s\n' 6.12 "$release" | sort -V | head -1)" = 6.12 ] || skip "this kernel cannot change an element's timeout"
+    ok tare network create names
+    ok tare run --rm --network names busybox true # makes bridge and table
+    strace -f -e write=all -o "$BATS_TEST_TMPDIR/calls" -e trace=sendto "$TARE" --root "$ROOT" --run-root "$RUN" \
+        run --rm --network names -p 0:80 busybox true
+    # Types and flags of messages: NFT_MSG_NEWSETELEM is there, NFT_MSG_DELSETELEM and NFT_MSG_DELTABLE are not.
+    [ "$(grep -c ' 0c 0a 01 04' "$BATS_TEST_TMPDIR/calls")" -ge 2 ]
+    run grep -cE ' (0e|02) 0a 01 00' "$BATS_TEST_TMPDIR/calls"
+    is 0
+    ok tare network rm names
+}
+
 @test "ps reads no record twice, and shows what changed" {
     need_strace
     local i id

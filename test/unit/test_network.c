@@ -4,8 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
-#include <netinet/in.h>
+#include <linux/netfilter.h>
 
 #include "kernel/nft.h"
 #include "model/port.h"
@@ -227,14 +228,25 @@ static void elements(void **state) {
     (void)state;
     firewall_port_element(IPPROTO_TCP, &any, 8080, &target, 80, &element);
     nft_element_format(&element, text);
-    assert_string_equal(text, "any4 060000001f900000");
+    assert_string_equal(text, "any4 060000001f900000 ac11000200500000");
     assert_memory_equal(element.data, "\xac\x11\x00\x02\x00\x50\x00\x00", 8);
     firewall_port_element(IPPROTO_UDP, &at, 53, &target, 53, &element);
     nft_element_format(&element, text);
-    assert_string_equal(text, "at4 7f0000011100000000350000");
+    assert_string_equal(text, "at4 7f0000011100000000350000 ac11000200350000");
     assert_int_equal(nft_element_parse(text, &parsed, NULL), 0);
-    assert_string_equal(parsed.set, "at4");
-    assert_memory_equal(parsed.key, element.key, element.key_size);
+    assert_memory_equal(&parsed, &element, sizeof(element));
+    /* Without a value: of a set, and in journals of earlier versions. */
+    assert_int_equal(nft_element_parse("bridge:ports 76ff", &parsed, NULL), 0);
+    assert_int_equal(parsed.family, NFPROTO_BRIDGE);
+    assert_string_equal(parsed.set, "ports");
+    assert_int_equal(parsed.key_size, 2);
+    assert_memory_equal(parsed.key, "\x76\xff", 2);
+    assert_int_equal(parsed.data_size, 0);
+    nft_element_format(&parsed, text);
+    assert_string_equal(text, "bridge:ports 76ff");
+    assert_int_equal(nft_element_parse("at4 7f00 0", &parsed, NULL), -EINVAL);
+    assert_int_equal(nft_element_parse("at4 7f00 00 00", &parsed, NULL), -EINVAL);
+    assert_int_equal(nft_element_parse("at4  00", &parsed, NULL), -EINVAL);
     assert_int_equal(nft_element_parse("at4 7f0", &parsed, NULL), -EINVAL);
     assert_int_equal(nft_element_parse("at4", &parsed, NULL), -EINVAL);
     assert_int_equal(nft_element_parse("at4 xx", &parsed, NULL), -EINVAL);

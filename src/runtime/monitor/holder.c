@@ -112,12 +112,18 @@ int holder_names(struct monitor *m, struct error *e) {
     return r;
 }
 
+void holder_settled(struct monitor *m) {
+    if (m->holder.fd >= 0)
+        (void)holder_send(m->holder.fd, HOLDER_SETTLED, NULL, 0);
+}
+
 void holder_ended(struct monitor *m) {
     struct pollfd answer = {.fd = m->holder.fd, .events = POLLIN};
+    const bool holds_namespace = m->names_open;
     char byte;
 
     m->names_open = false;
-    if (m->holder.fd < 0 || holder_send(m->holder.fd, HOLDER_ENDED, NULL, 0) < 0)
+    if (m->holder.fd < 0 || holder_send(m->holder.fd, HOLDER_ENDED, NULL, 0) < 0 || !holds_namespace)
         return;
     if (poll(&answer, 1, ANSWER_WAIT_MS) > 0)
         (void)recv(m->holder.fd, &byte, 1, MSG_DONTWAIT);

@@ -186,6 +186,7 @@ void holder_take(struct monitor *m);                  /* the connection that cam
 void holder_ensure(struct monitor *m);                /* takes over the one that waits, or starts another, where one is needed */
 void holder_started(struct monitor *m);               /* after each start of the program */
 int holder_names(struct monitor *m, struct error *e); /* sockets for names, where they are wanted and not there */
+void holder_settled(struct monitor *m);               /* the program lives longer than a moment */
 void holder_ended(struct monitor *m);   /* the program ended, and may start again: its network namespace must go first */
 void holder_release(struct monitor *m); /* waits until the ports are free, but never long */
 

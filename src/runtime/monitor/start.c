@@ -167,6 +167,7 @@ void monitor_settle_late(struct monitor *m) {
     shrink_launch(m);
     (void)own_cgroup_enter(m->l.cgroup);
     m->in_own_cgroup = true;
+    holder_settled(m);
     monitor_remember(m);
     (void)malloc_trim(0);
 }
