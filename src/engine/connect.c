@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "engine/create.h"
 #include "engine/hold.h"
 #include "engine/resource_events.h"
@@ -15,10 +16,11 @@
 #include "model/network_mode.h"
 #include "network/firewall.h"
 #include "network/lease.h"
-#include "network/manage.h"
+#include "network/plug.h"
 #include "network/rootless.h"
 #include "network/source_filter.h"
 #include "runtime/journal.h"
+#include "runtime/relink.h"
 
 #define HOSTS_MAX ((size_t)1 << 20)
 
@@ -50,6 +52,11 @@ static int check_mode(const struct container *c, struct error *e) {
             e, -EPERM,
             "container sharing network namespace with another container or host cannot be connected to any other network");
     return 0;
+}
+
+/* Addresses and a plan of their use are there: it runs, or waits for its next start by the policy. */
+static bool has_run(const struct container_state *state) {
+    return container_is_alive(state) || state->status == STATUS_RESTARTING;
 }
 
 static int open_netns(const struct container_state *state, struct error *e) {
@@ -98,16 +105,6 @@ static unsigned free_index(struct engine *engine, const struct container *c, str
     return i;
 }
 
-/* Does a network that it joins now take over the default route? */
-static bool becomes_gateway(const struct container *c, const struct endpoint_settings *s) {
-    for (size_t i = 0; i < c->record.networking.endpoints.n; i++) {
-        const struct endpoint_settings *other = LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i);
-        if (other != s && other->gw_priority >= s->gw_priority)
-            return false;
-    }
-    return true;
-}
-
 /* --- /etc/hosts ------------------------------------------------------------------------------------------------------------ */
 
 /* What is bound into the container is written in place. */
@@ -139,9 +136,13 @@ static int hosts_change(const struct container *c, const char *address, const ch
 
 /* --- names ----------------------------------------------------------------------------------------------------------------- */
 
+static bool has_names(const struct container *c) {
+    return faccessat(c->run_dirfd, HOLDER_NAMES, F_OK, 0) == 0;
+}
+
 /* The networks of the record are those that it has now. The first one of the user's own brings the resolver, which then stays. */
 static int names_change(struct engine *engine, const struct container *c, struct arena *a, struct error *e) {
-    bool had = faccessat(c->run_dirfd, HOLDER_NAMES, F_OK, 0) == 0, internal = true, wanted = had;
+    bool had = has_names(c), internal = true, wanted = had;
     for (size_t i = 0; i < c->record.networking.endpoints.n; i++) {
         struct network n;
         int r = network_open(engine->roots, LIST_AT(struct endpoint_settings, &c->record.networking.endpoints, i)->key, a, &n, e);
@@ -167,11 +168,54 @@ static int names_change(struct engine *engine, const struct container *c, struct
     return r;
 }
 
-static int record_change(const struct container *c, bool alive, struct error *e) {
-    _cleanup_fd_ int mark = alive ? openat(c->run_dirfd, NETWORKS_CHANGED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
-    if (alive && mark < 0)
+static int record_change(const struct container *c, bool runs, struct error *e) {
+    _cleanup_fd_ int mark = runs ? openat(c->run_dirfd, NETWORKS_CHANGED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (runs && mark < 0)
         return error_errno(e, -errno, "note that the networks are others");
     return container_record_write(c, true, e);
+}
+
+/* --- the plan of the next start by its monitor ----------------------------------------------------------------------------- */
+
+static void change_links(const struct list *old, const char *drop, const struct link *add, const struct link *gateway,
+                         struct arena *a, struct list *ret) {
+    for (size_t i = 0; i < old->n; i++)
+        if (!drop || strcmp(LIST_AT(struct link, old, i)->name, drop) != 0)
+            *LIST_ADD(a, struct link, ret) = *LIST_AT(struct link, old, i);
+    if (add)
+        *LIST_ADD(a, struct link, ret) = *add;
+    for (size_t i = 0; gateway && i < ret->n; i++) {
+        struct link *l = LIST_AT(struct link, ret, i);
+        l->n_routes = 0;
+        if (strcmp(l->name, gateway->name) != 0)
+            continue;
+        memcpy(l->routes, gateway->routes, sizeof(l->routes));
+        l->n_routes = gateway->n_routes;
+    }
+}
+
+/* The interface `drop` (a name) goes and `add` comes; `gateway`'s routes are the only ones. NULL: none; the routes stay. When it
+ * returns, no start from the old plan is under way. */
+static int change_plan(const struct container *c, const char *drop, const struct link *add, const struct link *gateway,
+                       struct arena *a, struct error *e) {
+    _cleanup_error_ struct error why = ERROR_INIT;
+    struct list old = {0}, links = {0};
+    int r = relink_settle(c->run_dirfd, e);
+    if (r < 0)
+        return r;
+    r = relink_read(c->run_dirfd, a, &old, &why);
+    if (r == 0) {
+        change_links(&old, drop, add, gateway, a, &links);
+        r = relink_write(c->run_dirfd, &links, has_names(c), &why);
+    }
+    if (r == -EPROTO && c->record.host.restart.name && strcmp(c->record.host.restart.name, "no") != 0)
+        log_warn("container %s was started by another version of tare: its restart policy will start it on the networks of before",
+                 c->record.name);
+    else if (r < 0 && r != -ENOENT && r != -EPROTO) { /* ENOENT: nobody starts it again */
+        error_move(e, &why);
+        return r;
+    }
+    return relink_settle(c->run_dirfd, e);
 }
 
 /* --- connect --------------------------------------------------------------------------------------------------------------- */
@@ -186,30 +230,50 @@ static int extend_journal(const struct engine *engine, const struct container *c
     return journal_change(c->run_dirfd, "journal", &j, NULL, e);
 }
 
-static int plug(struct engine *engine, const struct container *c, const struct container_state *state,
-                const struct endpoint_settings *s, struct arena *a, struct error *e) {
+/* Into the namespace that it has now. A start that comes after the plan was changed brings the interface by itself. */
+static int plug_now(struct container *c, const struct network_attachment *n, const struct container_state *before,
+                    struct error *e) {
+    struct container_state now, after;
+    int r = container_state(c, &now, e);
+    if (r < 0 || !container_is_alive(&now))
+        return r;
+    _cleanup_fd_ int netns = open_netns(&now, e);
+    r = netns < 0 ? netns : network_plug(n, netns, e);
+    if (r == 0)
+        return 0;
+    bool came = r == -EEXIST && now.pid != before->pid;
+    if (came || (container_state(c, &after, NULL) == 0 && after.pid != now.pid)) {
+        error_release(e);
+        return 0;
+    }
+    return r;
+}
+
+static int ask_attachment(struct engine *engine, const struct container *c, const struct endpoint_settings *s, struct arena *a,
+                          struct network_attachment *n, struct error *e) {
+    const char *gateway = start_network_gateway(engine, c, a);
     struct attach_request q = {.container_id = c->id,
                                .container_name = c->record.name,
                                .network = s->key,
                                .index = free_index(engine, c, a),
                                .aliases = &s->aliases,
-                               .default_route = becomes_gateway(c, s)};
-    struct network_attachment n = {0};
-    char table[FIREWALL_TABLE_MAX];
-    _cleanup_fd_ int netns = open_netns(state, e);
-    if (netns < 0)
-        return netns;
+                               .default_route = gateway && strcmp(gateway, s->key) == 0};
     if (s->ipam) {
         q.ip = s->ipam->ipv4;
         q.ip6 = s->ipam->ipv6;
         q.link_local = &s->ipam->link_local;
     }
     int r = endpoint_ifname(s, &q.ifname, e);
-    if (r < 0)
-        return r;
-    r = rootless_network_use(engine->roots, true, e);
     if (r == 0)
-        r = network_attach(engine->roots, &q, a, &n, e);
+        r = rootless_network_use(engine->roots, true, e);
+    return r < 0 ? r : network_attach(engine->roots, &q, a, n, e);
+}
+
+static int plug(struct engine *engine, struct container *c, const struct container_state *state, const struct endpoint_settings *s,
+                struct arena *a, struct error *e) {
+    struct network_attachment n = {0};
+    char table[FIREWALL_TABLE_MAX];
+    int r = ask_attachment(engine, c, s, a, &n, e);
     if (r < 0)
         return r;
     firewall_table_name(engine->roots, table);
@@ -217,8 +281,11 @@ static int plug(struct engine *engine, const struct container *c, const struct c
     if (r == 0)
         r = nft_elements_add(table, n.sources.v, n.sources.n, e);
     if (r == 0)
-        r = network_plug(&n, netns, e);
+        r = change_plan(c, NULL, &n.link, n.link.n_routes ? &n.link : NULL, a, e);
+    if (r == 0)
+        r = plug_now(c, &n, state, e);
     if (r < 0) {
+        (void)change_plan(c, n.link.name, NULL, NULL, a, NULL);
         (void)nft_elements_delete(table, n.sources.v, n.sources.n, NULL);
         network_detach(engine->roots, &n);
         return r;
@@ -258,13 +325,14 @@ static int connect_locked(struct engine *engine, struct container *c, const stru
         s->ipam = arena_new(a, struct endpoint_ipam);
         *s->ipam = (struct endpoint_ipam){.ipv4 = q->ip, .ipv6 = q->ip6, .link_local = q->link_local};
     }
-    if (container_is_alive(&state))
+    bool runs = has_run(&state);
+    if (runs)
         r = plug(engine, c, &state, s, a, e);
-    if (r == 0 && container_is_alive(&state))
+    if (r == 0 && runs)
         r = names_change(engine, c, a, e);
     if (r == 0)
-        r = record_change(c, container_is_alive(&state), e);
-    if (r == 0 && container_is_alive(&state))
+        r = record_change(c, runs, e);
+    if (r == 0 && runs)
         resources_connect(engine, c, &n, true);
     return r;
 }
@@ -289,28 +357,37 @@ static int forget_sources(const struct engine *engine, const struct list *leases
     for (size_t i = 0; i < leases->n; i++)
         source_filter_lease(LIST_AT(struct lease, leases, i), LINK_PINNED, a, &elements);
     firewall_table_name(engine->roots, table);
-    int r = rootless_network_use(engine->roots, false, e);
-    return r < 0 ? r : nft_elements_delete(table, elements.v, elements.n, e);
+    return nft_elements_delete(table, elements.v, elements.n, e);
 }
 
-static int unplug(struct engine *engine, const struct container *c, const struct container_state *state, const char *network,
-                  struct arena *a, struct error *e) {
-    struct list leases = {0};
-    int r = own_leases(engine, c, network, a, &leases, e);
-    if (r < 0 || leases.n == 0)
+/* Its interface goes. `next` (NULL: none): the network that the default route goes over from now on. */
+static int unplug_now(struct engine *engine, struct container *c, const char *ifname, const char *next, struct arena *a,
+                      struct error *e) {
+    struct container_state now, after;
+    struct link route;
+    int r = container_state(c, &now, e);
+    if (r < 0 || !container_is_alive(&now))
         return r;
-    _cleanup_fd_ int netns = open_netns(state, e);
-    if (netns < 0)
-        return netns;
-    r = network_unplug(LIST_AT(struct lease, &leases, 0)->owner.ifname, netns, e);
-    if (r == 0)
-        r = forget_sources(engine, &leases, a, e);
+    _cleanup_fd_ int netns = open_netns(&now, e);
+    r = netns < 0 ? netns : network_unplug(ifname, netns, e);
+    if (r == 0 && next)
+        r = network_route(engine->roots, next, c->id, netns, a, &route, e);
+    if (r < 0 && container_state(c, &after, NULL) == 0 && after.pid != now.pid) { /* it went with the namespace */
+        error_release(e);
+        return 0;
+    }
+    return r;
+}
+
+static int give_back(struct engine *engine, const struct container *c, const char *network, const struct list *leases,
+                     struct arena *a, struct error *e) {
+    int r = forget_sources(engine, leases, a, e);
     _cleanup_fd_ int dir = r < 0 ? -1 : lease_open_dir(engine->roots, network, e);
     if (dir < 0)
         return r < 0 ? r : dir;
-    for (size_t i = 0; r == 0 && i < leases.n; i++) {
+    for (size_t i = 0; r == 0 && i < leases->n; i++) {
         char text[IP_TEXT_MAX];
-        const struct ip_address *address = &LIST_AT(struct lease, &leases, i)->address;
+        const struct ip_address *address = &LIST_AT(struct lease, leases, i)->address;
         r = hosts_change(c, ip_format(address, text), NULL, e);
         /* First out of the journal: once it is free it may be another container's, whose lease our end must not remove. */
         if (r == 0)
@@ -320,6 +397,26 @@ static int unplug(struct engine *engine, const struct container *c, const struct
             r = lease_free(dir, address, e);
     }
     return r;
+}
+
+/* `next` as above; the record is without the network by now. */
+static int unplug(struct engine *engine, struct container *c, const char *network, const char *next, struct arena *a,
+                  struct error *e) {
+    struct list leases = {0};
+    struct link route = {0};
+    int r = rootless_network_use(engine->roots, false, e);
+    if (r == 0)
+        r = own_leases(engine, c, network, a, &leases, e);
+    if (r < 0 || leases.n == 0)
+        return r;
+    const char *ifname = LIST_AT(struct lease, &leases, 0)->owner.ifname;
+    if (next)
+        r = network_route(engine->roots, next, c->id, -1, a, &route, e);
+    if (r == 0)
+        r = change_plan(c, ifname, NULL, next ? &route : NULL, a, e);
+    if (r == 0)
+        r = unplug_now(engine, c, ifname, next, a, e);
+    return r < 0 ? r : give_back(engine, c, network, &leases, a, e);
 }
 
 static void forget_endpoint(struct container_record *record, const char *network, struct arena *a) {
@@ -352,15 +449,16 @@ static int disconnect_locked(struct engine *engine, struct container *c, const c
     list_first_network(&c->record, a);
     if (!endpoint_find(&c->record.networking, name))
         return error_set(e, -ENOENT, "container %s is not connected to network %s", c->record.name, name);
-    r = container_is_alive(&state) ? unplug(engine, c, &state, name, a, e) : 0;
-    if (r < 0)
-        return r;
+    bool runs = has_run(&state);
+    const char *gateway = start_network_gateway(engine, c, a);
+    bool moves = gateway && strcmp(gateway, name) == 0;
     forget_endpoint(&c->record, name, a);
-    if (container_is_alive(&state))
+    r = runs ? unplug(engine, c, name, moves ? start_network_gateway(engine, c, a) : NULL, a, e) : 0;
+    if (r == 0 && runs)
         r = names_change(engine, c, a, e);
     if (r == 0)
-        r = record_change(c, container_is_alive(&state), e);
-    if (r == 0 && container_is_alive(&state) && name == n.name)
+        r = record_change(c, runs, e);
+    if (r == 0 && runs && name == n.name)
         resources_connect(engine, c, &n, false);
     return r;
 }

@@ -15,7 +15,7 @@ struct connect_request {
     int64_t gw_priority; /* of all its networks, the highest has the default route */
 };
 /* -EEXIST: it is on that network; -EPERM: it shares somebody's network namespace, or has none. Recorded, so that later starts
- * attach it as well. A monitor that restarts the container by its policy does so with the networks of the last start. */
+ * attach it as well, those by its monitor included. */
 int container_connect(struct engine *engine, struct container *c, const struct connect_request *q, struct arena *a,
                       struct error *e);
 /* -ENOENT: it is not on that network. `force`: also when the network is gone. */

@@ -190,7 +190,7 @@ int launch_monitor(struct engine *engine, struct container *c, struct start_cont
     l.holder_fd = x->holder_fd;
     l.publishes = x->ports.n > 0;
     self_program_path(HOLDER_PROGRAM, holder);
-    /* An ordinary user's relays stand between two network namespaces, which a monitor cannot put another one into. */
-    l.holder_program = engine->roots->rootless ? "" : holder;
+    /* A container with a pasta of its own has its ports from that one. */
+    l.holder_program = x->pasta ? "" : holder;
     return monitor_start(&l, ret, e);
 }

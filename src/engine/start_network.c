@@ -44,14 +44,14 @@ int endpoint_ifname(const struct endpoint_settings *s, const char **ret, struct 
     return 0;
 }
 
-/* Which network has the default route: the one of the highest priority; of several the first that leads out at all. */
-static const char *gateway_network(struct engine *engine, const struct container *c, const char *first, struct arena *a) {
+const char *start_network_gateway(struct engine *engine, const struct container *c, struct arena *a) {
+    const char *first = network_name(&c->record.host);
     const struct list *all = &c->record.networking.endpoints;
-    const struct endpoint_settings *s = endpoint_of(&c->record.networking, first);
+    const struct endpoint_settings *s = first ? endpoint_of(&c->record.networking, first) : NULL;
     const char *best = first;
     int64_t priority = s ? s->gw_priority : 0;
     struct network n;
-    if (all->n + (s == NULL) < 2) /* nothing to choose */
+    if (!first || all->n + (s == NULL) < 2) /* nothing to choose */
         return first;
     bool out = network_open(engine->roots, first, a, &n, NULL) == 0 && !n.internal;
     for (size_t i = 0; i < all->n; i++) {
@@ -94,7 +94,7 @@ static int attach_all(struct engine *engine, const struct container *c, struct a
     const char *first = network_name(&c->record.host);
     if (!first)
         return 0;
-    const char *gateway = gateway_network(engine, c, first, a);
+    const char *gateway = start_network_gateway(engine, c, a);
     int r = rootless_network_use(engine->roots, true, e);
     if (r == 0)
         r = attach_one(engine, c, first, gateway, a, to, e);

@@ -10,6 +10,9 @@ int names_file_write(const struct engine *engine, const struct container *c, boo
 /* The interface's name that the user wants on a network (*ret stays as it is without one). -EOPNOTSUPP: an option that is not
  * known. */
 int endpoint_ifname(const struct endpoint_settings *s, const char **ret, struct error *e);
+/* Which of its networks has the default route: the one of the highest priority; of several the first that leads out at all. NULL:
+ * it is on none. */
+const char *start_network_gateway(struct engine *engine, const struct container *c, struct arena *a);
 /* Text of the container's resolv.conf. */
 void resolv_text(const struct container *c, bool own_network, bool names, struct buf *out);
 

@@ -191,12 +191,27 @@ static void add_address(struct attaching *w, const struct ip_address *a) {
     if (a->family == IP_NONE || !network_subnet(w->network, (enum ip_family)a->family, &plan))
         return;
     l->addresses[l->n_addresses++] = (struct ip_prefix){*a, plan.subnet.length};
-    if (w->request->default_route && !w->network->internal && plan.gateway.family != IP_NONE)
-        l->routes[l->n_routes++] = (struct link_route){.to = {{.family = a->family}, 0}, .gateway = plan.gateway};
 }
 
-/* macvlan and ipvlan stand directly on one of the host's interfaces; ipvlan in its layer 3 modes routes without asking for
- * neighbours. */
+/* ipvlan in its layer 3 modes routes without asking for neighbours: it has no gateway. */
+void network_default_routes(const struct network *n, struct link *l) {
+    const char *mode = strcmp(n->driver, "ipvlan") == 0 ? network_option(n, "ipvlan_mode") : NULL;
+    bool direct = mode && strcmp(mode, "l2") != 0;
+    struct subnet_plan plan;
+
+    for (unsigned i = 0; i < l->n_addresses && !n->internal; i++) {
+        const struct ip_address *a = &l->addresses[i].address;
+
+        if (!network_subnet(n, (enum ip_family)a->family, &plan) || !ip_prefix_has(&plan.subnet, a) ||
+            plan.gateway.family == IP_NONE)
+            continue;
+        l->routes[l->n_routes++] = (struct link_route){.to = {{.family = a->family}, 0}};
+        if (!direct)
+            l->routes[l->n_routes - 1].gateway = plan.gateway;
+    }
+}
+
+/* macvlan and ipvlan stand directly on one of the host's interfaces. */
 static void describe_sub_interface(struct attaching *w) {
     static const struct {
         const char *name;
@@ -217,8 +232,6 @@ static void describe_sub_interface(struct attaching *w) {
     for (size_t i = 0; mode && i < ARRAY_SIZE(modes); i++)
         if (modes[i].kind == l->kind && strcmp(modes[i].name, mode) == 0)
             l->mode = modes[i].mode;
-    for (unsigned i = 0; ipvlan && l->mode != IPVLAN_MODE_L2 && i < l->n_routes; i++)
-        l->routes[i].gateway = (struct ip_address){0};
     (void)snprintf(l->parent, sizeof(l->parent), "%s", parent ? parent : "");
 }
 
@@ -251,6 +264,8 @@ static void describe_link(struct attaching *w) {
     add_address(w, &w->address6);
     for (unsigned i = 0; i < n_more; i++)
         l->addresses[l->n_addresses++] = more[i];
+    if (w->request->default_route)
+        network_default_routes(w->network, l);
     if (network_no_ipv6(l))
         l->flags |= LINK_NO_IPV6;
     if (network_is_bridge(w->network))

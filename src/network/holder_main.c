@@ -1,7 +1,9 @@
 /* tare-net: see network/holder_process.h. */
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -12,11 +14,13 @@
 #include "base/fs.h"
 #include "kernel/capability.h"
 #include "kernel/cgroup_own.h"
+#include "kernel/netns.h"
 #include "model/holder.h"
 #include "network/holder_process.h"
 #include "network/keeper.h"
 #include "network/port_socket.h"
 #include "network/resolver.h"
+#include "network/rootless.h"
 
 #define SOCKETS_MAX  (2 * PORTS_MAX)
 #define WORD_FDS_MAX 2
@@ -99,30 +103,51 @@ static void receive_ports(struct holder *h) {
             keep_socket(h, fds[i], &m.sockets[i]);
 }
 
-/* In the place of one that was killed. A port that somebody else has taken meanwhile is his: translation goes on regardless. */
+/* How the port's socket of one family was used by the one that was killed (port_hold()). */
+static struct holder_socket use_again(const struct port_record *p, bool v6, bool relay_all) {
+    const struct ip_address *own = v6 ? &p->target6 : &p->target4;
+    bool relayed = relay_all || (v6 && port_is_relayed(p->protocol, &p->host_ip, &p->target6));
+
+    if (!relay_all || own->family == IP_NONE)
+        own = p->target4.family != IP_NONE ? &p->target4 : &p->target6;
+    return (struct holder_socket){
+        .use = !relayed                     ? HOLDER_KEEP
+               : p->protocol == IPPROTO_UDP ? HOLDER_RELAY_UDP
+                                            : HOLDER_RELAY_TCP,
+        .transparent = relay_all && (v6 ? p->target6 : p->target4).family != IP_NONE,
+        .target = *own,
+        .target_port = p->container_port,
+    };
+}
+
+static void bind_port(struct holder *h, const struct port_record *p, bool relay_all) {
+    const struct holder_socket use4 = use_again(p, false, relay_all), use6 = use_again(p, true, relay_all);
+    struct port_sockets s;
+
+    if (port_sockets_open(p->protocol, &p->host_ip, p->host_port, relay_all, &s) < 0)
+        return;
+    (void)port_sockets_relay(p->protocol, use4.use == HOLDER_KEEP ? -1 : s.fd4, use6.use == HOLDER_KEEP ? -1 : s.fd6);
+    if (s.fd4 >= 0)
+        keep_socket(h, s.fd4, &use4);
+    if (s.fd6 >= 0)
+        keep_socket(h, s.fd6, &use6);
+}
+
+/* In the place of one that was killed. A port that somebody else has taken meanwhile is his: translation goes on regardless. An
+ * ordinary user's ports are the host's, and lead into the namespace of his networks, where names are looked up, too. */
 static void bind_again(struct holder *h) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_fd_ int netns = openat(h->run_fd, NETNS_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool relay_all = netns >= 0 && netns_is(netns);
     struct roots roots = {.run_fd = h->run_fd};
     struct list records = {0};
 
     (void)port_list(&roots, &a, &records, NULL);
-    for (size_t i = 0; i < records.n; i++) {
-        const struct port_record *record = LIST_AT(struct port_record, &records, i);
-        struct holder_socket keep = {.use = HOLDER_KEEP},
-                             relay = {.use = HOLDER_RELAY_TCP,
-                                      .target = record->target4.family != IP_NONE ? record->target4 : record->target6,
-                                      .target_port = record->container_port};
-        struct port_sockets s;
-        bool relayed = port_is_relayed(record->protocol, &record->host_ip, &record->target6);
-
-        if (strcmp(record->container_id, h->container_id) != 0 ||
-            port_sockets_open(record->protocol, &record->host_ip, record->host_port, false, &s) < 0)
-            continue;
-        if (s.fd4 >= 0)
-            keep_socket(h, s.fd4, &keep);
-        if (s.fd6 >= 0)
-            keep_socket(h, s.fd6, relayed && listen(s.fd6, SOMAXCONN) == 0 ? &relay : &keep);
-    }
+    for (size_t i = 0; i < records.n; i++)
+        if (strcmp(LIST_AT(struct port_record, &records, i)->container_id, h->container_id) == 0)
+            bind_port(h, LIST_AT(struct port_record, &records, i), relay_all);
+    if (relay_all && setns(netns, CLONE_NEWNET) < 0)
+        _exit(1); /* its relays would lead nowhere */
 }
 
 /* --- the monitor ----------------------------------------------------------------------------------------------------------- */

@@ -2,10 +2,8 @@
 #include "kernel/netns.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/event_log.h"
@@ -396,62 +394,4 @@ int network_reload(const struct roots *roots, const char *name_or_id, struct err
             r = network_restore(roots, &n, &a, e);
     }
     return r;
-}
-
-/* --- running containers
- * ------------------------------------------------------------------------------------------------------------ */
-
-/* A network namespace is joined by a short-lived child: the caller may have threads, and must stay where it is. */
-static int inside(int netns_fd, int (*fn)(const void *, struct error *), const void *arg, struct error *e) {
-    int pair[2], status, code = 0;
-    char text[512] = "";
-    pid_t pid;
-    ssize_t n;
-
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return error_errno(e, -errno, "make a pipe");
-    pid = fork();
-    if (pid == 0) {
-        struct error inner = ERROR_INIT;
-        netns_use(NETNS_OWN);
-        int r = setns(netns_fd, CLONE_NEWNET) < 0 ? error_errno(&inner, -errno, "join the container's network namespace")
-                                                  : fn(arg, &inner);
-
-        if (r < 0)
-            (void)fs_write_all(pair[1], inner.text ? inner.text : "", inner.text ? strlen(inner.text) : 0);
-        _exit(r < 0 ? 1 + MIN_OF(-r, 250) : 0);
-    }
-    (void)fd_close(pair[1]);
-    n = pid < 0 ? -1 : read(pair[0], text, sizeof(text) - 1);
-    text[n > 0 ? n : 0] = '\0';
-    (void)fd_close(pair[0]);
-    if (pid < 0)
-        return error_errno(e, -errno, "start a process");
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    code = WIFEXITED(status) && WEXITSTATUS(status) ? -(WEXITSTATUS(status) - 1) : WIFEXITED(status) ? 0 : -EIO;
-    return code < 0 ? error_set(e, code, "%s", text) : 0;
-}
-
-static int configure(const void *arg, struct error *e) {
-    return link_configure(arg, 1, e);
-}
-
-int network_plug(const struct network_attachment *attachment, int netns_fd, struct error *e) {
-    int r = link_create(&attachment->link, netns_fd, 0, e);
-
-    if (r < 0)
-        return r;
-    r = inside(netns_fd, configure, &attachment->link, e);
-    if (r < 0 && attachment->link.kind == LINK_VETH)
-        (void)link_delete(attachment->link.host_name, NULL);
-    return r;
-}
-
-static int remove_link(const void *arg, struct error *e) {
-    return link_delete(arg, e);
-}
-
-int network_unplug(const char *ifname, int netns_fd, struct error *e) {
-    return inside(netns_fd, remove_link, ifname, e);
 }

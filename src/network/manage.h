@@ -29,7 +29,3 @@ bool network_is_dangling(const struct network *n);
 
 /* Puts back bridges and the packet filter's table, whatever is there of them now. NULL: all networks that are in use. */
 int network_reload(const struct roots *roots, const char *name_or_id, struct error *e);
-
-/* Puts an attachment's interface into a running container's network namespace, and takes one away. `netns_fd`: /proc/PID/ns/net. */
-int network_plug(const struct network_attachment *attachment, int netns_fd, struct error *e);
-int network_unplug(const char *ifname, int netns_fd, struct error *e);

@@ -158,25 +158,12 @@ static int hold_one_of(const struct roots *roots, struct published_port *p, cons
                        m->host_ip.family == IP_NONE ? "all addresses" : ip_format(&m->host_ip, ip));
 }
 
-/* An ordinary user's containers are in another namespace than the port: every packet is relayed. */
-static int start_relays(struct published_port *p, struct error *e) {
-    int one = 1;
-
-    if (p->protocol == IPPROTO_UDP) {
-        /* Answers come from the address that was asked. */
-        if ((p->fd4 >= 0 && setsockopt(p->fd4, SOL_IP, IP_PKTINFO, &one, sizeof(one)) < 0) ||
-            (p->fd6 >= 0 && setsockopt(p->fd6, SOL_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one)) < 0))
-            return error_errno(e, -errno, "prepare port %u", p->host_port);
-        return 0;
-    }
-    if ((p->fd4 >= 0 && listen(p->fd4, SOMAXCONN) < 0) || (p->fd6 >= 0 && listen(p->fd6, SOMAXCONN) < 0))
-        return error_errno(e, -errno, "listen at port %u", p->host_port);
-    return 0;
-}
-
 static int start_relay(struct published_port *p, struct error *e) {
-    if (p->relay_all)
-        return start_relays(p, e);
+    if (p->relay_all) {
+        int r = port_sockets_relay(p->protocol, p->fd4, p->fd6);
+
+        return r < 0 ? error_errno(e, r, "prepare port %u", p->host_port) : 0;
+    }
     if (p->fd6 < 0 || !port_is_relayed(p->protocol, &p->host_ip, &p->target6))
         return 0;
     if (listen(p->fd6, SOMAXCONN) < 0)

@@ -77,6 +77,18 @@ int port_sockets_open(uint8_t protocol, const struct ip_address *host_ip, uint16
     }
 }
 
+int port_sockets_relay(uint8_t protocol, int fd4, int fd6) {
+    int one = 1;
+
+    if (protocol != IPPROTO_UDP)
+        return (fd4 >= 0 && listen(fd4, SOMAXCONN) < 0) || (fd6 >= 0 && listen(fd6, SOMAXCONN) < 0) ? -errno : 0;
+    /* Answers come from the address that was asked. */
+    return (fd4 >= 0 && setsockopt(fd4, SOL_IP, IP_PKTINFO, &one, sizeof(one)) < 0) ||
+                   (fd6 >= 0 && setsockopt(fd6, SOL_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one)) < 0)
+               ? -errno
+               : 0;
+}
+
 bool port_is_relayed(uint8_t protocol, const struct ip_address *host_ip, const struct ip_address *target6) {
     if (protocol != IPPROTO_TCP || host_ip->family == IP_V4)
         return false;

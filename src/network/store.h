@@ -38,6 +38,8 @@ bool network_subnet(const struct network *n, enum ip_family family, struct subne
 /* The host's end of the pair of a container with this address (IPv4 where it has both), and how its bridge port is set. */
 void network_host_link(const struct ip_address *a, char name[IF_NAMESIZE]);
 uint32_t network_port_flags(const struct network *n);
+/* Adds the default routes of the families that the link has addresses of the network in; none where it is internal. */
+void network_default_routes(const struct network *n, struct link *l);
 /* The interface has no IPv6 address that was given to it, so IPv6 is off on it. */
 bool network_no_ipv6(const struct link *l);
 

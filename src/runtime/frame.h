@@ -35,6 +35,7 @@ enum frame_type {
     FRAME_BROKEN = 32,    /* u32 stream: the client's own stdout (1) or stderr (2) has no reader any more */
     FRAME_DROPPED = 33,   /* u32 bytes that this slow client missed */
     FRAME_NAMES = 34,     /* the container has come to have a resolver: open it */
+    FRAME_SETTLE = 35,    /* the launch description is to be the file's from now on */
 };
 #define FRAME_EXIT_OOM     1u
 #define FRAME_EXIT_UNKNOWN 2u

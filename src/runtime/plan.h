@@ -125,6 +125,11 @@ struct plan_exec_context {
 };
 int plan_build_exec(const struct oci_process *process, const struct plan_exec_context *context, struct plan *ret, struct error *e);
 
+/* The network interfaces (struct link) of a plan. -ENOENT: it makes no network namespace. -EPROTO. */
+int plan_links(const struct plan *plan, struct arena *a, struct list *ret);
+/* The same plan with these interfaces instead, and with a resolver or not; for a plan that plan_links() reads. */
+int plan_relink(const struct plan *from, const struct list *links, bool names, struct plan *ret, struct error *e);
+
 /* One line a step: number, role, name, arguments, and why. */
 void plan_print(const struct plan *plan, struct buf *out);
 /* The steps of one container have undo counterparts on the host; see journal.h. */

@@ -286,17 +286,9 @@ static void build_parent_limits(struct builder *b) {
         STEP(b, PLAN_PARENT, PLAN_OOM_CHILD, p->oom_score_adj.value);
 }
 
-static void build_parent(struct builder *b) {
-    const struct oci_linux *l = b->spec->linux_;
+void plan_links_make(struct builder *b) {
     const struct list *links = &b->context->links;
 
-    if (b->own_user)
-        STEP(b, PLAN_PARENT, PLAN_ID_MAP, text_add(b, id_map_text(b, &l->uid_mappings)),
-             text_add(b, id_map_text(b, &l->gid_mappings)));
-    plan_trees_map(b);
-    if (b->own_user || b->maps_trees)
-        STEP(b, PLAN_PARENT, PLAN_RELEASE);
-    build_parent_limits(b);
     for (size_t i = 0; i < links->n; i++) {
         const struct link *link = LIST_AT(struct link, links, i);
 
@@ -305,13 +297,26 @@ static void build_parent(struct builder *b) {
     }
     if (b->context->names)
         STEP(b, PLAN_PARENT, PLAN_NAMES);
+}
+
+static void build_parent(struct builder *b) {
+    const struct oci_linux *l = b->spec->linux_;
+
+    if (b->own_user)
+        STEP(b, PLAN_PARENT, PLAN_ID_MAP, text_add(b, id_map_text(b, &l->uid_mappings)),
+             text_add(b, id_map_text(b, &l->gid_mappings)));
+    plan_trees_map(b);
+    if (b->own_user || b->maps_trees)
+        STEP(b, PLAN_PARENT, PLAN_RELEASE);
+    build_parent_limits(b);
+    plan_links_make(b);
     STEP(b, PLAN_PARENT, PLAN_RELEASE);
     plan_mounted_parent(b);
 }
 
 /* ---- The child ---- */
 
-static void build_network(struct builder *b) {
+void plan_links_configure(struct builder *b) {
     const struct list *links = &b->context->links;
 
     if (b->new_namespaces & CLONE_NEWNET)
@@ -425,7 +430,7 @@ void plan_late(struct builder *b) {
         STEP(b, PLAN_CHILD, PLAN_AWAIT, text_add(b, "the parent's part"));
     if (b->new_namespaces & CLONE_NEWCGROUP)
         STEP(b, PLAN_CHILD, PLAN_NAMESPACE_NEW, CLONE_NEWCGROUP);
-    build_network(b);
+    plan_links_configure(b);
 }
 
 static int build(struct builder *b, struct error *e) {
@@ -457,7 +462,7 @@ static int build(struct builder *b, struct error *e) {
     return build_child(b, joined, n_joined, join_slot, e);
 }
 
-static int finish(struct plan *p, struct error *e) {
+int plan_finish(struct plan *p, struct error *e) {
     size_t n = p->steps_buf.size / sizeof(struct plan_step);
 
     if (p->steps_buf.failed || p->text_buf.failed || n > PLAN_STEPS_MAX)
@@ -477,7 +482,7 @@ int plan_build(const struct oci_spec *spec, const struct plan_context *context, 
 
     r = build(&b, e);
     if (r == 0)
-        r = finish(&plan, e);
+        r = plan_finish(&plan, e);
     if (r < 0)
         return r;
     *ret = plan;
@@ -531,7 +536,7 @@ int plan_build_exec(const struct oci_process *process, const struct plan_exec_co
         STEP(&b, PLAN_CHILD, PLAN_AFFINITY, text_add(&b, cpus->final));
     r = plan_process(&b, process, &extra, e);
     if (r == 0)
-        r = finish(&plan, e);
+        r = plan_finish(&plan, e);
     if (r < 0)
         return r;
     *ret = plan;

@@ -40,6 +40,10 @@ const char *path_clean(struct arena *a, const char *path);
 /* Is `path` (clean) `under` or below it? */
 bool path_is_below(const char *path, const char *under);
 
+/* plan_build.c: the interfaces of the context, in the parent's and in the child's part; the end of building. */
+void plan_links_make(struct builder *b);
+void plan_links_configure(struct builder *b);
+int plan_finish(struct plan *p, struct error *e);
 /* plan_files.c: which mount trees the parent has to open, and the steps for that. */
 int plan_trees(struct builder *b, struct error *e);
 void plan_trees_map(struct builder *b);

@@ -208,6 +208,38 @@ on_pasta() {
     has 198.51.100.9
 }
 
+# The tare-net of a container: NAME
+holder_of() {
+    pgrep -f "^tare-net ports .* $(user inspect -f '{{.Id}}' "$1")"
+}
+
+@test "a container's tare-net is killed: ports, the client's address and names come back" {
+    ok user network create named
+    serve peer --network named
+    serve web --network named -p 8080:80 -p 5353:53/udp
+    kill -9 "$(holder_of web)"
+    ok user ps
+    until_true 5 on_lan curl -g -s -m 2 "http://198.51.100.1:8080/cgi-bin/who"
+    who on_lan 198.51.100.1:8080
+    has 198.51.100.9
+    who on_lan "[2001:db8:7::1]:8080"
+    has 2001:db8:7::9
+    who on_host 127.0.0.1:8080
+    who on_host "[::1]:8080"
+    ok user exec web wget -q -O - http://peer/cgi-bin/who
+    [ -n "$(on_host ss -lunH 'sport = :5353')" ]
+    # With the monitor, too: the next command brings both.
+    kill -9 "$(holder_of web)" "$(pgrep -f "^tare-monitor.* $(user inspect -f '{{.Id}}' web)" | head -1)"
+    fails 7 on_host curl -s -m 2 http://127.0.0.1:8080/cgi-bin/who
+    ok user ps
+    until_true 5 on_lan curl -g -s -m 2 "http://198.51.100.1:8080/cgi-bin/who"
+    who on_lan 198.51.100.1:8080
+    has 198.51.100.9
+    ok user exec web wget -q -O - http://peer/cgi-bin/who
+    ok user rm -f web peer
+    ok user network rm named
+}
+
 @test "every process is killed: the next command makes it all anew" {
     serve web -p 8080:80
     kill -9 $(ip netns pids $WORLD-host)

@@ -375,6 +375,15 @@ static int on_names(struct monitor *m, struct client *c, const struct frame *f) 
     return 0;
 }
 
+static int on_settle(struct monitor *m, struct client *c, const struct frame *f) {
+    (void)f;
+    m->deadline[DEADLINE_SETTLE] = 0;
+    if (m->l.plan_size > 0)
+        monitor_settle_late(m);
+    reply_u32s(m, c, FRAME_OK, NULL, 0);
+    return 0;
+}
+
 static int on_broken(struct monitor *m, struct client *c, const struct frame *f) {
     uint32_t stream = frame_u32(f, 0, 0);
 
@@ -396,7 +405,7 @@ static const struct {
     {FRAME_ATTACH, false, true, on_attach}, {FRAME_RESIZE, true, false, on_resize},   {FRAME_SIGNAL, true, false, on_signal},
     {FRAME_STOP, false, true, on_stop},     {FRAME_RESTART, false, true, on_restart}, {FRAME_PAUSE, false, false, on_pause},
     {FRAME_WAIT, true, true, on_wait},      {FRAME_POLICY, false, true, on_policy},   {FRAME_NAMES, false, true, on_names},
-    {FRAME_BROKEN, true, false, on_broken},
+    {FRAME_BROKEN, true, false, on_broken}, {FRAME_SETTLE, false, true, on_settle},
 };
 
 /* Returns negative when the client does not keep to the protocol. */
