@@ -2,8 +2,6 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
-# What `make install` and `make test` build beside the everyday build.
-BUILD_INSTALL = $(BUILD)/installed
 
 .PHONY: all test-vm deps demo test test-sweep bench fuzz lint format install uninstall clean help
 all: deps $(BUILD)/build.ninja
@@ -46,14 +44,14 @@ lint:
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-install: deps
-	@[ -f $(BUILD_INSTALL)/build.ninja ] || meson setup $(BUILD_INSTALL) --prefix $(PREFIX) >/dev/null
-	@meson configure $(BUILD_INSTALL) --prefix $(PREFIX)
-	@DESTDIR=$(DESTDIR) meson install -C $(BUILD_INSTALL)
+# The programs find each other by their places, so what was built for any prefix fits.
+install: all
+	@meson configure $(BUILD) --prefix $(PREFIX)
+	@meson install -C $(BUILD) --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 # Removes what `make install` with the same PREFIX and DESTDIR put there. Images and containers stay; README says how to remove them.
 uninstall:
-	@scripts/uninstall $(BUILD_INSTALL) $(PREFIX) $(DESTDIR)
+	@scripts/uninstall $(BUILD) $(PREFIX) $(DESTDIR)
 
 clean:
 	@rm -rf $(BUILD) build-sanitize build-fuzz

@@ -9,36 +9,39 @@
 
 #define ABOVE_FDS 32 /* while descriptors are put in order */
 
-/* Beside the running program. */
-static bool neighbour(const char *name, char path[SELF_PATH_MAX]) {
+/* Where the programs are, seen from the running one's folder: in a build tree, and when installed (so an installation can be
+ * moved). */
+static const char *const places[] = {".", TARE_LIBEXECDIR};
+
+static void program_path(const char *place, const char *name, char path[SELF_PATH_MAX]) {
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     const char *slash;
 
     self[n > 0 ? n : 0] = '\0';
-    slash = strrchr(self, '/');
-    if (slash)
-        (void)snprintf(path, SELF_PATH_MAX, "%.*s/%s", (int)(slash - self), self, name);
-    return slash;
+    slash = *place == '/' ? NULL : strrchr(self, '/');
+    (void)snprintf(path, SELF_PATH_MAX, "%.*s%s%s/%s", slash ? (int)(slash - self) : 0, self, slash ? "/" : "", place, name);
 }
 
 void self_program_path(const char *name, char path[SELF_PATH_MAX]) {
-    if (neighbour(name, path) && faccessat(AT_FDCWD, path, X_OK, 0) == 0)
-        return;
-    (void)snprintf(path, SELF_PATH_MAX, "%s/%s", TARE_LIBEXECDIR, name);
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        program_path(places[i], name, path);
+        if (faccessat(AT_FDCWD, path, X_OK, 0) == 0)
+            return;
+    }
 }
 
 int self_open_program(const char *name, struct error *e) {
     char path[SELF_PATH_MAX];
-    int fd = neighbour(name, path) ? open(path, O_PATH | O_CLOEXEC) : -1;
+    int fd = -1;
 
+    for (size_t i = 0; i < ARRAY_SIZE(places) && fd < 0; i++) {
+        program_path(places[i], name, path);
+        fd = open(path, O_PATH | O_CLOEXEC);
+    }
     if (fd >= 0)
         return fd;
-    (void)snprintf(path, sizeof(path), "%s/%s", TARE_LIBEXECDIR, name);
-    fd = open(path, O_PATH | O_CLOEXEC);
-    if (fd >= 0)
-        return fd;
-    error_errno(e, -errno, "find the program %s beside tare or in %s", name, TARE_LIBEXECDIR);
+    error_errno(e, -errno, "find the program %s beside tare or in %s from there", name, TARE_LIBEXECDIR);
     return error_hint(e, "the installation is incomplete: make install");
 }
 

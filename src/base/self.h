@@ -1,5 +1,5 @@
-/* The other programs of this installation (tare-monitor, tare-fetch, tare-unpack): beside the running one in a build tree, in the
- * libexec directory once installed. PATH is never searched. */
+/* The other programs of this installation (tare-monitor, tare-fetch, tare-unpack): beside the running one in a build tree, in
+ * ../libexec/tare once installed. PATH is never searched. */
 #pragma once
 
 #include <limits.h>
@@ -11,7 +11,8 @@
 
 /* Opens the program O_PATH|O_CLOEXEC for execveat(2); `name` without a slash. -ENOENT. */
 int self_open_program(const char *name, struct error *e);
-/* Its path, for a process that cannot ask for its own (the monitor runs from a detached mount); "" when there is none. */
+/* Its path, for a process that cannot ask for its own (the monitor runs from a detached mount); where it would be installed when
+ * there is none. */
 void self_program_path(const char *name, char path[SELF_PATH_MAX]);
 #define SELF_FDS_MAX  8
 #define SELF_FIRST_FD 3
