@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "cli/container_flags.h"
 #include "model/cdi.h"
+#include "model/gpu.h"
 #include "model/mount_text.h"
 #include "model/network.h"
 #include "model/network_mode.h"
@@ -127,44 +128,16 @@ static int weights(const struct strs *texts, struct arena *a, struct list *ret, 
     return 0;
 }
 
+/* Behind the GPUs, as Docker has it. */
 static void add_cdi_device(const char *name, struct arena *a, struct host_config *h) {
-    if (h->device_requests.n == 0)
-        *LIST_ADD(a, struct device_request, &h->device_requests) = (struct device_request){.driver = "cdi"};
-    strs_add(a, &LIST_AT(struct device_request, &h->device_requests, 0)->device_ids, name);
-}
-
-#define GPUS_MAX 1024
-
-/* all, a number, device=0,1 (the commas quoted for Docker): devices of nvidia.com/gpu. */
-static int set_gpus(const char *text, struct arena *a, struct host_config *h, struct error *e) {
-    int64_t count;
-    if (!text)
-        return 0;
-    const char *end = text + strlen(text), *p = text;
-    if (end - p > 1 && *p == '"' && end[-1] == '"')
-        text = p = arena_strndup(a, p + 1, (size_t)(end - p) - 2);
-    if (strcmp(text, "all") == 0) {
-        add_cdi_device("nvidia.com/gpu=all", a, h);
-        return 0;
-    }
-    if (int_parse(text, 1, GPUS_MAX, &count) == 0) {
-        for (int64_t i = 0; i < count; i++)
-            add_cdi_device(arena_printf(a, "nvidia.com/gpu=%lld", (long long)i), a, h);
-        return 0;
-    }
-    if (strncmp(text, "device=", 7) != 0)
-        return error_set(e, -EINVAL, "--gpus %s: all, a number, or device=ID[,ID...]", text);
-    for (p = text + 7; *p; p += strcspn(p, ","), p += *p == ',') {
-        const char *name = arena_printf(a, "nvidia.com/gpu=%.*s", (int)strcspn(p, ","), p);
-        if (!cdi_name_is(name))
-            return error_set(e, -EINVAL, "--gpus %s: \"%s\" is no device", text, name + strlen("nvidia.com/gpu="));
-        add_cdi_device(name, a, h);
-    }
-    return 0;
+    struct list *l = &h->device_requests;
+    if (l->n == 0 || strcmp(LIST_AT(struct device_request, l, l->n - 1)->driver, "cdi") != 0)
+        *LIST_ADD(a, struct device_request, l) = (struct device_request){.driver = "cdi"};
+    strs_add(a, &LIST_AT(struct device_request, l, l->n - 1)->device_ids, name);
 }
 
 static int set_devices(const struct container_flags *f, struct arena *a, struct host_config *h, struct error *e) {
-    int r = set_gpus(f->gpus, a, h, e);
+    int r = f->gpus ? gpu_request_parse(f->gpus, a, LIST_ADD(a, struct device_request, &h->device_requests), e) : 0;
     if (r < 0)
         return r;
     for (size_t i = 0; i < f->device.n; i++) {

@@ -20,8 +20,8 @@ struct registry {
     struct arena *arena;
     const char *dir;
     size_t rank;
-    struct list files;         /* struct loaded */
-    const char *broken, *yaml; /* one that cannot be read, with why; one that is not read */
+    struct list files;  /* struct loaded */
+    const char *broken; /* one that cannot be read, with why */
 };
 
 /* --- files ------------------------------------------------------------------------------------------------------------------ */
@@ -39,13 +39,13 @@ static int load(int dirfd, const char *name, void *arg, struct error *e _unused_
     const char *path = arena_printf(g->arena, "%s/%s", g->dir, name);
     struct cdi_file file;
 
-    if (ends_with(name, ".yaml") || ends_with(name, ".yml"))
-        g->yaml = path;
-    if (!ends_with(name, ".json"))
+    bool yaml = ends_with(name, ".yaml");
+
+    if (!yaml && !ends_with(name, ".json"))
         return 0;
     int r = fs_read_at(dirfd, name, CDI_FILE_MAX, &text, &why);
     if (r == 0)
-        r = cdi_file_decode(buf_text(&text), text.size, g->arena, &file, &why);
+        r = cdi_file_decode(buf_text(&text), text.size, yaml, g->arena, &file, &why);
     if (r < 0)
         g->broken = arena_printf(g->arena, "%s: %s", path, why.text ? why.text : errno_text(r));
     else
@@ -70,47 +70,99 @@ static int load_all(const struct engine *engine, struct registry *g, struct erro
 
 /* --- edits ------------------------------------------------------------------------------------------------------------------ */
 
-static int add_node(const struct cdi_node *n, struct arena *a, struct spec_input *in, struct error *e) {
-    const char *host = n->host_path && *n->host_path ? n->host_path : n->path;
-    struct stat st = {0};
-    bool told = n->type && *n->type && n->major.set && n->minor.set;
+static char type_of(mode_t mode) {
+    return S_ISBLK(mode) ? 'b' : S_ISCHR(mode) ? 'c' : S_ISFIFO(mode) ? 'p' : '\0';
+}
 
-    if (!told && stat(host, &st) < 0)
+/* What the file leaves open is as on the host: type and numbers, not mode and owner, since the container's user is to open it. */
+static int look_at_host(const struct cdi_node *n, struct spec_device *d, struct error *e) {
+    const char *host = n->host_path && *n->host_path ? n->host_path : n->path;
+    struct stat st;
+
+    if (d->type && (d->type == 'p' || (n->major.set && n->major.value != 0)))
+        return 0;
+    if (lstat(host, &st) < 0)
         return error_errno(e, -errno, "device node %s", host);
-    char type = n->type && *n->type ? n->type[0] : S_ISBLK(st.st_mode) ? 'b' : 'c';
-    if ((type != 'b' && type != 'c' && type != 'u') || (!told && !S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode)))
-        return error_set(e, -ENOTSUP, "device node %s is neither a character nor a block device", host);
-    *LIST_ADD(a, struct spec_device, &in->devices) = (struct spec_device){
-        .path = n->path,
-        .type = type == 'b' ? 'b' : 'c',
-        .major = told ? (uint32_t)n->major.value : major(st.st_rdev),
-        .minor = told ? (uint32_t)n->minor.value : minor(st.st_rdev),
-        .mode = n->file_mode.set ? (uint32_t)n->file_mode.value & 07777
-                : told           ? 0666
-                                 : st.st_mode & 07777,
-        .uid = n->uid.set ? (uint32_t)n->uid.value : st.st_uid,
-        .gid = n->gid.set ? (uint32_t)n->gid.value : st.st_gid,
-        .access = n->permissions && *n->permissions ? n->permissions : "rwm",
-    };
+    char type = type_of(st.st_mode);
+    if (!type || (d->type && d->type != type))
+        return error_set(e, -ENODEV, "device node %s is not %s", host,
+                         !type            ? "a device"
+                         : d->type == 'b' ? "a block device"
+                         : d->type == 'c' ? "a character device"
+                                          : "a FIFO");
+    d->type = type;
+    d->major = major(st.st_rdev);
+    d->minor = minor(st.st_rdev);
     return 0;
 }
 
-static void add_mount(const struct cdi_mount *m, struct arena *a, struct spec_input *in) {
-    struct oci_mount *to = LIST_ADD(a, struct oci_mount, &in->more_mounts);
+/* The last of one path counts. */
+static struct spec_device *device_at(struct arena *a, struct list *devices, const char *path) {
+    for (size_t i = 0; i < devices->n; i++)
+        if (strcmp(LIST_AT(struct spec_device, devices, i)->path, path) == 0)
+            return LIST_AT(struct spec_device, devices, i);
+    return LIST_ADD(a, struct spec_device, devices);
+}
 
-    *to = (struct oci_mount){.destination = m->container_path, .source = m->host_path, .type = m->type ? m->type : "bind"};
+static int add_node(const struct cdi_node *n, struct arena *a, struct spec_input *in, struct error *e) {
+    const char *access = n->permissions && *n->permissions ? n->permissions : "rwm";
+    struct spec_device d = {
+        .path = n->path,
+        .host_path = n->host_path && *n->host_path ? n->host_path : NULL,
+        .type = !n->type || !*n->type ? '\0'
+                : *n->type == 'u'     ? 'c'
+                                      : *n->type,
+        .major = (uint32_t)n->major.value,
+        .minor = (uint32_t)n->minor.value,
+        .mode = n->file_mode.set ? (uint32_t)n->file_mode.value & 07777 : 0666,
+        .uid = n->uid.set ? (uint32_t)n->uid.value : in->user.uid,
+        .gid = n->gid.set ? (uint32_t)n->gid.value : in->user.gid,
+        .access = strcmp(access, "none") == 0 ? "" : access,
+    };
+    int r = look_at_host(n, &d, e);
+
+    if (r == 0)
+        *device_at(a, &in->devices, n->path) = d;
+    return r;
+}
+
+static struct oci_mount *mount_at(struct arena *a, struct list *mounts, const char *destination) {
+    for (size_t i = 0; i < mounts->n; i++)
+        if (strcmp(LIST_AT(struct oci_mount, mounts, i)->destination, destination) == 0)
+            return LIST_AT(struct oci_mount, mounts, i);
+    return LIST_ADD(a, struct oci_mount, mounts);
+}
+
+static void add_mount(const struct cdi_mount *m, struct arena *a, struct spec_input *in) {
+    struct oci_mount *to = mount_at(a, &in->more_mounts, m->container_path);
+
+    *to = (struct oci_mount){
+        .destination = m->container_path, .source = m->host_path, .type = m->type && *m->type ? m->type : "bind"};
     for (size_t i = 0; i < m->options.n; i++)
         strs_add(a, &to->options, m->options.v[i]);
     if (strcmp(to->type, "bind") == 0 && !strs_has(&to->options, "bind") && !strs_has(&to->options, "rbind"))
         strs_add(a, &to->options, "rbind");
 }
 
+static void add_hook(const struct cdi_hook *h, struct arena *a, struct spec_input *in) {
+    *LIST_ADD(a, struct oci_hook, cdi_hooks_named(&in->hooks, h->name)) = h->hook;
+}
+
+/* A variable that two of them set has the later's value. */
+static void add_variable(const char *text, struct arena *a, struct strs *env) {
+    size_t n = strcspn(text, "=") + 1;
+
+    for (size_t i = 0; i < env->n; i++)
+        if (strncmp(env->v[i], text, n) == 0) {
+            env->v[i] = text;
+            return;
+        }
+    strs_add(a, env, text);
+}
+
 static int apply(const struct cdi_edits *edits, struct arena *a, struct spec_input *in, struct error *e) {
-    if (edits->hooks.n > 0)
-        return error_set(e, -ENOTSUP, "hook %s (%s): hooks of devices are not run",
-                         LIST_AT(struct cdi_hook, &edits->hooks, 0)->name, LIST_AT(struct cdi_hook, &edits->hooks, 0)->path);
-    if (edits->intel_rdt || edits->net_devices)
-        return error_set(e, -ENOTSUP, "%s is not supported", edits->intel_rdt ? "intelRdt" : "netDevices");
+    if (edits->intel_rdt)
+        return error_set(e, -ENOTSUP, "intelRdt is not supported");
     for (size_t i = 0; i < edits->nodes.n; i++) {
         int r = add_node(LIST_AT(struct cdi_node, &edits->nodes, i), a, in, e);
 
@@ -119,10 +171,18 @@ static int apply(const struct cdi_edits *edits, struct arena *a, struct spec_inp
     }
     for (size_t i = 0; i < edits->mounts.n; i++)
         add_mount(LIST_AT(struct cdi_mount, &edits->mounts, i), a, in);
+    for (size_t i = 0; i < edits->hooks.n; i++)
+        add_hook(LIST_AT(struct cdi_hook, &edits->hooks, i), a, in);
+    for (size_t i = 0; i < edits->net_devices.n; i++) {
+        const struct cdi_net_device *d = LIST_AT(struct cdi_net_device, &edits->net_devices, i);
+
+        *LIST_ADD(a, struct oci_net_device, &in->net_devices) = (struct oci_net_device){d->host_name, d->name};
+    }
     for (size_t i = 0; i < edits->env.n; i++)
-        strs_add(a, &in->more_env, edits->env.v[i]);
+        add_variable(edits->env.v[i], a, &in->more_env);
     for (size_t i = 0; i < edits->gids.n; i++)
-        *LIST_ADD(a, uint32_t, &in->user.groups) = *LIST_AT(uint32_t, &edits->gids, i);
+        if (*LIST_AT(uint32_t, &edits->gids, i) != 0)
+            *LIST_ADD(a, uint32_t, &in->user.groups) = *LIST_AT(uint32_t, &edits->gids, i);
     return 0;
 }
 
@@ -137,15 +197,20 @@ static int apply_device(struct loaded *l, const struct cdi_device *d, struct are
 
 /* --- names ------------------------------------------------------------------------------------------------------------------ */
 
+static bool has_kind(const struct registry *g, const char *kind) {
+    for (size_t i = 0; i < g->files.n; i++)
+        if (strcmp(LIST_AT(struct loaded, &g->files, i)->file.kind, kind) == 0)
+            return true;
+    return false;
+}
+
 /* Nobody has it: why. */
-static int not_found(const struct registry *g, const char *kind, const char *name, bool has_kind, struct error *e) {
+static int not_found(const struct registry *g, const char *kind, const char *name, struct error *e) {
     error_set(e, -ENOENT,
-              has_kind ? "no device %s=%s: its vendor's files do not name it" : "no device %s=%s: no file is of that kind", kind,
-              name);
+              has_kind(g, kind) ? "no device %s=%s: its vendor's files do not name it" : "no device %s=%s: no file is of that kind",
+              kind, name);
     if (g->broken)
         return error_hint(e, "a file could not be read: %s", g->broken);
-    if (g->yaml)
-        return error_hint(e, "%s is not read: tare reads JSON only", g->yaml);
     return error_hint(e, "files are looked for in the cdi_dirs of tare.conf");
 }
 
@@ -204,12 +269,35 @@ static int apply_text(struct registry *g, const char *text, struct spec_input *i
     if (!cdi_name_is(text))
         return error_set(e, -EINVAL, "device %s is not of the form vendor.com/class=name", text);
     const char *kind = arena_strndup(g->arena, text, strcspn(text, "=")), *name = strchr(text, '=') + 1;
-    bool has_kind = false;
     int r = strcmp(name, "all") == 0 ? apply_all(g, kind, in, e) : apply_named(g, kind, name, in, e);
 
-    for (size_t i = 0; i < g->files.n; i++)
-        has_kind = has_kind || strcmp(LIST_AT(struct loaded, &g->files, i)->file.kind, kind) == 0;
-    return r == 0 ? not_found(g, kind, name, has_kind, e) : MIN_OF(r, 0);
+    return r == 0 ? not_found(g, kind, name, e) : MIN_OF(r, 0);
+}
+
+/* --gpus, whose driver may be left open: the vendor's whose files are there. */
+static const char *gpu_kind(const struct registry *g, const char *driver) {
+    static const char *const vendors[][2] = {{"nvidia", "nvidia.com/gpu"}, {"amd", "amd.com/gpu"}, {"intel", "intel.com/gpu"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(vendors); i++)
+        if (*driver ? strcmp(driver, vendors[i][0]) == 0 : has_kind(g, vendors[i][1]))
+            return vendors[i][1];
+    return *driver ? NULL : vendors[0][1];
+}
+
+static int apply_gpus(struct registry *g, const struct device_request *q, struct spec_input *in, struct error *e) {
+    const char *driver = q->driver ? q->driver : "", *kind = gpu_kind(g, driver);
+    int r = 0;
+
+    if (!kind)
+        return error_set(e, -ENOTSUP, "could not select device driver \"%s\": devices are given by CDI, as nvidia, amd or intel",
+                         driver);
+    if (q->count < 0)
+        return apply_text(g, arena_printf(g->arena, "%s=all", kind), in, e);
+    for (int32_t i = 0; r == 0 && i < q->count; i++)
+        r = apply_text(g, arena_printf(g->arena, "%s=%d", kind, i), in, e);
+    for (size_t i = 0; r == 0 && i < q->device_ids.n; i++)
+        r = apply_text(g, arena_printf(g->arena, "%s=%s", kind, q->device_ids.v[i]), in, e);
+    return r;
 }
 
 int cdi_gather(const struct engine *engine, const struct host_config *h, struct arena *a, struct spec_input *in, struct error *e) {
@@ -221,9 +309,8 @@ int cdi_gather(const struct engine *engine, const struct host_config *h, struct 
         bool is_cdi = q->driver && strcmp(q->driver, "cdi") == 0;
 
         if (!is_cdi)
-            return error_set(e, -ENOTSUP, "could not select device driver \"%s\": devices are given by CDI only",
-                             q->driver ? q->driver : "");
-        for (size_t k = 0; r == 0 && k < q->device_ids.n; k++)
+            r = apply_gpus(&g, q, in, e);
+        for (size_t k = 0; is_cdi && r == 0 && k < q->device_ids.n; k++)
             r = apply_text(&g, q->device_ids.v[k], in, e);
     }
     return r;

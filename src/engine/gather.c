@@ -118,6 +118,7 @@ static int add_device(struct arena *a, struct list *to, const char *host_path, c
         return error_set(e, -ENODEV, "error gathering device information while adding custom device \"%s\": not a device node",
                          host_path);
     *LIST_ADD(a, struct spec_device, to) = (struct spec_device){.path = inside && *inside ? inside : host_path,
+                                                                .host_path = host_path,
                                                                 .type = S_ISBLK(st.st_mode) ? 'b' : 'c',
                                                                 .major = major(st.st_rdev),
                                                                 .minor = minor(st.st_rdev),

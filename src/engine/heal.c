@@ -15,6 +15,7 @@
 #include "kernel/cgroup_own.h"
 #include "network/lease.h"
 #include "network/port.h"
+#include "runtime/end_hooks.h"
 #include "runtime/journal.h"
 
 #define HEAL_ALIVE       2
@@ -46,11 +47,18 @@ static void remove_monitor_group(struct engine *engine) {
         own_cgroup_remove(&layout, arena_printf(&a, "/tare%s/x", engine->roots->tag));
 }
 
+static void run_end_hooks(int run_dirfd) {
+    _cleanup_error_ struct error e = ERROR_INIT;
+    if (end_hooks_run(run_dirfd, true, &e) < 0)
+        log_warn("%s", e.text);
+}
+
 int undo_run_journal(struct engine *engine, int run_dirfd, struct error *e) {
     if (faccessat(run_dirfd, "journal", F_OK, 0) < 0)
         return 0; /* its monitor did it */
     int r = journal_undo(run_dirfd, "journal", e);
     event_tell_prepared(engine->roots->run_fd, run_dirfd, STATE_END_EVENTS);
+    run_end_hooks(run_dirfd);
     if (r == 0)
         remove_monitor_group(engine);
     return r;

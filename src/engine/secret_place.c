@@ -60,6 +60,9 @@ int secrets_gather(struct engine *engine, const struct container *c, bool starte
     const struct list *requests = &c->record.host.secrets;
     bool has_tmpfs = false;
 
+    for (size_t i = 0; i < c->record.mounts.n; i++) /* the user's own directory for them */
+        has_tmpfs |= strcmp(LIST_AT(struct mount_point, &c->record.mounts, i)->destination, SECRETS_DIR) == 0;
+
     for (size_t i = 0; i < requests->n; i++) {
         const struct secret_request *q = LIST_AT(struct secret_request, requests, i);
         _cleanup_error_ struct error why = ERROR_INIT;

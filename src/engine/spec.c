@@ -342,6 +342,13 @@ static void set_protected_paths(const struct spec_input *in, const struct securi
         strs_add(a, &l->readonly_paths, h->readonly_paths.v[i]);
 }
 
+static void set_hooks(const struct oci_hooks *h, struct arena *a, struct oci_spec *s) {
+    if (h->prestart.n + h->create_runtime.n + h->create_container.n + h->start_container.n + h->poststart.n + h->poststop.n == 0)
+        return;
+    s->hooks = arena_new(a, struct oci_hooks);
+    *s->hooks = *h;
+}
+
 int spec_build(const struct spec_input *in, struct arena *a, struct oci_spec *ret, struct list *adjustments, struct error *e) {
     const struct container_record *c = in->record;
     struct oci_spec s = {.oci_version = OCI_VERSION};
@@ -354,6 +361,8 @@ int spec_build(const struct spec_input *in, struct arena *a, struct oci_spec *re
     s.root->readonly = c->host.readonly_rootfs;
     s.annotations = c->host.annotations;
     s.linux_->cgroups_path = in->cgroups_path;
+    s.linux_->net_devices = in->net_devices;
+    set_hooks(&in->hooks, a, &s);
 
     int r = security_options_parse(&c->host.security_opt, a, &so, e);
     if (r == 0)

@@ -16,10 +16,11 @@ struct spec_shared {
 #define SPEC_RLIMITS 16
 
 struct spec_device {
-    const char *path; /* inside */
-    char type;        /* c, b */
+    const char *path;      /* inside */
+    const char *host_path; /* NULL = the same */
+    char type;             /* c, b, p */
     uint32_t major, minor, mode, uid, gid;
-    const char *access; /* "rwm" */
+    const char *access; /* "rwm"; "" = a node alone */
 };
 
 struct spec_input {
@@ -39,7 +40,9 @@ struct spec_input {
     struct list all_devices;              /* struct spec_device: --privileged */
     struct list id_maps_uid, id_maps_gid; /* struct oci_id_mapping; empty = no user namespace */
     struct strs more_env;                 /* secrets and devices: not in the record, which everybody sees */
-    struct list more_mounts;              /* struct oci_mount: the same, before the user's own */
+    struct list more_mounts;              /* struct oci_mount: the same; in place of the user's own at the same place */
+    struct oci_hooks hooks;               /* of devices */
+    struct list net_devices;              /* struct oci_net_device, of devices */
     bool own_network;                     /* a network namespace that is not the host's: its loopback is another one */
     bool network_files;   /* resolv.conf and hosts are written (not with network none… they are, but without servers) */
     unsigned cpus;        /* of the host, for masked paths per processor */

@@ -5,9 +5,10 @@
 #include "model/security_defaults.h"
 
 static void add_device(struct arena *a, struct oci_linux *l, const struct spec_device *d) {
-    const char *type = d->type == 'b' ? "b" : "c";
+    const char *type = d->type == 'b' ? "b" : d->type == 'p' ? "p" : "c";
     *LIST_ADD(a, struct oci_device, &l->devices) = (struct oci_device){
         .path = d->path,
+        .host_path = d->host_path,
         .type = type,
         .major = d->major,
         .minor = d->minor,
@@ -60,7 +61,9 @@ int spec_devices(const struct spec_input *in, struct arena *a, struct oci_linux 
     for (size_t i = 0; i < in->devices.n; i++) {
         const struct spec_device *d = LIST_AT(struct spec_device, &in->devices, i);
         add_device(a, l, d);
-        add_rule(a, l, d->type == 'b' ? "b" : "c", (struct opt_i64){true, d->major}, (struct opt_i64){true, d->minor}, d->access);
+        if (d->type != 'p' && *d->access)
+            add_rule(a, l, d->type == 'b' ? "b" : "c", (struct opt_i64){true, d->major}, (struct opt_i64){true, d->minor},
+                     d->access);
     }
     for (size_t i = 0; i < h->device_cgroup_rules.n; i++) {
         int r = parse_rule(h->device_cgroup_rules.v[i], a, l, e);

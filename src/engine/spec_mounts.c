@@ -17,13 +17,21 @@ static struct oci_mount *add_mount(struct arena *a, struct list *mounts, const c
     return m;
 }
 
-/* Does the user put a mount of his own at this place? Then ours is left out. */
+/* Does a device or a secret put a mount at this place? Then the user's is left out. */
+static bool is_taken(const struct spec_input *in, const char *destination) {
+    for (size_t i = 0; i < in->more_mounts.n; i++)
+        if (strcmp(LIST_AT(struct oci_mount, &in->more_mounts, i)->destination, destination) == 0)
+            return true;
+    return false;
+}
+
+/* Is a mount that somebody asked for at this place? Then ours is left out. */
 static bool is_replaced(const struct spec_input *in, const char *destination) {
     const struct container_record *c = in->record;
     for (size_t i = 0; i < c->mounts.n; i++)
         if (strcmp(LIST_AT(struct mount_point, &c->mounts, i)->destination, destination) == 0)
             return true;
-    return false;
+    return is_taken(in, destination);
 }
 
 /* Docker's own file systems. shm is the user's to size; ipc=none has none; a shared IPC namespace brings the other's. */
@@ -152,13 +160,13 @@ static size_t depth_of(const char *path) {
 }
 
 /* Parents before children, else the order in which they were asked for. */
-static void sort_points(const struct list *points, const struct mount_point **sorted) {
-    for (size_t i = 0; i < points->n; i++) {
-        const struct mount_point *m = LIST_AT(struct mount_point, points, i);
+static void sort_mounts(struct oci_mount *mounts, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        const struct oci_mount m = mounts[i];
         size_t at = i;
-        for (; at > 0 && depth_of(sorted[at - 1]->destination) > depth_of(m->destination); at--)
-            sorted[at] = sorted[at - 1];
-        sorted[at] = m;
+        for (; at > 0 && depth_of(mounts[at - 1].destination) > depth_of(m.destination); at--)
+            mounts[at] = mounts[at - 1];
+        mounts[at] = m;
     }
 }
 
@@ -169,14 +177,15 @@ int spec_mounts(const struct spec_input *in, const struct security_options *so, 
         return c->mounts.n ? error_set(e, -EINVAL, "mounts need a mount namespace (--isolate mount,…)") : 0;
     add_system_mounts(in, so, a, &s->mounts);
     add_network_files(in, a, &s->mounts);
-    const struct mount_point **sorted = arena_array(a, const struct mount_point *, c->mounts.n + 1);
-    sort_points(&c->mounts, sorted);
+    const size_t first = s->mounts.n;
     for (size_t i = 0; i < in->more_mounts.n; i++)
         *LIST_ADD(a, struct oci_mount, &s->mounts) = *LIST_AT(struct oci_mount, &in->more_mounts, i);
     for (size_t i = 0; i < c->mounts.n; i++) {
-        int r = add_user_mount(in, sorted[i], a, &s->mounts, e);
+        const struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);
+        int r = is_taken(in, m->destination) ? 0 : add_user_mount(in, m, a, &s->mounts, e);
         if (r < 0)
             return r;
     }
+    sort_mounts(LIST_AT(struct oci_mount, &s->mounts, first), s->mounts.n - first);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/kernel.h"
 #include "engine/boot.h"
+#include "engine/bundle.h"
 #include "engine/cdi.h"
 #include "engine/create.h"
 #include "engine/heal.h"
@@ -112,6 +113,9 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
         set_rootfs(engine, record, a, &x->plan.rootfs);
     else
         x->plan.rootfs.kind = PLAN_ROOTFS_NONE;
+    r = x->spec.hooks ? bundle_make(engine, c, x, a, e) : 0;
+    if (r < 0)
+        return r;
     x->plan.rootfs.id_map = x->input.id_maps_uid.n > 0;
     for (size_t i = 0; i < x->attachments.n; i++)
         *LIST_ADD(a, struct link, &x->plan.links) = LIST_AT(struct network_attachment, &x->attachments, i)->link;
@@ -175,8 +179,7 @@ static void take_back(struct engine *engine, struct container *c, const struct s
 static void undo_start(struct engine *engine, struct container *c) {
     if (faccessat(c->run_dirfd, "journal", F_OK, 0) < 0)
         return;
-    (void)journal_undo(c->run_dirfd, "journal", NULL);
-    event_tell_prepared(engine->roots->run_fd, c->run_dirfd, STATE_END_EVENTS);
+    (void)undo_run_journal(engine, c->run_dirfd, NULL);
     remove_run_dir(engine, c);
 }
 

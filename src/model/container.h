@@ -54,10 +54,11 @@ struct device_mapping {
     const char *path_on_host, *path_in_container, *cgroup_permissions;
 };
 
-struct device_request { /* CDI or vendors' devices */
+struct device_request { /* driver "cdi": the names are those of CDI; else GPUs of a vendor (model/gpu.h) */
     const char *driver;
-    int32_t count;
+    int32_t count; /* -1 = all */
     struct strs device_ids;
+    const char *capabilities; /* JSON: lists of lists of words */
     struct map options;
 };
 

@@ -63,6 +63,7 @@ static const struct json_field device_request_fields[] = {
     JSON_FIELD(struct device_request, driver, "Driver", JSON_STR, 0),
     JSON_FIELD(struct device_request, count, "Count", JSON_I32, 0),
     JSON_FIELD(struct device_request, device_ids, "DeviceIDs", JSON_STRS, JSON_NULL_EMPTY),
+    JSON_FIELD(struct device_request, capabilities, "Capabilities", JSON_RAW, 0),
     JSON_FIELD(struct device_request, options, "Options", JSON_MAP, 0),
     JSON_END,
 };

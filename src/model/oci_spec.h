@@ -123,7 +123,8 @@ struct oci_namespace {
 
 struct oci_device {
     const char *path;
-    const char *type; /* c b u p */
+    const char *host_path; /* the engine's own, never in JSON: where it is bound from if it cannot be made; NULL = path */
+    const char *type;      /* c b u p */
     int64_t major;
     int64_t minor;
     struct opt_i64 file_mode;

@@ -3,30 +3,11 @@
 #include <string.h>
 
 #include "oci/oci.h"
+#include "runtime/end_hooks.h"
 #include "runtime/hook.h"
 
-/* {"ociVersion":…,"id":…,"bundle":…[,"annotations":{…}]: status and pid are added by whoever knows them. */
-static void add_state_head(const struct oci_state *s, struct buf *out) {
-    buf_add_str(out, "{\"ociVersion\":");
-    json_write_string(out, s->oci_version);
-    buf_add_str(out, ",\"id\":");
-    json_write_string(out, s->id);
-    buf_add_str(out, ",\"bundle\":");
-    json_write_string(out, s->bundle);
-    for (size_t i = 0; i < s->annotations.n; i++) {
-        buf_add_str(out, i == 0 ? ",\"annotations\":{" : ",");
-        json_write_string(out, s->annotations.v[i].key);
-        buf_add_char(out, ':');
-        json_write_string(out, s->annotations.v[i].value);
-    }
-    buf_add_str(out, s->annotations.n ? "}" : "");
-}
-
 const char *oci_state_head(struct oci_call *call, const struct oci_state *s) {
-    _cleanup_buf_ struct buf head = BUF_INIT;
-
-    add_state_head(s, &head);
-    return arena_strdup(&call->arena, buf_text(&head));
+    return hook_state_head(&call->arena, s->oci_version, s->id, s->bundle, &s->annotations);
 }
 
 /* ---- The filter, and who answers it ---- */
@@ -56,7 +37,7 @@ static const char *agent_head(struct oci_call *call, const struct oci_seccomp *s
         buf_add_char(&head, ',');
     }
     buf_add_str(&head, "\"state\":");
-    add_state_head(state, &head);
+    buf_add_str(&head, oci_state_head(call, state));
     return arena_strdup(&call->arena, buf_text(&head));
 }
 
@@ -108,7 +89,7 @@ int oci_hooks_run(struct oci_call *call, const struct oci_state *s, const struct
     _cleanup_buf_ struct buf state = BUF_INIT;
     int r = 0;
 
-    add_state_head(s, &state);
+    buf_add_str(&state, oci_state_head(call, s));
     buf_printf(&state, ",\"status\":\"%s\",\"pid\":%d}", status, s->pid);
     for (size_t i = 0; (r == 0 || all) && i < hooks->n; i++) {
         r = run_hook(call, LIST_AT(struct oci_hook, hooks, i), &state, e);

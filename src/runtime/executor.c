@@ -338,6 +338,8 @@ static int carry_out(struct executor *x, struct execution *out, struct error *e)
     if (x->explain)
         explain_note(x->explain, "parent", "wait, the socket ends when the program runs");
     r = child_follow(x, x->io->hold ? SYNC_READY : SYNC_ERROR, out, e);
+    if (r == 0 && !x->io->hold)
+        r = run_role(x, PLAN_AFTER, e);
     if (r < 0)
         child_kill(x);
     return r;

@@ -230,7 +230,7 @@ static void print_arg(const struct plan *plan, enum step_arg kind, int64_t v, st
 }
 
 const char *plan_role_name(unsigned role) {
-    static const char *const names[] = {"host", "child", "parent"};
+    static const char *const names[PLAN_ROLES] = {"host", "child", "parent", "after"};
 
     return role < ARRAY_SIZE(names) ? names[role] : "?";
 }
@@ -303,7 +303,7 @@ static bool arg_is_valid(const struct plan *p, enum step_arg kind, int64_t v) {
 }
 
 static bool step_is_valid(const struct plan *p, const struct plan_step *s) {
-    if (s->op >= PLAN_OP_COUNT || s->role > PLAN_PARENT || !step_ops[s->op].name)
+    if (s->op >= PLAN_OP_COUNT || s->role >= PLAN_ROLES || !step_ops[s->op].name)
         return false;
     for (size_t i = 0; i < PLAN_ARGS; i++)
         if (!arg_is_valid(p, step_ops[s->op].arg[i].kind, s->arg[i]))

@@ -15,6 +15,8 @@ enum plan_role {
     PLAN_HOST,   /* in the monitor, before the child exists */
     PLAN_CHILD,  /* in the child: the container's first process until its execve */
     PLAN_PARENT, /* in the monitor, while the child works */
+    PLAN_AFTER,  /* in the monitor, when the program runs */
+    PLAN_ROLES,
 };
 
 #define PLAN_ARGS      9
@@ -93,7 +95,12 @@ struct plan_context {
     bool new_keyring;       /* a session keyring of its own */
     bool no_pivot;          /* chroot instead of pivot_root (ramfs roots) */
     bool check_program;     /* a missing program is found before the hold, not by the execve */
-    const char *state_head; /* for hooks: the container's state as JSON up to its status and pid, not closed; NULL = no hooks */
+    const char *state_head; /* for hooks: hook_state_head() (runtime/end_hooks.h); NULL = no hooks */
+    bool poststart;         /* poststart hooks are steps, too: no verb of the OCI runtime runs them */
+    const char *bundle;     /* absolute: shown in the child at this path although root of its user namespace may not get there; */
+    const char
+        *bundle_at;     /* the prefix of it that he can still see, and below which the host's files may disappear; NULL = no need */
+    const char *config; /* of the bundle: the text of config.json */
     const char *agent_path; /* socket of the program that answers what the filter asks (SCMP_ACT_NOTIFY); NULL = none */
     const char *agent_head; /* the container process state for it, up to the state's status */
     bool init;              /* PID 1 is the built-in init, the command its child */

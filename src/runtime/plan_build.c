@@ -459,6 +459,7 @@ static int build(struct builder *b, struct error *e) {
         return r;
     build_host(b, joined, &n_joined, &join_slot);
     build_parent(b);
+    plan_poststart(b);
     return build_child(b, joined, n_joined, join_slot, e);
 }
 

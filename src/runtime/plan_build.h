@@ -59,7 +59,10 @@ bool plan_hooks_see_mounts(const struct builder *b);
 void plan_mounted_parent(struct builder *b);
 void plan_mounted_child(struct builder *b);
 void plan_start_hooks(struct builder *b);
-int64_t plan_agent(struct builder *b); /* the slot; -1 = none */
+void plan_poststart(struct builder *b);
+void plan_bundle(struct builder *b);
+int64_t plan_agent(struct builder *b);            /* the slot; -1 = none */
+int plan_finish(struct plan *p, struct error *e); /* plan_build.c */
 /* plan_process.c. struct process_extra: what stands in `linux` and is the process's, too. */
 struct process_extra {
     const char *personality;

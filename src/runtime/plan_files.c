@@ -162,6 +162,8 @@ static void plan_root(struct builder *b) {
     else
         STEP(b, PLAN_CHILD, PLAN_ROOT_OVERLAY, texts_add(b, &root->lowers), b->root_slot, text_add(b, root->upper),
              text_add(b, root->work), b->upper_slot, root->is_volatile, root->in_one);
+    if (b->own_user)
+        plan_bundle(b);
     STEP(b, PLAN_CHILD, PLAN_ROOT_ATTACH, text_add(b, plan_hooks_see_mounts(b) ? root->path : NULL));
 }
 
@@ -218,7 +220,7 @@ static void plan_devices(struct builder *b, bool below_dev) {
             continue;
         STEP(b, PLAN_CHILD, PLAN_NODE, text_add(b, path), mode, (int64_t)makedev((unsigned)d->major, (unsigned)d->minor),
              d->uid.set ? d->uid.value : 0, d->gid.set ? d->gid.value : 0,
-             (b->own_user || b->context->rootless) && device_type(d) != S_IFIFO);
+             (b->own_user || b->context->rootless) && device_type(d) != S_IFIFO, text_add(b, d->host_path));
     }
 }
 

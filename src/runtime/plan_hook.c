@@ -2,6 +2,8 @@
 #include <linux/sched.h>
 #include <string.h>
 
+#include "base/fs.h"
+#include "runtime/end_hooks.h"
 #include "runtime/plan_build.h"
 
 static const struct oci_hooks no_hooks;
@@ -45,6 +47,26 @@ bool plan_hooks_see_mounts(const struct builder *b) {
     return h->prestart.n + h->create_runtime.n + h->create_container.n > 0;
 }
 
+const char *hook_state_head(struct arena *a, const char *oci_version, const char *id, const char *bundle,
+                            const struct map *annotations) {
+    _cleanup_buf_ struct buf out = BUF_INIT;
+
+    buf_add_str(&out, "{\"ociVersion\":");
+    json_write_string(&out, oci_version);
+    buf_add_str(&out, ",\"id\":");
+    json_write_string(&out, id);
+    buf_add_str(&out, ",\"bundle\":");
+    json_write_string(&out, bundle);
+    for (size_t i = 0; i < annotations->n; i++) {
+        buf_add_str(&out, i == 0 ? ",\"annotations\":{" : ",");
+        json_write_string(&out, annotations->v[i].key);
+        buf_add_char(&out, ':');
+        json_write_string(&out, annotations->v[i].value);
+    }
+    buf_add_str(&out, annotations->n ? "}" : "");
+    return arena_strdup(a, buf_text(&out));
+}
+
 static void build_hooks(struct builder *b, enum plan_role role, const struct list *hooks, const char *at, const char *status) {
     const char *head = b->context->state_head;
 
@@ -57,6 +79,47 @@ static void build_hooks(struct builder *b, enum plan_role role, const struct lis
              texts_add(b, &h->args), texts_add(b, &h->env), h->timeout.set ? h->timeout.value : 0, b->state_head,
              text_add(b, status));
     }
+}
+
+void plan_poststart(struct builder *b) {
+    if (b->context->poststart)
+        build_hooks(b, PLAN_AFTER, &hooks_of(b)->poststart, "poststart", "running");
+}
+
+static int build_end(const struct oci_spec *spec, const char *state_head, struct plan *ret, struct error *e) {
+    _cleanup_arena_ struct arena arena = ARENA_INIT;
+    _cleanup_plan_ struct plan plan = {.text_buf = BUF_WITH_MAX(PLAN_TEXT_MAX)};
+    const struct plan_context context = {.state_head = state_head};
+    struct builder b = {.spec = spec, .context = &context, .plan = &plan, .arena = &arena};
+    int r;
+
+    build_hooks(&b, PLAN_AFTER, &hooks_of(&b)->poststop, "poststop", "stopped");
+    r = plan_finish(&plan, e);
+    if (r < 0)
+        return r;
+    *ret = plan;
+    plan = (struct plan)PLAN_INIT;
+    return 0;
+}
+
+int end_hooks_write(int run_dirfd, const struct oci_spec *spec, const char *state_head, struct error *e) {
+    _cleanup_plan_ struct plan plan = PLAN_INIT;
+    _cleanup_buf_ struct buf blob = BUF_INIT;
+    int r = spec->hooks && spec->hooks->poststop.n > 0 ? build_end(spec, state_head, &plan, e) : 0;
+
+    if (r < 0 || plan.n == 0)
+        return r;
+    plan_encode(&plan, &blob);
+    return fs_replace_at(run_dirfd, END_HOOKS_FILE, blob.data, blob.size, 0600, FS_NO_SYNC, e);
+}
+
+/* What root of a new user namespace has in sight of the bundle. */
+void plan_bundle(struct builder *b) {
+    const struct plan_context *c = b->context;
+
+    if (c->bundle_at && plan_hooks_see_mounts(b))
+        STEP(b, PLAN_CHILD, PLAN_BUNDLE, text_add(b, c->bundle_at), text_add(b, c->bundle + strlen(c->bundle_at) + 1),
+             data_add(b, c->config, strlen(c->config)));
 }
 
 /* The child's mounts are there, and the host's files still in sight: what the parent does at that point. */

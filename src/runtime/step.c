@@ -159,6 +159,11 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                            step_root_overlay},
     [PLAN_ROOT_BIND] =
         {"bind-root", "a directory as the root, in place", "open_tree(2)", {ARG("path", TEXT), ARG("slot", SLOT)}, step_root_bind},
+    [PLAN_BUNDLE] = {"bundle",
+                     "hooks look for the root by the host's path, which root of a user namespace may not walk: a stand-in",
+                     "mount_namespaces(7)",
+                     {ARG("at", TEXT), ARG("below", TEXT), ARG("config", DATA)},
+                     step_bundle},
     [PLAN_ROOT_ATTACH] = {"attach-root",
                           "from here on it can be mounted upon; stacked on the root, or where hooks look for it",
                           "move_mount(2)",
@@ -185,7 +190,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                    "devices are made here, never taken from the image",
                    "mknod(2)",
                    {ARG("path", TEXT), ARG("mode", MODE), ARG("device", DEVICE), ARG("uid", INT), ARG("gid", INT),
-                    ARG("bind", BOOL)},
+                    ARG("bind", BOOL), ARG("source", TEXT)},
                    step_node},
     [PLAN_SYMLINK] =
         {"make-link-in-dev", "names that programs expect", "symlink(2)", {ARG("to", TEXT), ARG("path", TEXT)}, step_symlink},

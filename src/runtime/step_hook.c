@@ -1,8 +1,11 @@
 /* Steps at which the container's life is shown to others: hooks, the program that answers system calls, and the word between child
  * and parent that the mounts are there. */
+#include <fcntl.h>
+#include <linux/mount.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/fs.h"
 #include "runtime/executor_state.h"
 #include "runtime/hook.h"
 
@@ -38,6 +41,50 @@ int step_hook(struct executor *x, const struct plan_step *s, struct error *e) {
         return error_errno(e, -ENOMEM, "run a hook");
     r = hook_run(&h, state.data, state.size, e);
     return r < 0 ? error_wrap(e, r, "hooks.%s", at) : 0;
+}
+
+static int make_directories(int dir, const char *path, struct error *e) {
+    _cleanup_free_ char *copy = strdup(path);
+
+    for (char *p = copy; p && *p; p++) {
+        int r = 0;
+
+        if (*p == '/' && p > copy) {
+            *p = '\0';
+            r = sys_mkdirat(dir, copy, 0755);
+            *p = '/';
+        }
+        if (r < 0 && r != -EEXIST)
+            return error_errno(e, r, "make %s", path);
+    }
+    return copy ? 0 : error_errno(e, -ENOMEM, "make %s", path);
+}
+
+/* BELOW/rootfs/ and BELOW/config.json in a file system of its own, which covers `at` in the child's mounts until pivot_root(2). */
+int step_bundle(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *at = plan_text(x->plan, s->arg[0]), *below = plan_text(x->plan, s->arg[1]);
+    size_t size = 0;
+    const char *config = plan_data(x->plan, s->arg[2], &size);
+    _cleanup_free_ char *root = NULL, *file = NULL;
+    _cleanup_fd_ int fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC), mount = -1, fd = -1;
+    int r = fs < 0 ? fs : sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+
+    if (r >= 0)
+        r = mount = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+    if (r < 0)
+        return error_errno(e, r, "make a place for the bundle");
+    if (asprintf(&root, "%s/rootfs/", below) < 0 || asprintf(&file, "%s/config.json", below) < 0)
+        return error_errno(e, -ENOMEM, "make a place for the bundle");
+    r = make_directories(mount, root, e);
+    if (r < 0)
+        return r;
+    r = fd = open_how(mount, file, O_WRONLY | O_CREAT | O_EXCL, 0644, 0);
+    if (r >= 0)
+        r = fs_write_all(fd, config, size);
+    if (r < 0)
+        return error_errno(e, r, "write %s", file);
+    r = sys_move_mount(mount, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH);
+    return r < 0 ? error_errno(e, r, "show the bundle at %s", at) : 0;
 }
 
 int step_agent_open(struct executor *x, const struct plan_step *s, struct error *e) {

@@ -400,14 +400,16 @@ static bool is_device(int dirfd, const char *name, mode_t mode, dev_t dev) {
 }
 
 /* In a user namespace nodes cannot be made: the host's own is shown. */
-static int bind_device(struct executor *x, int dir, const char *name, const char *path, mode_t mode, dev_t dev, struct error *e) {
-    _cleanup_fd_ int mount = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC), target = -1;
+static int bind_device(const struct executor *x, const struct plan_step *s, int dir, const char *name, struct error *e) {
+    const char *path = plan_text(x->plan, s->arg[0]), *other = plan_text(x->plan, s->arg[6]), *source = other ? other : path;
+    const mode_t mode = (mode_t)s->arg[1];
+    const dev_t dev = (dev_t)s->arg[2];
+    _cleanup_fd_ int mount = sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | O_CLOEXEC), target = -1;
 
-    (void)x;
     if (mount < 0)
-        return error_errno(e, mount, "device %s of the host", path);
+        return error_errno(e, mount, "device %s of the host", source);
     if (!is_device(mount, "", mode, dev))
-        return error_set(e, -ENODEV, "device %s of the host is not %u:%u", path, major(dev), minor(dev));
+        return error_set(e, -ENODEV, "device %s of the host is not %u:%u", source, major(dev), minor(dev));
     target = make_entry(dir, name, true);
     if (target == -EEXIST)
         target = open_how(dir, name, O_PATH, 0, NO_LINKS);
@@ -425,12 +427,12 @@ int step_node(struct executor *x, const struct plan_step *s, struct error *e) {
     if (dir < 0)
         return dir;
     if (s->arg[5])
-        return bind_device(x, dir, name, path, mode, dev, e);
+        return bind_device(x, s, dir, name, e);
     r = sys_mknodat(dir, name, mode, (unsigned)dev);
     if (r == -EEXIST && is_device(dir, name, mode, dev))
         r = 0;
     if (r == -EPERM)
-        return bind_device(x, dir, name, path, mode, dev, e);
+        return bind_device(x, s, dir, name, e);
     if (r == 0 && (s->arg[3] || s->arg[4]))
         r = sys_fchownat(dir, name, (uid_t)s->arg[3], (gid_t)s->arg[4], AT_SYMLINK_NOFOLLOW);
     return r < 0 ? error_errno(e, r, "make device %s", path) : 0;

@@ -109,6 +109,11 @@ teardown() { [ "$(id -u)" != 0 ] || leaks_after; }
     done
 }
 
+@test "a device of the host under another name" {
+    run tare run --rm --network none --userns auto --device /dev/zero:/dev/nought busybox stat -c %t:%T /dev/nought
+    [ "$output" = 1:5 ]
+}
+
 @test "the configuration's default" {
     echo 'userns = auto' >"$ROOTS/conf"
     run tare --config "$ROOTS/conf" run --rm --network none busybox cat /proc/self/uid_map

@@ -15,6 +15,7 @@
 #include "base/event_log.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "runtime/end_hooks.h"
 #include "runtime/journal.h"
 
 #define JOURNAL_NAME       "journal"
@@ -50,12 +51,23 @@ static void remove_run_dir(struct monitor *m) {
         (void)fs_remove_tree_at(dir, m->l.id, NULL);
 }
 
+/* A hook that fails keeps nothing from ending; `inspect` tells of it. */
+static void run_end_hooks(struct monitor *m, bool last) {
+    _cleanup_error_ struct error e = ERROR_INIT;
+
+    if (m->l.run_dirfd < 0 || end_hooks_run(m->l.run_dirfd, last, &e) == 0)
+        return;
+    (void)snprintf(m->state.error, sizeof(m->state.error), "%s", e.text ? e.text : "");
+    monitor_state_save(m);
+}
+
 void monitor_undo(struct monitor *m) {
     _cleanup_error_ struct error e = ERROR_INIT;
     int r = journal_undo(m->l.run_dirfd, JOURNAL_NAME, &e);
 
     event_tell_prepared(m->l.run_root_fd, m->l.run_dirfd, STATE_END_EVENTS);
     holder_release(m);
+    run_end_hooks(m, true);
     if (r == 0 && m->l.auto_remove)
         r = journal_undo(m->l.container_dirfd, JOURNAL_NAME, &e);
     if (r < 0) { /* the journal stays: the next command heals */
@@ -130,8 +142,10 @@ static void record_end(struct monitor *m, int wait_status) {
         monitor_event(m, "oom", NULL);
     }
     holder_ended(m);
-    if (m->state.status == STATUS_RESTARTING)
+    if (m->state.status == STATUS_RESTARTING) {
         payload_clear_cgroup(m); /* the journal, whose undoing would do it, stays */
+        run_end_hooks(m, false);
+    }
     (void)snprintf(code, sizeof(code), "\"exitCode\":\"%d\"", m->state.exit_code);
     monitor_event(m, "die", code);
 }
