@@ -40,7 +40,8 @@ static int plan_file(const struct plan *plan, struct error *e) {
     return TAKE_FD(fd);
 }
 
-/* In the child: descriptors go above those that are handed on, and through the exec. */
+/* Between vfork and exec, on the caller's memory: system calls only. Descriptors go above those that are handed on, and through the
+ * exec. */
 static _Noreturn void become_worker(int program, const char *id, const int v[OCI_ROLE_ARGS]) {
     char numbers[OCI_ROLE_ARGS][12];
     char *argv[3 + OCI_ROLE_ARGS + 1] = {(char *)(uintptr_t) "tare-monitor", (char *)(uintptr_t) "oci", (char *)(uintptr_t)id};
@@ -57,6 +58,14 @@ static _Noreturn void become_worker(int program, const char *id, const int v[OCI
     if (chdir("/") == 0)
         (void)syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
     _exit(EXIT_ENGINE);
+}
+
+static __attribute__((noinline)) pid_t start_worker(int program, const char *id, const int v[OCI_ROLE_ARGS]) {
+    pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): fork() copies the page tables of a command
+
+    if (pid == 0)
+        become_worker(program, id, v); // NOLINT(clang-analyzer-unix.Vfork)
+    return pid;
 }
 
 static int receive_reply(int fd, struct execution *out, struct error *e) {
@@ -87,10 +96,14 @@ static int receive_reply(int fd, struct execution *out, struct error *e) {
     return 0;
 }
 
-static void reap(struct oci_worker *w) {
+/* The worker's wait status. */
+static int reap(struct oci_worker *w) {
+    int status = -1;
+
     w->fd = fd_close(w->fd);
-    while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
         ;
+    return status;
 }
 
 int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, int listen_fd, int pidfd, bool terminal,
@@ -115,16 +128,14 @@ int oci_worker_run(struct oci_call *call, const char *id, const struct plan *pla
     theirs = pair[1];
     v[OCI_ROLE_SOCKET] = theirs;
     v[OCI_ROLE_PLAN] = file;
-    w.pid = fork();
+    w.pid = start_worker(program, id, v);
     if (w.pid < 0)
         return error_errno(e, -errno, "start the worker");
-    if (w.pid == 0)
-        become_worker(program, id, v);
     theirs = fd_close(theirs);
     w.fd = TAKE_FD(ours);
     r = receive_reply(w.fd, out, e);
     if (r < 0) {
-        reap(&w);
+        (void)reap(&w);
         return r;
     }
     *ret = w;
@@ -132,15 +143,13 @@ int oci_worker_run(struct oci_call *call, const char *id, const struct plan *pla
 }
 
 int oci_worker_release(struct oci_worker *w, struct error *e) {
-    struct execution ignored = EXECUTION_INIT;
-    int r = send(w->fd, "", 1, MSG_NOSIGNAL) == 1 ? receive_reply(w->fd, &ignored, e) : error_set(e, -EPIPE, "the worker died");
+    bool told = send(w->fd, "", 1, MSG_NOSIGNAL) == 1;
 
-    reap(w);
-    return r;
+    return reap(w) == 0 && told ? 0 : error_set(e, -EPIPE, "the worker died");
 }
 
 void oci_worker_drop(struct oci_worker *w) {
-    reap(w);
+    (void)reap(w);
 }
 
 static bool host_uid(const struct oci_spec *spec, uint32_t uid, uid_t *ret) {

@@ -420,16 +420,11 @@ int executor_exec(const struct plan *plan, int pidfd, const struct executor_io *
 }
 
 int executor_release(struct execution *execution, struct error *e) {
-    struct executor x = {.pid = execution->pid, .sync_fd = execution->hold_fd, .is_ready = true};
+    struct executor x = {.pid = execution->pid, .sync_fd = execution->hold_fd};
     int r = sync_send(&x, SYNC_RELEASE, -1);
 
-    if (r < 0)
-        return error_errno(e, r, "let the container's program start");
-    r = child_follow(&x, SYNC_ERROR, execution, e);
-    execution->hold_fd = fd_close(execution->hold_fd);
-    if (x.pid == 0)
-        execution->pid = 0;
-    return r;
+    execution->hold_fd = fd_close(execution->hold_fd); /* what was sent stays there to be read */
+    return r < 0 ? error_errno(e, r, "let the container's first process go") : 0;
 }
 
 int executor_start(int connected_fd, struct error *e) {

@@ -19,9 +19,9 @@ struct executor_io {
     int explain_fd;   /* each step is told there as it happens; -1 = quiet */
     /* With a plan that has an init: runs as PID 1, in the child, with the program as its child `program`; ends by _exit(). */
     void (*init_run)(pid_t program);
-    bool hold; /* return when everything but the execve is done; executor_release() lets it happen */
-    /* With `hold`: a listening SOCK_SEQPACKET socket; -1 = none. After executor_release() the child depends on nobody and waits
-     * there, until another process calls executor_start(). */
+    /* Return when everything but the execve is done. The child dies with us until executor_release(); then it depends on nobody and
+     * waits at start_fd, a listening SOCK_SEQPACKET socket, until another process calls executor_start(). */
+    bool hold;
     int start_fd;
     int holder_fd; /* tare-net, for the resolver's sockets; -1 = none */
 };
@@ -46,7 +46,7 @@ void execution_release(struct execution *x); /* closes; kills nothing */
 int executor_run(const struct plan *plan, const struct executor_io *io, struct execution *ret, struct error *e);
 /* The same in a running container whose first process is pidfd; the plan is of plan_build_exec(). */
 int executor_exec(const struct plan *plan, int pidfd, const struct executor_io *io, struct execution *ret, struct error *e);
-/* After executor_run() with `hold`: lets the program start, and returns once it runs. */
+/* After executor_run() with `hold`. Waits for nothing: the child will not miss it. */
 int executor_release(struct execution *x, struct error *e);
 /* Lets a child start that waits on a start_fd; connected_fd is a connection to that socket. Returns once the program runs; the
  * child's errors are as of executor_run(). */

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 enum oci_role_arg {
-    OCI_ROLE_SOCKET,   /* SOCK_SEQPACKET: struct oci_role_reply, then one byte back (let go), then a reply again */
+    OCI_ROLE_SOCKET,   /* SOCK_SEQPACKET: struct oci_role_reply, then one byte back: let go, and end with 0 */
     OCI_ROLE_PLAN,     /* a memfd */
     OCI_ROLE_LISTEN,   /* what the process waits on for its start; -1 */
     OCI_ROLE_PIDFD,    /* of the container to join; -1 */

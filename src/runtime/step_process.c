@@ -363,7 +363,7 @@ int step_user(struct executor *x, const struct plan_step *s, struct error *e) {
 static int await_start(struct executor *x, struct error *e) {
     int r = sync_await(x, SYNC_RELEASE, e);
 
-    if (r < 0 || x->io->start_fd < 0)
+    if (r < 0)
         return r;
     for (;;) {
         (void)sys_close(x->sync_fd);

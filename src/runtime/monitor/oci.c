@@ -82,7 +82,5 @@ int role_oci(int argc, char **argv) {
             (void)kill(x.pid, SIGKILL);
         return EXIT_ENGINE;
     }
-    r = x.hold_fd >= 0 ? executor_release(&x, &e) : 0;
-    (void)reply(v[OCI_ROLE_SOCKET], r, &e, &x);
-    return 0;
+    return x.hold_fd >= 0 && executor_release(&x, &e) < 0 ? EXIT_ENGINE : 0;
 }
