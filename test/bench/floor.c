@@ -1,12 +1,14 @@
 /* The floor: the smallest program that makes the kernel calls of a container's life, by the cheapest calls known, so that what an
  * engine adds can be seen as a ratio. It checks nothing, writes nothing down and cannot be used for anything else.
  *
- *     floor run  LOWER[:LOWER…] DIR [-b BRIDGE ADDRESS/LEN GATEWAY] [-f FILTER] [-m] [-t] COMMAND [ARG…]
+ *     floor run  LOWER[:LOWER…] DIR [-b BRIDGE ADDRESS/LEN GATEWAY] [-f FILTER] [-m] [-r] [-t] COMMAND [ARG…]
  *     floor exec PID [-f FILTER] COMMAND [ARG…]
+ *     floor nothing                  ends: what a command more costs
  *     floor loop N COMMAND…          runs `run` N times in this process (no exec of floor itself between)
  *
  * DIR: an empty directory for upper, work and the mount point. FILTER: a file of struct sock_filter (without: a tree of 450 numbers
- * that allows everything). -m: without masked and read-only paths and bound files. -t: prints how long each phase took (µs).
+ * that allows everything). -m: without masked and read-only paths and bound files. -r: LOWER is the root as it is, read-only,
+ * without overlay, bound files and filter, as in the bundle that runtimes' `spec` makes. -t: prints how long each phase took (µs).
  *
  * run: 9 cgroups (v1 hybrid: every hierarchy), six namespaces, overlay, proc, dev, pts, shm, mqueue, sys, 3 bound files, masks,
  * pivot_root, host name, capabilities, filter, exec, wait, cgroups removed, directory renamed away; unlinking after that is not
@@ -60,7 +62,7 @@ struct options {
     char *lowers, *dir, *bridge, *address, *gateway;
     unsigned prefix;
     struct sock_fprog filter;
-    bool minimal, times;
+    bool minimal, bundle, times;
     char **command;
 };
 
@@ -165,6 +167,28 @@ static int overlay(const struct options *o, int dir) {
     return mnt;
 }
 
+/* A copy of the mount that the directory lies on. */
+static int bundle_root(const struct options *o) {
+    struct mount_attr private = {.propagation = MS_PRIVATE};
+    int mnt = (int)syscall(SYS_open_tree, AT_FDCWD, o->lowers, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+    CHECK(mnt);
+    CHECK(syscall(SYS_mount_setattr, mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &private, sizeof(private)));
+    return mnt;
+}
+
+static void files_bind(int root, int dir) {
+    static const char *const files[] = {"resolv.conf", "hosts", "hostname"};
+
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "etc/%s", files[i]);
+        close(openat(root, path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+        bind_at(dir, files[i], root, path, false);
+    }
+}
+
 static void devices(int dev) {
     static const struct {
         const char *name;
@@ -201,13 +225,12 @@ static void masks(int root) {
 }
 
 static void root_file_system(const struct options *o, int dir) {
-    static const char *const files[] = {"resolv.conf", "hosts", "hostname"};
-    struct mount_attr private = {.propagation = MS_PRIVATE};
+    struct mount_attr private = {.propagation = MS_PRIVATE}, read_only = {.attr_set = MOUNT_ATTR_RDONLY};
     int root, dev;
 
     CHECK(syscall(SYS_mount_setattr, -1, "/", AT_RECURSIVE, &private, sizeof(private)));
-    root = overlay(o, dir);
-    CHECK(syscall(SYS_move_mount, root, "", dir, "root", MOVE_MOUNT_F_EMPTY_PATH));
+    root = o->bundle ? bundle_root(o) : overlay(o, dir);
+    CHECK(syscall(SYS_move_mount, root, "", dir, o->bundle ? "." : "root", MOVE_MOUNT_F_EMPTY_PATH));
     mount_at(fs_mount("proc", NULL, NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC), root, "proc");
     dev = fs_mount("tmpfs", "mode", "755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME);
     CHECK(syscall(SYS_move_mount, dev, "", root, "dev", MOVE_MOUNT_F_EMPTY_PATH));
@@ -218,15 +241,12 @@ static void root_file_system(const struct options *o, int dir) {
     mount_at(fs_mount("sysfs", NULL, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC), root,
              "sys");
     if (!o->minimal) {
-        for (size_t i = 0; i < 3; i++) {
-            char path[64];
-
-            (void)snprintf(path, sizeof(path), "etc/%s", files[i]);
-            close(openat(root, path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
-            bind_at(dir, files[i], root, path, false);
-        }
+        if (!o->bundle)
+            files_bind(root, dir);
         masks(root);
     }
+    if (o->bundle)
+        CHECK(syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)));
     CHECK(fchdir(root));
     CHECK(syscall(SYS_pivot_root, ".", "."));
     CHECK(syscall(SYS_umount2, ".", 2 /* MNT_DETACH: <sys/mount.h> contradicts <linux/mount.h> */));
@@ -418,7 +438,8 @@ static void privileges_drop(const struct options *o) {
     for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
         if (cap > 31 || !(kept & (1u << cap)))
             CHECK(prctl(PR_CAPBSET_DROP, cap, 0, 0, 0));
-    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW * 0, &o->filter));
+    if (o->filter.len)
+        CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW * 0, &o->filter));
     CHECK(syscall(SYS_capset, &header, data));
 }
 
@@ -450,10 +471,12 @@ static void child(const struct options *o, const char *name, int ready) {
     CHECK(-1);
 }
 
-static void dir_make(int parent, const char *name) {
+static void dir_make(int parent, const char *name, bool only) {
     int fd;
 
     CHECK(mkdirat(parent, name, 0755));
+    if (only)
+        return;
     CHECK(fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     CHECK(mkdirat(fd, "upper", 0755));
     CHECK(mkdirat(fd, "work", 0755));
@@ -494,7 +517,7 @@ static int life(const struct options *o) {
     CHECK(parent = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     (void)snprintf(name, sizeof(name), "floor-%d-%ld", getpid(), (long)t[0]);
     (void)snprintf(trash, sizeof(trash), "trash-%s", name);
-    dir_make(parent, name);
+    dir_make(parent, name, o->bundle);
     cgroups_make(name);
     CHECK(ready = eventfd(0, EFD_CLOEXEC));
     args.cgroup = (uint64_t)cgroup_dirs[0];
@@ -588,6 +611,7 @@ static char **options_parse(struct options *o, char **argv) {
             break;
         case 'f': o->filter = filter_read(*++argv); break;
         case 'm': o->minimal = true; break;
+        case 'r': o->bundle = true; break;
         case 't': o->times = true; break;
         }
     }
@@ -622,11 +646,11 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "stop") == 0)
         return stop((pid_t)strtol(argv[2], NULL, 10));
     if (argc < 5 || strcmp(argv[1], "run") != 0)
-        return 2;
+        return argc == 2 && strcmp(argv[1], "nothing") == 0 ? 0 : 2;
     o.lowers = argv[2];
     o.dir = argv[3];
     o.command = options_parse(&o, argv + 4);
-    if (!o.filter.len)
+    if (!o.filter.len && !o.bundle)
         o.filter = filter_default();
     while (times-- > 0)
         status = life(&o);
