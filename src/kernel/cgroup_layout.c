@@ -4,9 +4,8 @@
 
 #include "base/fs.h"
 #include "kernel/cgroup.h"
+#include "kernel/mountinfo.h"
 
-/* A host with thousands of mounts has a long mountinfo. */
-#define MOUNTINFO_MAX   ((size_t)16 << 20)
 #define CONTROLLERS_MAX 4096
 
 /* One controller per enum value; `alias` is version 2's name where it differs. */
@@ -60,41 +59,6 @@ static unsigned parse_controllers(const char *text, size_t n, const char *separa
     return set;
 }
 
-struct span {
-    const char *text;
-    size_t n;
-};
-
-/* Splits off the next word of a line; the rest stays in *line. */
-static struct span next_word(struct span *line) {
-    const char *space = memchr(line->text, ' ', line->n);
-    struct span word = {line->text, space ? (size_t)(space - line->text) : line->n};
-    size_t skip = space ? word.n + 1 : word.n;
-
-    line->text += skip;
-    line->n -= skip;
-    return word;
-}
-
-/* Space, tab, newline and backslash come as three octal digits (proc_pid_mountinfo(5)). False when it does not fit. */
-static bool unescape(struct span in, char out[CGROUP_MOUNT_MAX]) {
-    size_t n = 0;
-
-    for (size_t i = 0; i < in.n; i++) {
-        char c = in.text[i];
-
-        if (c == '\\' && i + 3 < in.n) {
-            c = (char)((in.text[i + 1] - '0') << 6 | (in.text[i + 2] - '0') << 3 | (in.text[i + 3] - '0'));
-            i += 3;
-        }
-        if (n + 1 >= CGROUP_MOUNT_MAX)
-            return false;
-        out[n++] = c;
-    }
-    out[n] = '\0';
-    return true;
-}
-
 /* Where a hierarchy with these controllers already is, or CGROUP_NONE: one can be mounted at several places; the first counts. */
 static int find_known(const struct cgroup_layout *l, bool unified, unsigned set, bool systemd) {
     for (int i = 0; i < l->count; i++)
@@ -104,14 +68,16 @@ static int find_known(const struct cgroup_layout *l, bool unified, unsigned set,
     return CGROUP_NONE;
 }
 
-static void add_mount(struct cgroup_layout *l, bool unified, struct span mount, struct span options) {
-    bool systemd = false;
-    unsigned set = unified ? 0 : parse_controllers(options.text, options.n, ",", &systemd);
+static void add_mount(struct cgroup_layout *l, const struct mountinfo_line *m) {
+    bool systemd = false, unified = mountinfo_is(m->type, "cgroup2");
+    unsigned set = unified ? 0 : parse_controllers(m->options.text, m->options.n, ",", &systemd);
     struct cgroup_hierarchy *h = &l->hierarchies[l->count];
 
+    if (!unified && !mountinfo_is(m->type, "cgroup"))
+        return;
     if ((!unified && set == 0 && !systemd) || find_known(l, unified, set, systemd) >= 0 || l->count == CGROUP_HIERARCHIES_MAX)
         return;
-    if (!unescape(mount, h->mount))
+    if (!mountinfo_unescape(m->point, h->mount, sizeof(h->mount)))
         return;
     h->unified = unified;
     h->controllers = set;
@@ -123,37 +89,15 @@ static void add_mount(struct cgroup_layout *l, bool unified, struct span mount, 
     l->count++;
 }
 
-static void parse_line(struct cgroup_layout *l, struct span line) {
-    struct span mount = {0}, word;
-    bool unified;
-
-    for (int i = 0; i < 5; i++) /* id, parent, device, root, mount point */
-        mount = next_word(&line);
-    do { /* options and optional fields, up to the lone dash */
-        if (line.n == 0)
-            return;
-        word = next_word(&line);
-    } while (!word_is(word.text, word.n, "-"));
-    word = next_word(&line);
-    unified = word_is(word.text, word.n, "cgroup2");
-    if (!unified && !word_is(word.text, word.n, "cgroup"))
-        return;
-    (void)next_word(&line); /* source */
-    add_mount(l, unified, mount, line);
-}
-
 int cgroup_layout_parse(const char *mountinfo, const char *unified_controllers, struct cgroup_layout *ret, struct error *e) {
     struct cgroup_layout l = {.unified = CGROUP_NONE};
+    struct mountinfo_line line;
     unsigned set;
 
     (void)e;
     memset(l.of, CGROUP_NONE, sizeof(l.of));
-    for (const char *p = mountinfo; *p;) {
-        size_t n = strcspn(p, "\n");
-
-        parse_line(&l, (struct span){p, n});
-        p += p[n] ? n + 1 : n;
-    }
+    while (mountinfo_next(&mountinfo, &line))
+        add_mount(&l, &line);
     if (l.unified >= 0 && unified_controllers) {
         set = parse_controllers(unified_controllers, strlen(unified_controllers), " \n", NULL);
         for (int c = 0; c < CGROUP_CONTROLLERS; c++)
@@ -167,14 +111,10 @@ int cgroup_layout_parse(const char *mountinfo, const char *unified_controllers, 
 
 int cgroup_layout_read(struct cgroup_layout *ret, struct error *e) {
     _cleanup_buf_ struct buf mounts = BUF_INIT, names = BUF_INIT;
-    _cleanup_fd_ int fd = -1, root = -1;
+    _cleanup_fd_ int root = -1;
     struct cgroup_layout l = {.unified = CGROUP_NONE};
-    int r;
+    int r = mountinfo_read(&mounts, e);
 
-    fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_errno(e, -errno, "open /proc/self/mountinfo");
-    r = fs_read_fd(fd, MOUNTINFO_MAX, &mounts, e);
     if (r == 0)
         r = cgroup_layout_parse(buf_text(&mounts), NULL, &l, e);
     if (r < 0)

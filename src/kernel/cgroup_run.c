@@ -33,6 +33,7 @@ static const struct {
     {"io.*", -ENODEV, "there is no such block device"},
     {"blkio.bfq.weight", -ERANGE, "allowed are 10 to 1000"},
     {"devices.*", -EPERM, "more than the group above has (or the process may not grant it)"},
+    {"schemata", -EINVAL, "not what this machine can share out: info/last_cmd_status of resctrl says more"},
     {"cgroup.procs", -ENOSPC, "the group's set of CPUs is empty"},
     {"cgroup.procs", -ESRCH, "the process has ended"},
     {"cgroup.procs", -EBUSY, "the group hands controllers down, so it can hold no process itself"},
@@ -99,7 +100,7 @@ static int run_mkdir(const struct cgroup_op *op, struct error *e) {
     return r == -EEXIST ? 0 : MIN_OF(r, 0);
 }
 
-/* Every line by a write of its own, as the kernel demands. */
+/* Every line by a write of its own, as the kernel demands; resctrl wants its newline, too. */
 static int write_lines(const struct cgroup_op *op, int dirfd, const char *file, const char *value, struct error *e) {
     _cleanup_fd_ int fd = sys_openat(dirfd, file, O_WRONLY | O_CLOEXEC, 0);
 
@@ -109,7 +110,7 @@ static int write_lines(const struct cgroup_op *op, int dirfd, const char *file, 
         return explain(op, file, value, fd, e);
     for (const char *line = value; *line;) {
         size_t n = strcspn(line, "\n");
-        ssize_t r = sys_write(fd, line, n);
+        ssize_t r = sys_write(fd, line, n + (line[n] == '\n'));
 
         if (r < 0)
             return explain(op, file, value, (int)r, e);

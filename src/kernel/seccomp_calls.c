@@ -208,11 +208,6 @@ const struct seccomp_machine *seccomp_machine_find(const char *scmp) {
     return NULL;
 }
 
-void seccomp_machine_names(struct arena *a, struct strs *ret) {
-    for (size_t i = 0; i < ARRAY_SIZE(arches); i++)
-        strs_add(a, ret, arches[i].scmp);
-}
-
 const struct seccomp_machine *seccomp_machine_native(void) {
     for (size_t i = 0; i < ARRAY_SIZE(arches); i++)
         if (arches[i].token == seccomp_arch_native())

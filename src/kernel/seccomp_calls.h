@@ -15,7 +15,6 @@ struct seccomp_machine {
 
 const struct seccomp_machine *seccomp_machine_find(const char *scmp); /* NULL: unknown */
 const struct seccomp_machine *seccomp_machine_native(void);
-void seccomp_machine_names(struct arena *a, struct strs *ret); /* appends what seccomp_machine_find() knows */
 
 /* The call's number (without number_or); -1: this machine has no such call, or nobody knows it. */
 int seccomp_call_number(const struct seccomp_machine *arch, const char *name);

@@ -53,6 +53,16 @@ ENUM(memory_policy_flag, "MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL
 ENUM(personality_domain, "LINUX", "LINUX32")
 ENUM(clock_name, "boottime", "monotonic")
 
+const char *const *const oci_words[OCI_WORD_KINDS] = {
+    [OCI_WORDS_NAMESPACE] = namespace_type_values,
+    [OCI_WORDS_SECCOMP_ARCH] = seccomp_arch_values,
+    [OCI_WORDS_SECCOMP_ACTION] = seccomp_action_values,
+    [OCI_WORDS_SECCOMP_FLAG] = seccomp_flag_values,
+    [OCI_WORDS_SECCOMP_OPERATOR] = seccomp_operator_values,
+    [OCI_WORDS_MEMORY_POLICY_MODE] = memory_policy_mode_values,
+    [OCI_WORDS_MEMORY_POLICY_FLAG] = memory_policy_flag_values,
+};
+
 /* ^RLIMIT_[A-Z]+$ */
 static int check_rlimit_type(const void *value, struct error *e) {
     const char *s = *(const char *const *)value;

@@ -7,8 +7,21 @@
 
 #include "base/json.h"
 
-#define OCI_VERSION    "1.2.1"            /* what is written into documents made here */
+#define OCI_VERSION    "1.3.0"            /* what is written into documents made here */
 #define OCI_CONFIG_MAX ((size_t)16 << 20) /* bytes of a config.json that is read at all */
+
+/* The words that are known at a place of a document, NULL behind the last. */
+enum oci_word_kind {
+    OCI_WORDS_NAMESPACE,
+    OCI_WORDS_SECCOMP_ARCH,
+    OCI_WORDS_SECCOMP_ACTION,
+    OCI_WORDS_SECCOMP_FLAG,
+    OCI_WORDS_SECCOMP_OPERATOR,
+    OCI_WORDS_MEMORY_POLICY_MODE,
+    OCI_WORDS_MEMORY_POLICY_FLAG,
+    OCI_WORD_KINDS,
+};
+extern const char *const *const oci_words[OCI_WORD_KINDS];
 
 struct oci_root {
     const char *path;

@@ -88,6 +88,7 @@ int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_s
     if (r < 0)
         return r;
     make_absolute(&call->arena, path, spec);
+    oci_capabilities_fit(call, oci_spec_namespace(spec, "user"), spec->process);
     allow_default_devices(&call->arena, spec->linux_->resources);
     c->state.bundle = arena_strdup(&call->arena, path);
     c->state.annotations = spec->annotations;

@@ -18,6 +18,8 @@ static const struct json_field own_fields[] = {
     JSON_FIELD(struct oci_own_state, boot_id, "bootId", JSON_STR, 0),
     JSON_FIELD(struct oci_own_state, cgroup, "cgroup", JSON_STR, 0),
     JSON_FIELD(struct oci_own_state, scope, "scope", JSON_STR, JSON_OMIT),
+    JSON_FIELD(struct oci_own_state, resctrl, "resctrl", JSON_STR, JSON_OMIT),
+    JSON_FIELD(struct oci_own_state, resctrl_monitor, "resctrlMonitor", JSON_STR, JSON_OMIT),
     JSON_FIELD(struct oci_own_state, created, "created", JSON_STR, 0),
     JSON_FIELD(struct oci_own_state, own_parent, "ownParent", JSON_BOOL, 0),
     JSON_FIELD(struct oci_own_state, poststart, "poststart", JSON_BOOL, JSON_OMIT),

@@ -59,6 +59,8 @@ static int plan_cgroup(struct oci_call *call, const struct oci_spec *spec, struc
         r = error_set(e, -EBUSY, "cgroup %s holds processes already", c->state.own.cgroup);
     if (r == 0)
         r = plan_limits(call, spec, c, &layout, context, e);
+    if (r == 0)
+        r = oci_resctrl_plan(call, spec, c, context, &journal, e);
     if (r < 0)
         return r;
     cgroup_plan_dirs(&layout, c->state.own.cgroup, &call->arena, &dirs);

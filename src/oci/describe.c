@@ -4,7 +4,6 @@
 
 #include "base/fs.h"
 #include "kernel/capability.h"
-#include "kernel/seccomp_calls.h"
 #include "oci/oci.h"
 #include "runtime/mount_option.h"
 
@@ -71,44 +70,55 @@ static void add_list(struct buf *out, const char *member, const char *const *nam
         buf_printf(out, "%s\"%s\"", i ? "," : "", names[i]);
     buf_add_char(out, ']');
 }
-#define ADD_LIST(out, member, names) add_list(out, member, names, ARRAY_SIZE(names))
 
-static void add_seccomp(struct oci_call *call, struct buf *out) {
-    static const char *const actions[] = {"SCMP_ACT_ALLOW",        "SCMP_ACT_ERRNO",       "SCMP_ACT_KILL",
-                                          "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
-                                          "SCMP_ACT_NOTIFY",       "SCMP_ACT_TRACE",       "SCMP_ACT_TRAP"};
-    static const char *const operators[] = {"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",       "SCMP_CMP_LE",
-                                            "SCMP_CMP_LT", "SCMP_CMP_NE", "SCMP_CMP_MASKED_EQ"};
-    static const char *const flags[] = {"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-                                        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
-    struct strs archs = {0};
+/* Names that a document may have are those that the decoder of the document knows. */
+static void add_words(struct buf *out, const char *member, enum oci_word_kind kind) {
+    size_t n = 0;
 
-    seccomp_machine_names(&call->arena, &archs);
-    buf_add_str(out, "\"seccomp\":{\"enabled\":true,");
-    ADD_LIST(out, "actions", actions);
+    while (oci_words[kind][n])
+        n++;
+    add_list(out, member, oci_words[kind], n);
+}
+
+static void add_seccomp(struct buf *out) {
+    static const struct {
+        const char *member;
+        enum oci_word_kind kind;
+    } lists[] = {{"actions", OCI_WORDS_SECCOMP_ACTION},
+                 {"operators", OCI_WORDS_SECCOMP_OPERATOR},
+                 {"archs", OCI_WORDS_SECCOMP_ARCH},
+                 {"knownFlags", OCI_WORDS_SECCOMP_FLAG},
+                 {"supportedFlags", OCI_WORDS_SECCOMP_FLAG}};
+
+    buf_add_str(out, "\"seccomp\":{\"enabled\":true");
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        buf_add_char(out, ',');
+        add_words(out, lists[i].member, lists[i].kind);
+    }
+    buf_add_str(out, "},");
+}
+
+static void add_memory_policy(struct buf *out) {
+    buf_add_str(out, "\"memoryPolicy\":{");
+    add_words(out, "modes", OCI_WORDS_MEMORY_POLICY_MODE);
     buf_add_char(out, ',');
-    ADD_LIST(out, "operators", operators);
-    buf_add_char(out, ',');
-    add_names(out, "archs", &archs);
-    buf_add_char(out, ',');
-    ADD_LIST(out, "knownFlags", flags);
-    buf_add_char(out, ',');
-    ADD_LIST(out, "supportedFlags", flags);
+    add_words(out, "flags", OCI_WORDS_MEMORY_POLICY_FLAG);
     buf_add_str(out, "},");
 }
 
 static void add_linux(struct oci_call *call, struct buf *out) {
-    static const char *const namespaces[] = {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"};
     struct strs caps = {0};
 
     capability_list(CAPABILITY_ALL, &call->arena, &caps);
     buf_add_str(out, "\"linux\":{");
-    ADD_LIST(out, "namespaces", namespaces);
+    add_words(out, "namespaces", OCI_WORDS_NAMESPACE);
     buf_add_char(out, ',');
     add_names(out, "capabilities", &caps);
     buf_add_str(out, ",\"cgroup\":{\"v1\":true,\"v2\":true,\"systemd\":true,\"systemdUser\":false,\"rdma\":true},");
-    add_seccomp(call, out);
-    buf_add_str(out, "\"apparmor\":{\"enabled\":true},\"selinux\":{\"enabled\":true},\"intelRdt\":{\"enabled\":false},"
+    add_seccomp(out);
+    add_memory_policy(out);
+    buf_add_str(out, "\"apparmor\":{\"enabled\":true},\"selinux\":{\"enabled\":true},"
+                     "\"intelRdt\":{\"enabled\":true,\"schemata\":true,\"monitoring\":true},"
                      "\"mountExtensions\":{\"idmap\":{\"enabled\":true}},\"netDevices\":{\"enabled\":true}}");
 }
 
@@ -121,11 +131,12 @@ int oci_features(struct oci_call *call, struct error *e) {
     for (size_t i = 0; mount_option_name(i); i++)
         strs_add(&call->arena, &options, mount_option_name(i));
     buf_add_str(out, "{\"ociVersionMin\":\"1.0.0\",\"ociVersionMax\":\"" OCI_VERSION "\",");
-    ADD_LIST(out, "hooks", hooks);
+    add_list(out, "hooks", hooks, ARRAY_SIZE(hooks));
     buf_add_char(out, ',');
     add_names(out, "mountOptions", &options);
     buf_add_char(out, ',');
     add_linux(call, out);
-    buf_add_str(out, ",\"annotations\":{\"org.opencontainers.runc.checkpoint.enabled\":\"false\"}}\n");
+    buf_add_str(out, ",\"potentiallyUnsafeConfigAnnotations\":[\"org.systemd.property.\"],\"annotations\":{\"org.opencontainers."
+                     "runc.checkpoint.enabled\":\"false\"}}\n");
     return 0;
 }

@@ -140,6 +140,7 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, const s
     if (r < 0)
         return r;
     x.cgroup_join = groups.cgroup_join;
+    oci_resctrl_join(call, &state->own, &x.cgroup_join);
     x.cgroup_unified = groups.cgroup_unified;
     x.seccomp = filter.program.code;
     x.seccomp_size = filter.program.n * sizeof(*filter.program.code);
@@ -187,6 +188,8 @@ int oci_exec(struct oci_call *call, struct error *e) {
         r = oci_container_config(call, &c, &spec, e);
     if (r >= 0)
         r = make_process(call, &spec, &p, e);
+    if (r >= 0)
+        oci_capabilities_fit(call, oci_spec_namespace(&spec, "user"), &p);
     if (r >= 0 && !call->born && p.terminal != !!call->o.console_socket)
         r = error_set(e, -EINVAL,
                       p.terminal ? "exec: a terminal needs --console-socket" : "exec: --console-socket needs a terminal");

@@ -82,7 +82,8 @@ struct oci_own_state {
     uint64_t start_ticks; /* of the process: field 22 of /proc/PID/stat */
     const char *boot_id;
     const char *cgroup;
-    const char *scope; /* the unit of systemd's whose group it is; NULL = it was made by us */
+    const char *scope;                     /* the unit of systemd's whose group it is; NULL = it was made by us */
+    const char *resctrl, *resctrl_monitor; /* directories of linux.intelRdt, which processes of exec enter, too; NULL = none */
     const char *created;
     bool poststart, poststop; /* the bundle has such hooks: config.json is read again for them */
     bool own_parent;          /* the group's parent was made by us, for want of a cgroupsPath */
@@ -130,6 +131,12 @@ bool oci_is(const struct oci_container *c, const char *status);
  * keeps config.json as it is in the container's directory. */
 int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_spec *spec, struct error *e);
 
+/* ---- capability.c ---- */
+
+/* Takes out of the process's sets what it cannot get, with a warning in the log: the specification has a container run without.
+ * user_namespace: it is in one of its own, where all can be had. */
+void oci_capabilities_fit(struct oci_call *call, bool user_namespace, struct oci_process *p);
+
 /* ---- hooks.c ---- */
 
 /* What a hook gets, up to status and pid (runtime/plan.h). */
@@ -146,6 +153,17 @@ int oci_hooks_run(struct oci_call *call, const struct oci_state *s, const struct
                   bool all, struct error *e);
 /* Moves an error into call->warnings. */
 void oci_warn(struct oci_call *call, struct error *e);
+
+/* ---- resctrl.c ---- */
+
+struct journal;
+struct plan_context;
+/* linux.intelRdt: adds what is to be done to the plan's context and what is to be undone to the journal, and remembers the groups
+ * in the state. Nothing without the field. */
+int oci_resctrl_plan(struct oci_call *call, const struct oci_spec *spec, struct oci_container *c, struct plan_context *context,
+                     struct journal *journal, struct error *e);
+/* The groups of a container, for whoever is to enter them. */
+void oci_resctrl_join(struct oci_call *call, const struct oci_own_state *own, struct strs *dirs);
 
 /* ---- scope.c: the group is that of a scope, which systemd makes (--systemd-cgroup) ---- */
 

@@ -13,6 +13,7 @@ enum option_kind {
     OPTION_COPY_UP,
     OPTION_ID_MAP,
     OPTION_ID_MAP_TREE,
+    OPTION_FLAG, /* of any file system: by its name, as what is the file system's own */
     OPTION_NONE, /* what is so anyway */
 };
 
@@ -81,6 +82,12 @@ static const struct option {
     {"nolazytime", OPTION_NONE, 0, 0},
     {"noiversion", OPTION_NONE, 0, 0},
     {"remount", OPTION_NONE, 0, 0},
+    {"silent", OPTION_NONE, 0, 0},   /* what a file system has to say goes to its context, which nobody reads */
+    {"iversion", OPTION_NONE, 0, 0}, /* file systems that have it keep it by themselves; fsconfig(2) has no name for it */
+    {"dirsync", OPTION_FLAG, 0, 0},
+    {"lazytime", OPTION_FLAG, 0, 0},
+    {"mand", OPTION_FLAG, 0, 0},
+    {"sync", OPTION_FLAG, 0, 0},
 };
 
 static const struct option *find(const char *name) {
@@ -115,6 +122,7 @@ static int apply(const struct option *o, struct mount_options *m, struct error *
     case OPTION_COPY_UP: m->copy_up = true; break;
     case OPTION_ID_MAP_TREE: m->id_map_recursive = true; /* fall through */
     case OPTION_ID_MAP: m->id_map = true; break;
+    case OPTION_FLAG:
     case OPTION_NONE: break;
     }
     return 0;
@@ -127,7 +135,7 @@ int mount_options_parse(const struct strs *list, struct arena *a, struct mount_o
         const struct option *o = find(list->v[i]);
         int r;
 
-        if (!o) {
+        if (!o || o->kind == OPTION_FLAG) {
             strs_add(a, &m.data, list->v[i]);
             continue;
         }

@@ -21,5 +21,5 @@ struct mount_options {
 
 /* Unknown words are the file system's own. -EINVAL: words that contradict or cannot be done. */
 int mount_options_parse(const struct strs *options, struct arena *a, struct mount_options *ret, struct error *e);
-/* The i-th option that is no file system's own; NULL behind the last. */
+/* The i-th option that any file system may have; NULL behind the last. */
 const char *mount_option_name(size_t i);

@@ -366,13 +366,8 @@ static int check_sysctls(const struct builder *b, struct error *e) {
 /* What the specification has and this runtime does not do is refused by name, never passed over. */
 static int check_unsupported(const struct oci_spec *spec, struct error *e) {
     const struct oci_linux *l = spec->linux_;
-    const char *field = NULL;
 
-    if (l->intel_rdt)
-        field = "linux.intelRdt";
-    else if (l->personality && l->personality->flags.n > 0)
-        field = "linux.personality.flags";
-    return field ? error_set(e, -ENOTSUP, "%s: is not supported", field) : 0;
+    return l->personality && l->personality->flags.n > 0 ? error_set(e, -ENOTSUP, "linux.personality.flags: is not supported") : 0;
 }
 
 static void build_host(struct builder *b, struct joined *joined, size_t *n_joined, int64_t *join_slot) {

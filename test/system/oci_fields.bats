@@ -31,3 +31,9 @@ fields() {
     echo "$output"
     [ "$status" -eq 0 ]
 }
+
+@test "features: of the schema's form, and each name it lists works" {
+    run python3 "$here/oci_features.py" "$TARE" "$BUNDLE" "$here/oci-schema"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}

@@ -57,6 +57,8 @@ case("process", "process.user.uid", put("process.user", {"uid": 5, "gid": 6, "ad
 case("process", "process.user.umask", put("process.user", {"uid": 0, "gid": 0, "umask": 0o27}), sh("umask"), "^0027$")
 case("process", "process.capabilities", put("process.capabilities", {s: ["CAP_KILL"] for s in ("bounding", "effective", "permitted", "inheritable", "ambient")}),
      sh("grep Cap /proc/self/status"), r"CapInh:\s+0+20\nCapPrm:\s+0+20\nCapEff:\s+0+20\nCapBnd:\s+0+20\nCapAmb:\s+0+20")
+case("process", "process.capabilities (not to be had)", put("process.capabilities", {"bounding": ["CAP_KILL", "CAP_NONSENSE"], "permitted": ["CAP_KILL", "CAP_NONSENSE"], "effective": ["CAP_KILL", "CAP_CHOWN"], "inheritable": ["CAP_CHOWN"], "ambient": ["CAP_KILL"]}),
+     sh("grep Cap /proc/self/status"), r"CapInh:\s+0+\nCapPrm:\s+0+20\nCapEff:\s+0+20\nCapBnd:\s+0+20\nCapAmb:\s+0+\n")
 case("process", "process.rlimits", put("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 77, "hard": 88}]), sh("ulimit -Sn; ulimit -Hn"), r"^77\n88$")
 case("process", "process.rlimits", put("process.rlimits", [{"type": "RLIMIT_NONSENSE", "soft": 1, "hard": 1}]), ["true"], refused="RLIMIT_NONSENSE")
 case("process", "process.noNewPrivileges", put("process.noNewPrivileges", True), sh("grep NoNew /proc/self/status"), r"NoNewPrivs:\s+1")

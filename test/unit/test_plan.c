@@ -171,7 +171,6 @@ static void refused(void **state) {
         {"{" BASE "\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"uts\"},{\"type\":\"uts\"}]}}", "appears twice"},
         {"{" BASE "\"linux\":{\"namespaces\":[{\"type\":\"uts\"}]}}", "needs a mount namespace"},
         {"{" BASE "\"linux\":{\"namespaces\":[" ALL_NEW ",{\"type\":\"user\"}]}}", "needs mappings"},
-        {"{" BASE "\"linux\":{\"intelRdt\":{},\"namespaces\":[" ALL_NEW "]}}", "linux.intelRdt: is not supported"},
         {"{" BASE
          "\"mounts\":[{\"destination\":\"/proc/sys\",\"source\":\"/x\",\"options\":[\"bind\"]}],\"linux\":{\"namespaces\":[" ALL_NEW
          "]}}",
