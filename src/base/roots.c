@@ -67,12 +67,15 @@ static int check_owner(int fd, const char *path, struct error *e) {
 int roots_name(const char *root, const char *run_root, uid_t uid, struct roots *ret, struct error *e) {
     _cleanup_roots_ struct roots r = ROOTS_INIT;
 
-    r.root = root ? absolute(root) : default_root(uid);
+    _cleanup_free_ char *usual = default_root(uid);
+
+    r.root = root ? absolute(root) : usual ? strdup(usual) : NULL;
     r.run_root = run_root ? absolute(run_root) : default_run_root(uid);
     if (!r.root || !r.run_root) {
         error_set(e, -ENOENT, "no directory for tare's data: neither XDG_DATA_HOME nor HOME is set");
         return error_hint(e, "give --root and --run-root");
     }
+    r.userns = usual ? text_format(usual, "-userns") : NULL;
     if (run_root)
         (void)snprintf(r.tag, sizeof(r.tag), "-%08" PRIx32, path_hash(r.run_root));
     *ret = r;
@@ -93,6 +96,7 @@ int roots_open(struct roots *r, struct error *e) {
 void roots_release(struct roots *r) {
     free(r->root);
     free(r->run_root);
+    free(r->userns);
     (void)fd_close(r->root_fd);
     (void)fd_close(r->run_fd);
     *r = (struct roots)ROOTS_INIT;

@@ -3,6 +3,7 @@
  * a tag derived from the run root: empty for the default roots, "-" and 8 hexadecimal digits for all others. */
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -12,11 +13,15 @@
 struct roots {
     char *root;     /* owned; absolute */
     char *run_root; /* owned; absolute */
+    char *userns;   /* owned; absolute: beside the default data root, where engines of all roots mark ranges of ids; NULL: none */
     int root_fd;    /* open directories; owned */
     int run_fd;
     char tag[ROOTS_TAG_MAX]; /* "" or "-1a2b3c4d" */
     bool rootless;           /* root of a user namespace only */
     bool single_id;          /* of one that maps nobody but its owner */
+    uid_t uid;               /* who calls, outside of that namespace; inside he is 0 */
+    gid_t gid;
+    uint32_t uids, gids; /* ids that the namespace has, from 0 on; UINT32_MAX: the host's */
 };
 
 #define ROOTS_INIT                                                                                                                 \

@@ -72,6 +72,10 @@ static int enter_roots(struct cli *cli, const struct config *config, struct erro
         return r;
     roots->rootless = rootless.active;
     roots->single_id = rootless.single_id;
+    roots->uid = rootless.uid;
+    roots->gid = rootless.gid;
+    roots->uids = rootless.uids;
+    roots->gids = rootless.gids;
     r = roots_open(roots, e);
     return r < 0 ? r : rootless_network_use(roots, false, e);
 }

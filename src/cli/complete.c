@@ -42,7 +42,7 @@ static const struct {
     {"run-root", FILES, NULL},
     {"signal", WORDS, "HUP INT KILL QUIT TERM USR1 USR2"},
     {"type", WORDS, "container image network volume"},
-    {"userns", WORDS, "auto host"},
+    {"userns", WORDS, "auto host keep-id nomap"},
     {"uts", WORDS, "host"},
     {"volume", VOLUMES, NULL},
     {"volumes-from", CONTAINERS, NULL},

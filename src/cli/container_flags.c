@@ -110,7 +110,7 @@ const struct option container_flag_table[] = {
     BOOL(tty, 't', "tty", "Allocate a pseudo-TTY"),
     LIST(ulimit, 0, "ulimit", "ulimit", "Ulimit options"),
     STR(user, 'u', "user", "string", "Username or UID (format: <name|uid>[:<group|gid>])"),
-    STR(userns, 0, "userns", "string", "User namespace to use"),
+    STR(userns, 0, "userns", "string", "User namespace: host, auto[:size=N], keep-id[:uid=N,gid=N] or nomap"),
     STR(uts, 0, "uts", "string", "UTS namespace to use"),
     LIST(volumes, 'v', "volume", "list", "Bind mount a volume"),
     STR(volume_driver, 0, "volume-driver", "string", "Optional volume driver for the container"),

@@ -43,8 +43,8 @@ static void add(struct walk *w, enum change_kind kind) {
 }
 
 static bool same_metadata(const struct walk *w, const struct stat *upper, const struct stat *lower) {
-    return upper->st_mode == lower->st_mode && id_shift_in(&w->shift, w->shift.uid, upper->st_uid) == lower->st_uid &&
-           id_shift_in(&w->shift, w->shift.gid, upper->st_gid) == lower->st_gid;
+    return upper->st_mode == lower->st_mode && id_inside(&w->shift.uids, upper->st_uid) == lower->st_uid &&
+           id_inside(&w->shift.gids, upper->st_gid) == lower->st_gid;
 }
 
 static int walk_directory(struct walk *w, int upper, const int *lowers, size_t n, int depth, struct error *e);

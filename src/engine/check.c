@@ -8,7 +8,7 @@
 
 #include "base/fs.h"
 #include "engine/container.h"
-#include "engine/userns.h"
+#include "engine/userns_pool.h"
 #include "engine/volume.h"
 #include "kernel/cgroup.h"
 #include "network/network.h"
@@ -201,8 +201,7 @@ int engine_reset(struct engine *engine, struct error *e) {
 
             (void)cgroup_remove_dir(cgroup_dir(&layout, i, arena_printf(&a, "/tare%s", roots->tag), &a), 2000, NULL);
         }
-    if (!roots->rootless)
-        userns_forget(engine);
+    userns_pool_forget(engine);
     first = MIN_OF(first, remove_entries(roots->run_fd, run_entries, ARRAY_SIZE(run_entries)));
     first = MIN_OF(first, remove_entries(roots->root_fd, root_entries, ARRAY_SIZE(root_entries)));
     if (r < 0)

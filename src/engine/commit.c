@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "engine/changes.h"
 #include "engine/operate.h"
 #include "engine/tar_stream.h"
@@ -76,13 +77,20 @@ static struct image_defaults defaults_of(const struct container_config *c) {
 
 /* Frozen while its files are read, unless it does not run or is paused already; thawed on every way out. */
 static int layer_of_still_container(struct engine *engine, struct container *c, bool no_pause, int fd, struct error *e) {
+    _cleanup_error_ struct error why = ERROR_INIT;
     struct container_state state;
     bool frozen = false;
     int r = container_state(c, &state, e);
 
     if (r == 0 && !no_pause && state.status == STATUS_RUNNING) {
-        r = container_pause(engine, c, true, e);
+        r = container_pause(engine, c, true, &why);
         frozen = r == 0;
+        if (r == -ENOENT && engine->roots->rootless) { /* nobody asked for it */
+            log_warn("the container goes on while its files are read: no cgroup is delegated to this user");
+            r = 0;
+        }
+        if (r < 0)
+            error_move(e, &why);
     }
     if (r == 0)
         r = container_layer(engine, c, fd, e);

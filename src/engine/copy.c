@@ -195,7 +195,7 @@ static int copy_as_archive(const struct copy_place *from, const struct target *t
 static int copy_over(const struct copy_place *from, const struct target *to, unsigned flags, const struct tar_stream *as,
                      const struct id_shift *owners, uint64_t *ret_bytes, struct error *e) {
     /* Files of a mapped container are made by the worker as its root (WORKER_COPY). */
-    bool mapped = owners && owners->size && !owners->keep_root;
+    bool mapped = owners && (id_outside(&owners->uids, 0) || id_outside(&owners->gids, 0));
 
     if (S_ISREG(from->st.st_mode) && !mapped)
         return copy_file_over(from, to->dirfd, to->name, flags & UNPACK_OWNERS ? as : NULL, owners, ret_bytes, e);
@@ -214,6 +214,7 @@ int container_copy_out(struct engine *engine, const struct container *c, const c
     _cleanup_inside_ struct inside in = INSIDE_INIT;
     _cleanup_copy_place_ struct copy_place from = COPY_PLACE_INIT, to = COPY_PLACE_INIT;
     struct target target = {.dirfd = -1};
+    const struct id_shift there = userns_host_out(c);
     int r = inside_open(engine, c, path, false, &in, e);
 
     if (r < 0)
@@ -227,7 +228,7 @@ int container_copy_out(struct engine *engine, const struct container *c, const c
     r = choose_target(&from, &to, &target, e);
     if (r == 0)
         r = copy_over(&from, &target, o->archive ? UNPACK_OWNERS : 0U, &(struct tar_stream){.fd = -1, .owners = userns_shift(c)},
-                      NULL, ret_bytes, e);
+                      &there, ret_bytes, e);
     (void)fd_close(target.dirfd);
     return tell(engine, c, "archive-path", r);
 }
@@ -237,7 +238,7 @@ int container_copy_in(struct engine *engine, const struct container *c, const ch
     _cleanup_inside_ struct inside in = INSIDE_INIT;
     _cleanup_copy_place_ struct copy_place from = COPY_PLACE_INIT, to = COPY_PLACE_INIT;
     struct target target = {.dirfd = -1};
-    const struct tar_stream as = {.fd = -1, .owner_set = !o->archive}; /* the container's root */
+    const struct tar_stream as = {.fd = -1, .owner_set = !o->archive /* the container's root */, .owners = userns_host_in(c)};
     const struct id_shift shift = userns_shift(c);
     int r = find_on_host(host_path, o->follow, &from);
 

@@ -40,8 +40,8 @@ static int set_metadata(int in, int out, const struct stat *st, const struct tar
     if (as) {
         tar_stream_owner(as, st, &uid, &gid);
         if (owners) {
-            uid = id_shift_out(owners, owners->uid, uid);
-            gid = id_shift_out(owners, owners->gid, gid);
+            uid = id_outside(&owners->uids, uid);
+            gid = id_outside(&owners->gids, gid);
         }
         if (fchown(out, uid, gid) < 0)
             return error_errno(e, -errno, "change the owner to %u:%u", uid, gid);

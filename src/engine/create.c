@@ -122,6 +122,7 @@ static int fill_record(struct engine *engine, const struct create_request *q, co
     if (!c->config.hostname && !mode_is(c->host.uts_mode, "host") && !mode_container(c->host.uts_mode) &&
         !mode_is(c->host.network_mode, "host"))
         c->config.hostname = arena_strndup(a, id, ID_SHORT_LENGTH);
+    userns_default_user(engine, a, c);
     return mount_points_choose(engine, q, a, c, e);
 }
 
@@ -202,7 +203,8 @@ static int take_name(struct engine *engine, const struct create_options *o, stru
     }
 }
 
-static int pin_images(struct engine *engine, const struct container *c, struct error *e) {
+static int pin_images(struct engine *engine, const struct container *c, struct arena *a, struct error *e) {
+    const struct id_shift owners = userns_shift(c);
     struct image_store *store;
     if (!has_images(c))
         return 0;
@@ -212,6 +214,11 @@ static int pin_images(struct engine *engine, const struct container *c, struct e
     for (size_t i = 0; r == 0 && i < c->record.mounts.n; i++)
         if (point(c, i)->image)
             r = image_pin(store, point(c, i)->image, c->id, e);
+    if (r == 0 && id_shift_is_any(&owners) && engine->roots->rootless) {
+        struct strs layers;
+        r = image_pin_copies(store, &owners, c->id, e);
+        return r < 0 ? r : userns_layers(engine, c, true, a, &layers, e);
+    }
     return r;
 }
 
@@ -224,7 +231,7 @@ static int make_volumes(struct engine *engine, const struct create_options *o, s
         journal_volumes(engine, c, a, &j);
     if (j.text.size)
         r = journal_write(c->dirfd, UNFINISHED_JOURNAL, &j, o->lasting, e);
-    return r < 0 ? r : mount_points_make(engine, a, &c->record, e);
+    return r < 0 ? r : mount_points_make(engine, a, c, e);
 }
 
 int container_undo_creation(struct engine *engine, const char *id, int dirfd, struct error *e) {
@@ -249,7 +256,7 @@ static int write_container(struct engine *engine, const struct create_options *o
         return r;
     r = take_name(engine, o, a, c, e);
     if (r == 0)
-        r = pin_images(engine, c, e);
+        r = pin_images(engine, c, a, e);
     if (r == 0)
         r = make_volumes(engine, o, a, c, e);
     if (r == 0)

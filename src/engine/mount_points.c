@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "engine/userns.h"
 #include "engine/volume.h"
 #include "image/image.h"
 #include "kernel/lsm.h"
@@ -105,13 +106,16 @@ static bool asks_for_label(const struct mount_point *m) {
 }
 
 /* What cannot be is refused here, by name and with the reason. */
-static int check_possible(const struct host_config *h, const struct mount_point *m, struct error *e) {
+static int check_possible(const struct engine *engine, const struct host_config *h, const struct mount_point *m, struct error *e) {
     bool mapped = h->userns_mode && *h->userns_mode && !mode_is(h->userns_mode, "host");
     if (m->idmap && !mapped) {
         error_set(e, -EINVAL, "mount at %s: idmap shows owners as a user namespace of the container's own has them",
                   m->destination);
         return error_hint(e, "add --userns auto");
     }
+    if (m->idmap && engine->roots->rootless)
+        return error_set(e, -EOPNOTSUPP, "mount at %s: idmap: only root of the host can show a directory with other owners",
+                         m->destination);
     if (m->idmap && m->overlay)
         return error_set(e, -EOPNOTSUPP, "mount at %s: the kernel cannot shift the owners of an overlay (O with idmap)",
                          m->destination);
@@ -187,8 +191,9 @@ static int name_volume(struct mount_point *m, struct arena *a, struct error *e) 
 }
 
 /* Makes the volume and fills it with what the image has at the place. */
-static int make_volume(struct engine *engine, const struct container_record *c, struct mount_point *m, struct arena *a,
+static int make_volume(struct engine *engine, const struct container *container, struct mount_point *m, struct arena *a,
                        struct error *e) {
+    const struct container_record *c = &container->record;
     const struct volume_options *o = options_of(&c->host, m->destination);
     const char *driver = o && o->driver_config && o->driver_config->name ? o->driver_config->name : c->host.volume_driver;
     struct map labels = {0};
@@ -204,11 +209,13 @@ static int make_volume(struct engine *engine, const struct container_record *c, 
     m->driver = v.driver;
     m->source = v.mountpoint;
     r = volume_use(engine->roots, v.name, c->id, e);
-    if (r == 0 && !m->no_copy && !m->subpath && v.options.n == 0) {
-        struct strs layers = c->layers;
-        r = c->host.rootfs ? 0 : volume_fill(engine->roots, &v, &layers, m->destination, e);
-    }
-    return r;
+    if (r < 0 || m->no_copy || m->subpath || v.options.n > 0 || c->host.rootfs)
+        return r;
+    /* Where its mount cannot shift owners, its files have those of the container. */
+    const struct id_shift owners = engine->roots->rootless ? userns_shift(container) : (struct id_shift){0};
+    struct strs layers;
+    r = userns_layers(engine, container, true, a, &layers, e);
+    return r < 0 ? r : volume_fill(engine->roots, &v, &layers, m->destination, &owners, e);
 }
 
 int mount_points_choose(struct engine *engine, const struct create_request *q, struct arena *a, struct container_record *c,
@@ -220,7 +227,7 @@ int mount_points_choose(struct engine *engine, const struct create_request *q, s
         r = add_of_image(&c->config, a, &c->mounts, e);
     for (size_t i = 0; r == 0 && i < c->mounts.n; i++) {
         struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);
-        r = check_possible(&c->host, m, e);
+        r = check_possible(engine, &c->host, m, e);
         if (r == 0 && strcmp(m->type, "image") == 0)
             r = find_image(engine, m, a, e);
         else if (r == 0 && strcmp(m->type, "bind") == 0)
@@ -233,10 +240,10 @@ int mount_points_choose(struct engine *engine, const struct create_request *q, s
     return r;
 }
 
-int mount_points_make(struct engine *engine, struct arena *a, struct container_record *c, struct error *e) {
+int mount_points_make(struct engine *engine, struct arena *a, struct container *c, struct error *e) {
     int r = 0;
-    for (size_t i = 0; r == 0 && i < c->mounts.n; i++) {
-        struct mount_point *m = LIST_AT(struct mount_point, &c->mounts, i);
+    for (size_t i = 0; r == 0 && i < c->record.mounts.n; i++) {
+        struct mount_point *m = LIST_AT(struct mount_point, &c->record.mounts, i);
         r = strcmp(m->type, "volume") == 0 ? make_volume(engine, c, m, a, e) : 0;
     }
     return r;

@@ -9,4 +9,4 @@
 int mount_points_choose(struct engine *engine, const struct create_request *q, struct arena *a, struct container_record *c,
                         struct error *e);
 /* Makes the volumes that are not there yet, and fills empty ones from the image. */
-int mount_points_make(struct engine *engine, struct arena *a, struct container_record *c, struct error *e);
+int mount_points_make(struct engine *engine, struct arena *a, struct container *c, struct error *e);

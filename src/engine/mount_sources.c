@@ -41,7 +41,7 @@ static bool is_of_the_system(const char *path) {
     return false;
 }
 
-static bool id_outside(const struct list *maps, uint32_t id, uint32_t *ret) {
+static bool find_outside(const struct list *maps, uint32_t id, uint32_t *ret) {
     for (size_t i = 0; i < maps->n; i++) {
         const struct oci_id_mapping *m = LIST_AT(struct oci_id_mapping, maps, i);
         if (id >= m->container_id && id - m->container_id < m->size) {
@@ -55,13 +55,13 @@ static bool id_outside(const struct list *maps, uint32_t id, uint32_t *ret) {
 /* A mount with shifted owners shows on-disk ids as the container's; else they are what the user namespace makes of them. */
 static int owner_on_disk(const struct mount_point *m, const struct spec_input *in, uint32_t *ret_uid, uint32_t *ret_gid,
                          struct error *e) {
-    bool shifted = m->idmap || strcmp(m->type, "volume") == 0;
+    bool shifted = in->shifts_mounts && (m->idmap || strcmp(m->type, "volume") == 0);
 
     *ret_uid = in->user.uid;
     *ret_gid = in->user.gid;
     if (in->id_maps_uid.n == 0 || shifted)
         return 0;
-    if (!id_outside(&in->id_maps_uid, in->user.uid, ret_uid) || !id_outside(&in->id_maps_gid, in->user.gid, ret_gid))
+    if (!find_outside(&in->id_maps_uid, in->user.uid, ret_uid) || !find_outside(&in->id_maps_gid, in->user.gid, ret_gid))
         return error_set(e, -EINVAL, "mount at %s: user %u:%u is not in the container's user namespace", m->destination,
                          in->user.uid, in->user.gid);
     return 0;

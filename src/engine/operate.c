@@ -173,6 +173,15 @@ int container_kill(struct engine *engine, struct container *c, int signo, struct
     return 0;
 }
 
+/* A frozen container needs a group to be frozen. */
+static int explain_pause(const struct engine *engine, int r, struct error *e) {
+    return r == -ENOENT && engine->roots->rootless
+               ? error_hint(
+                     e,
+                     "an ordinary user can pause only where cgroups are delegated to him: cgroup version 2 under `systemd --user`")
+               : r;
+}
+
 int container_pause(struct engine *engine, struct container *c, bool pause, struct error *e) {
     _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
     struct container_state state;
@@ -186,7 +195,7 @@ int container_pause(struct engine *engine, struct container *c, bool pause, stru
     r = connect_monitor(c, &conn, e);
     if (r > 0) {
         r = monitor_pause(&conn, pause, e);
-        return has_ended(r) ? error_set(e, -EINVAL, "container %s is not running", c->id) : r;
+        return has_ended(r) ? error_set(e, -EINVAL, "container %s is not running", c->id) : explain_pause(engine, r, e);
     }
     if (r < 0)
         return r;
@@ -199,7 +208,7 @@ int container_pause(struct engine *engine, struct container *c, bool pause, stru
     if (r == 0)
         r = pause ? cgroup_freeze(&layout, path, KILL_WAIT_MS, e) : cgroup_thaw(&layout, path, e);
     arena_release(&a);
-    return r;
+    return explain_pause(engine, r, e);
 }
 
 /* Waits with its monitor; when that one is killed, with the next. 1: there is none (*ret: what is true then). */

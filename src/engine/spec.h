@@ -39,6 +39,7 @@ struct spec_input {
     struct list devices;                  /* struct spec_device, of record->host.devices, looked up on the host */
     struct list all_devices;              /* struct spec_device: --privileged */
     struct list id_maps_uid, id_maps_gid; /* struct oci_id_mapping; empty = no user namespace */
+    bool shifts_mounts;                   /* there are, and volumes can be mounted with shifted owners */
     struct strs more_env;                 /* secrets and devices: not in the record, which everybody sees */
     struct list more_mounts;              /* struct oci_mount: the same; in place of the user's own at the same place */
     struct oci_hooks hooks;               /* of devices */

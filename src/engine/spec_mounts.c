@@ -88,7 +88,7 @@ static void add_bind(const struct spec_input *in, const struct mount_point *m, s
         access = m->read_only_non_recursive || m->non_recursive ? ",ro" : ",rro";
     /* The engine's volumes belong to the container's users, whatever ids these have outside; a directory of the host does not. */
     bool has_options = m->options && *m->options;
-    bool shift = (m->idmap || (in->id_maps_uid.n > 0 && strcmp(m->type, "volume") == 0)) && !m->overlay;
+    bool shift = (m->idmap || (in->shifts_mounts && strcmp(m->type, "volume") == 0)) && !m->overlay;
     add_mount(a, mounts, m->destination, "bind", m->source,
               arena_printf(a, "%s,%s%s%s%s%s", options, propagation, access, shift ? ",idmap" : "", has_options ? "," : "",
                            has_options ? m->options : ""));

@@ -21,6 +21,7 @@
 #include "engine/secret.h"
 #include "engine/start_network.h"
 #include "engine/start_ports.h"
+#include "engine/userns.h"
 #include "kernel/landlock.h"
 #include "network/network.h"
 #include "network/pasta.h"
@@ -60,7 +61,6 @@ static void set_rootfs(const struct engine *engine, const struct container_recor
         return;
     }
     ret->kind = PLAN_ROOTFS_OVERLAY;
-    ret->lowers = c->layers;
     if (c->host.rootfs)
         strs_add(a, &ret->lowers, c->host.rootfs);
     ret->upper = container_path(engine, c->id, "upper", a);
@@ -116,7 +116,7 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
     r = x->spec.hooks ? bundle_make(engine, c, x, a, e) : 0;
     if (r < 0)
         return r;
-    x->plan.rootfs.id_map = x->input.id_maps_uid.n > 0;
+    x->plan.rootfs.id_map = x->input.shifts_mounts;
     for (size_t i = 0; i < x->attachments.n; i++)
         *LIST_ADD(a, struct link, &x->plan.links) = LIST_AT(struct network_attachment, &x->attachments, i)->link;
     x->plan.names = start_network_names(x);
@@ -198,6 +198,8 @@ static int start_pasta(const struct container *c, struct arena *a, struct start_
 static int prepare(struct engine *engine, struct container *c, bool dry_run, struct arena *a, struct start_context *x,
                    struct plan *plan, struct error *e) {
     int r = start_gather(engine, c, c->record.config.user, a, x, e);
+    if (r == 0)
+        r = userns_layers(engine, c, !dry_run, a, &x->plan.rootfs.lowers, e);
     if (r == 0)
         r = cdi_gather(engine, &c->record.host, a, &x->input, e);
     if (r == 0)

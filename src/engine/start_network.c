@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "engine/create.h"
+#include "engine/userns.h"
 #include "model/holder.h"
 #include "model/network_mode.h"
 #include "network/files.h"
@@ -106,9 +107,13 @@ static int attach_all(struct engine *engine, const struct container *c, struct a
     return r;
 }
 
+/* The container's root may write into it, as with Docker. */
 static int write_file(const struct container *c, const char *name, const struct buf *text, struct error *e) {
     _cleanup_fd_ int fd = openat(c->run_dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    const struct id_shift owners = userns_shift(c);
     int r = fd < 0 ? -errno : fs_write_all(fd, buf_text(text), text->size);
+    if (r == 0 && id_shift_is_any(&owners))
+        r = fchown(fd, id_outside(&owners.uids, 0), id_outside(&owners.gids, 0)) < 0 ? -errno : 0;
     return r < 0 ? error_errno(e, r, "write the container's %s", name) : 0;
 }
 
@@ -228,6 +233,11 @@ int start_network(struct engine *engine, const struct container *c, struct arena
     x->input.own_network = kind != NETWORK_MODE_HOST && kind != NETWORK_MODE_CONTAINER;
     x->input.run_dir = container_run_path(engine, c->id, "", a);
     x->pasta = kind == NETWORK_MODE_PASTA;
+    if (x->pasta && x->input.id_maps_uid.n)
+        return error_set(e, -EOPNOTSUPP,
+                         "network pasta: not with --userns %s: its network is made before the container's user namespace, which "
+                         "cannot enter it (the default network can be had)",
+                         c->record.host.userns_mode);
     if (x->pasta && !engine->roots->rootless)
         return error_set(e, -EOPNOTSUPP, "network pasta is for ordinary users: root has bridges");
     x->input.network_files = h->isolate.n == 0 || strs_has(&h->isolate, "mount");

@@ -187,8 +187,8 @@ static int put_records(struct tar_stream *t, const struct buf *records, struct e
 }
 
 void tar_stream_owner(const struct tar_stream *t, const struct stat *st, uint32_t *ret_uid, uint32_t *ret_gid) {
-    *ret_uid = t->owner_set ? t->uid : id_shift_in(&t->owners, t->owners.uid, st->st_uid);
-    *ret_gid = t->owner_set ? t->gid : id_shift_in(&t->owners, t->owners.gid, st->st_gid);
+    *ret_uid = t->owner_set ? t->uid : id_inside(&t->owners.uids, st->st_uid);
+    *ret_gid = t->owner_set ? t->gid : id_inside(&t->owners.gids, st->st_gid);
 }
 
 static int put_header(struct tar_stream *t, struct entry *en, struct error *e) {

@@ -1,246 +1,282 @@
 #include "engine/userns.h"
 
 #include <fcntl.h>
-#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/fs.h"
-#include "base/lock.h"
-#include "runtime/rootless.h"
+#include "engine/create.h"
+#include "engine/rootfs.h"
+#include "engine/userns_pool.h"
+#include "image/image.h"
+#include "model/user.h"
+#include "model/userns_mode.h"
 
-#define DIRECTORY "userns" /* ROOT/userns/SLOT: symbolic link whose text is the owner's id */
-#define LINK      "userns" /* ROOT/containers/ID/userns: its text is "UID GID SLOT", the starts of the ranges */
-#define SUBID_MAX ((size_t)1 << 20)
-#define MACHINE                                                                                                                    \
-    "/run/tare-userns" /* START: symbolic link whose text is ROOT/containers/ID, for the engines of all roots together */
+/* ROOT/containers/ID/userns: a symbolic link whose text is what was chosen, "UID GID SLOT SLOTS UIDS GIDS KEEPS KUID KGID OUID
+ * OGID". Links of older engines end after SLOT: a slot of 65536 ids. */
+#define LINK      "userns"
+#define OLD_SIZE  65536U
+#define OLD_WORDS 3
+#define ALL_WORDS 11
+#define NOBODY    65534U
+#define IDS_MAX   65536U /* that passwd and group of an image may ask for */
 
-struct range {
-    uint32_t uid, gid; /* first ids on the host */
-    uint32_t slot;     /* of the pool */
+struct choice {
+    struct userns_range range;
+    struct id_shift shift;
 };
 
-struct pool {
-    struct id_range uids[ROOTLESS_RANGES_MAX], gids[ROOTLESS_RANGES_MAX];
-    size_t n_uids, n_gids;
-};
+static struct userns_mode mode_of(const struct container_record *c) {
+    struct userns_mode m = {0};
 
-/* ---- The pool ---- */
-
-static size_t read_subids(const char *file, const char *user, struct id_range ranges[ROOTLESS_RANGES_MAX]) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    if (fs_read_at(AT_FDCWD, file, SUBID_MAX, &text, NULL) < 0)
-        return 0;
-    return rootless_ranges(buf_text(&text), user, 0, ranges);
+    (void)userns_mode_parse(c->host.userns_mode, &m, NULL); /* create has refused others */
+    return m;
 }
 
-static void pool_read(const char *user, struct pool *p) {
-    p->n_uids = read_subids("/etc/subuid", user, p->uids);
-    p->n_gids = read_subids("/etc/subgid", user, p->gids);
-    if (p->n_uids > 0 && p->n_gids > 0)
-        return;
-    p->uids[0] = p->gids[0] = (struct id_range){USERNS_POOL, USERNS_RANGE * USERNS_RANGES};
-    p->n_uids = p->n_gids = 1;
-}
+/* ---- What was chosen ---- */
 
-/* The start of the slot-th whole range; 0 when there are not so many. */
-static uint32_t slot_start(const struct id_range *ranges, size_t n, uint32_t slot) {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t whole = ranges[i].count / USERNS_RANGE;
-        if (slot < whole)
-            return ranges[i].start + slot * USERNS_RANGE;
-        slot -= whole;
-    }
-    return 0;
-}
-
-/* ---- Who has which ---- */
-
-static bool range_of(const struct container *c, struct range *ret) {
-    char text[64];
+static bool choice_read(const struct container *c, struct choice *ret) {
+    struct userns_range *p = &ret->range;
+    struct id_map *u = &ret->shift.uids, *g = &ret->shift.gids;
+    char text[128];
     ssize_t n = readlinkat(c->dirfd, LINK, text, sizeof(text) - 1);
+    int words;
+
     if (n <= 0)
         return false;
     text[n] = '\0';
-    return sscanf(text, "%u %u %u", &ret->uid, &ret->gid, &ret->slot) == 3;
+    *ret = (struct choice){.range.slots = 1};
+    u->size = g->size = OLD_SIZE;
+    u->other = g->other = NOBODY;
+    words = sscanf(text, "%u %u %u %u %u %u %u %u %u %u %u", &u->start, &g->start, &p->slot, &p->slots, &u->size, &g->size,
+                   &u->keeps, &u->kept, &g->kept, &u->other, &g->other);
+    if (words == OLD_WORDS)
+        u->keeps = mode_of(&c->record).kind == USERNS_KEEP_ID;
+    g->keeps = u->keeps;
+    p->uid = u->start;
+    p->gid = g->start;
+    return words == OLD_WORDS || words == ALL_WORDS;
 }
 
-/* The lock is held: a link whose owner is no more may be taken over. */
-static int slot_take(struct engine *engine, int dir, const char *name, const char *id) {
-    char owner[ID_LENGTH + 1];
-    if (symlinkat(id, dir, name) == 0)
+static int choice_write(const struct container *c, const struct choice *ch, struct error *e) {
+    const struct id_map *u = &ch->shift.uids, *g = &ch->shift.gids;
+    char text[128];
+
+    (void)snprintf(text, sizeof(text), "%u %u %u %u %u %u %u %u %u %u %u", u->start, g->start, ch->range.slot, ch->range.slots,
+                   u->size, g->size, u->keeps, u->kept, g->kept, u->other, g->other);
+    return symlinkat(text, c->dirfd, LINK) < 0 ? error_errno(e, -errno, "write down the container's ids") : 0;
+}
+
+/* ---- Choosing ---- */
+
+/* The largest id in lines "name:x:ID:…", but nobody's. */
+static uint32_t largest_id(const struct strs *dirs, const char *path) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    uint32_t largest = 0;
+
+    if (rootfs_read(dirs, path, USER_FILE_MAX, &text) < 0)
         return 0;
-    if (errno != EEXIST)
-        return -errno;
-    ssize_t n = readlinkat(dir, name, owner, ID_LENGTH);
-    int containers = engine_containers_dir(engine, NULL);
-    if (n == ID_LENGTH && containers >= 0) {
-        owner[n] = '\0';
-        /* Our own is one that a crash left between the two links. */
-        if (strcmp(owner, id) == 0)
-            return 0;
-        if (faccessat(containers, owner, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-            return -EEXIST;
+    for (const char *line = buf_text(&text); *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        unsigned long id = 0;
+
+        if (sscanf(line, "%*[^:\n]:%*[^:\n]:%lu", &id) == 1 && id < IDS_MAX && id != NOBODY)
+            largest = MAX_OF(largest, (uint32_t)id);
     }
-    if (unlinkat(dir, name, 0) < 0 || symlinkat(id, dir, name) < 0)
-        return -errno;
-    return 0;
+    return largest;
 }
 
-/* Engines with other roots draw from the same pool. The text leads to the owner: a link that dangles is nobody's. */
-static int machine_take(const struct engine *engine, const struct container *c, uint32_t start) {
+/* How many ids the users of the image and the container's own make use of. */
+static uint32_t ids_wanted(struct engine *engine, const struct container *c, struct arena *a) {
+    _cleanup_buf_ struct buf passwd = BUF_INIT, group = BUF_INIT;
+    const char *user = c->record.config.user;
+    struct strs dirs = {0};
+    struct identity id;
+    uint32_t largest;
+
+    container_rootfs_dirs(engine, &c->record, a, &dirs);
+    largest = MAX_OF(largest_id(&dirs, "/etc/passwd"), largest_id(&dirs, "/etc/group"));
+    (void)rootfs_read(&dirs, "/etc/passwd", USER_FILE_MAX, &passwd);
+    (void)rootfs_read(&dirs, "/etc/group", USER_FILE_MAX, &group);
+    if (user && *user && identity_resolve(user, &c->record.host.group_add, buf_text(&passwd), buf_text(&group), a, &id, NULL) == 0)
+        largest = MAX_OF(largest, MIN_OF(MAX_OF(id.uid, id.gid), IDS_MAX - 1));
+    return largest + 1;
+}
+
+/* An id that nobody inside has: the place that the kept one leaves in the range, else somebody outside of all ranges. */
+static void choose_other(const struct roots *roots, struct id_map *m) {
+    m->other = m->keeps && m->kept < m->size ? m->start + m->kept : roots->rootless ? 0 : NOBODY;
+}
+
+static int choose(struct engine *engine, const struct container *c, struct choice *ret, struct error *e) {
+    const struct roots *roots = engine->roots;
+    const struct userns_mode m = mode_of(&c->record);
+    const uint32_t slot_size = userns_pool_slot_size(engine);
+    struct id_map *u = &ret->shift.uids, *g = &ret->shift.gids;
     _cleanup_arena_ struct arena a = ARENA_INIT;
-    const char *name = arena_printf(&a, MACHINE "/%u", start),
-               *owner = arena_printf(&a, "%s/containers/%s", engine->roots->root, c->id);
-    char held[PATH_MAX];
+    int r = 0;
 
-    (void)mkdir(MACHINE, 0700);
-    for (int tries = 0; symlink(owner, name) < 0; tries++) {
-        ssize_t n = errno == EEXIST ? readlink(name, held, sizeof(held) - 1) : -1;
-
-        if (errno != EEXIST && errno != ENOENT && n < 0)
-            return errno == EROFS || errno == EACCES ? 0 : -errno; /* no such place: each engine for itself */
-        held[n < 0 ? 0 : n] = '\0';
-        if (strcmp(held, owner) == 0)
-            return 0;
-        if (tries > 4 || faccessat(AT_FDCWD, name, F_OK, 0) == 0)
-            return -EEXIST;
-        (void)unlink(name);
+    *ret = (struct choice){0};
+    if (roots->rootless && (roots->uids < 2 || roots->gids < 2)) {
+        error_set(e, -EOPNOTSUPP, "only your own id can be inside a container: a user namespace of its own needs more");
+        return error_hint(e, "an administrator can give you more: usermod --add-subuids 100000-165535 --add-subgids 100000-165535, "
+                             "with newuidmap and newgidmap (package uidmap) installed");
     }
-    return 0;
-}
+    if (roots->rootless && m.kind != USERNS_AUTO) {
+        u->start = g->start = 1;
+        u->size = roots->uids - 1;
+        g->size = roots->gids - 1;
+    } else {
+        uint32_t wanted = m.size ? m.size : roots->rootless ? ids_wanted(engine, c, &a) : slot_size;
+        uint32_t slots = wanted / slot_size + (wanted % slot_size != 0);
 
-static int forget(int dirfd, const char *name, void *arg, struct error *e _unused_) {
-    const char *root = arg;
-    char owner[PATH_MAX];
-    ssize_t n = readlinkat(dirfd, name, owner, sizeof(owner) - 1);
-    size_t length = strlen(root);
-
-    if (n > (ssize_t)length && strncmp(owner, root, length) == 0 && owner[length] == '/')
-        (void)unlinkat(dirfd, name, 0);
-    return 0;
-}
-
-void userns_forget(const struct engine *engine) {
-    (void)fs_each(AT_FDCWD, MACHINE, forget, engine->roots->root, NULL);
-    (void)rmdir(MACHINE); /* unless there are others' */
-}
-
-static int range_take(struct engine *engine, const struct container *c, const struct pool *p, int dir, struct range *ret,
-                      struct error *e) {
-    for (uint32_t slot = 0;; slot++) {
-        char name[16], text[64];
-        struct range range = {slot_start(p->uids, p->n_uids, slot), slot_start(p->gids, p->n_gids, slot), slot};
-        if (range.uid == 0 || range.gid == 0) {
-            error_set(e, -EDQUOT, "all %u ranges of ids are taken by other containers", slot);
-            return error_hint(e, "add ranges to /etc/subuid and /etc/subgid, or remove containers with --userns auto");
-        }
-        snprintf(name, sizeof(name), "%u", slot);
-        snprintf(text, sizeof(text), "%u %u %u", range.uid, range.gid, slot);
-        int r = slot_take(engine, dir, name, c->id);
-        if (r == 0) {
-            r = machine_take(engine, c, range.uid);
-            if (r < 0)
-                (void)unlinkat(dir, name, 0);
-        }
-        if (r == 0)
-            r = symlinkat(text, c->dirfd, LINK) < 0 ? -errno : 0;
-        else if (r == -EEXIST)
-            continue;
-        if (r < 0)
-            return error_errno(e, r, "take a range of ids");
-        *ret = range;
-        return 0;
+        r = userns_pool_take(engine, c->id, slots, &ret->range, e);
+        u->start = ret->range.uid;
+        g->start = ret->range.gid;
+        u->size = g->size = m.size ? m.size : slots * slot_size;
     }
-}
-
-static int range_get(struct engine *engine, const struct container *c, struct range *ret, struct error *e) {
-    if (range_of(c, ret)) {
-        (void)machine_take(engine, c, ret->uid); /* the boot has taken the mark away */
-        return 0;
+    u->keeps = g->keeps = m.kind == USERNS_KEEP_ID;
+    if (m.kind == USERNS_KEEP_ID) {
+        u->kept = m.has_uid ? m.uid : roots->uid;
+        g->kept = m.has_gid ? m.gid : roots->gid;
     }
-    if (mkdirat(engine->roots->root_fd, DIRECTORY, 0700) < 0 && errno != EEXIST)
-        return error_errno(e, -errno, "make the directory of id ranges");
-    _cleanup_fd_ int dir = fs_open_dir(engine->roots->root_fd, DIRECTORY, e);
-    if (dir < 0)
-        return dir;
-    _cleanup_fd_ int lock = lock_wait(dir, "lock", true, e);
-    if (lock < 0)
-        return lock;
-    struct pool pool;
-    pool_read(engine->userns_user ? engine->userns_user : "tare", &pool);
-    return range_take(engine, c, &pool, dir, ret, e);
+    choose_other(roots, u);
+    choose_other(roots, g);
+    return r;
 }
 
-static bool mode_is_host(const struct container *c) {
-    const char *mode = c->record.host.userns_mode;
-    return !mode || !*mode || strcmp(mode, "host") == 0;
+static int choice_get(struct engine *engine, const struct container *c, struct choice *ret, struct error *e) {
+    int r = choice_read(c, ret) ? 0 : choose(engine, c, ret, e);
+
+    if (r == 0 && faccessat(c->dirfd, LINK, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        r = choice_write(c, ret, e);
+    return r < 0 ? error_wrap(e, r, "--userns %s", c->record.host.userns_mode) : r;
 }
 
 int userns_reserve(struct engine *engine, const struct container *c, struct arena *a, struct journal *j, struct error *e) {
-    struct range range = {0};
-    if (mode_is_host(c) || engine->roots->rootless)
+    struct choice choice;
+    int r;
+
+    if (mode_of(&c->record).kind == USERNS_HOST)
         return 0;
-    int r = range_get(engine, c, &range, e);
-    if (r < 0)
-        return error_wrap(e, r, "--userns %s", c->record.host.userns_mode);
-    journal_add(j, JOURNAL_UNLINK, arena_printf(a, "%s/" DIRECTORY "/%u", engine->roots->root, range.slot));
-    journal_add(j, JOURNAL_UNLINK, arena_printf(a, MACHINE "/%u", range.uid));
-    return 0;
+    r = choice_get(engine, c, &choice, e);
+    if (r == 0)
+        userns_pool_journal(engine, &choice.range, a, j);
+    return r;
+}
+
+void userns_default_user(const struct engine *engine, struct arena *a, struct container_record *c) {
+    const struct userns_mode m = mode_of(c);
+    uint32_t uid = m.has_uid ? m.uid : engine->roots->uid, gid = m.has_gid ? m.gid : engine->roots->gid;
+
+    if (m.kind == USERNS_KEEP_ID && (!c->config.user || !*c->config.user) && (uid || gid))
+        c->config.user = arena_printf(a, "%u:%u", uid, gid);
 }
 
 /* ---- Maps ---- */
 
 struct id_shift userns_shift(const struct container *c) {
-    struct range range;
+    struct choice choice;
 
-    if (mode_is_host(c) || !range_of(c, &range))
+    if (mode_of(&c->record).kind == USERNS_HOST || !choice_read(c, &choice))
         return (struct id_shift){0};
-    return (struct id_shift){
-        .uid = range.uid, .gid = range.gid, .size = USERNS_RANGE, .keep_root = strcmp(c->record.host.userns_mode, "keep-id") == 0};
+    return choice.shift;
 }
 
-static const char *map_text(struct arena *a, const struct id_shift *s, uint32_t start) {
-    if (s->keep_root)
-        return arena_printf(a, "0 0 1\n1 %u %u\n", start + 1, s->size - 1);
-    return arena_printf(a, "0 %u %u\n", start, s->size);
+/* For id_inside(): 0 becomes the kept id, all others stay. */
+struct id_shift userns_host_in(const struct container *c) {
+    struct id_shift s = userns_shift(c);
+
+    if (!s.uids.keeps)
+        return (struct id_shift){0};
+    s.uids = (struct id_map){.start = UINT32_MAX, .size = 1, .keeps = true, .kept = s.uids.kept};
+    s.gids = (struct id_map){.start = UINT32_MAX, .size = 1, .keeps = true, .kept = s.gids.kept};
+    return s;
 }
 
-void userns_map_texts(const struct container *c, struct arena *a, const char **ret_uids, const char **ret_gids) {
+/* For id_outside(): the kept id becomes 0, all others stay. */
+struct id_shift userns_host_out(const struct container *c) {
+    struct id_shift s = userns_shift(c);
+
+    if (!s.uids.keeps)
+        return (struct id_shift){0};
+    s.uids = (struct id_map){.size = UINT32_MAX, .keeps = true, .kept = s.uids.kept};
+    s.gids = (struct id_map){.size = UINT32_MAX, .keeps = true, .kept = s.gids.kept};
+    return s;
+}
+
+static void add_part(struct arena *a, struct list *maps, uint32_t inside, uint32_t outside, uint32_t size) {
+    if (size)
+        *LIST_ADD(a, struct oci_id_mapping, maps) = (struct oci_id_mapping){inside, outside, size};
+}
+
+static struct list map_parts(const struct id_map *m, struct arena *a) {
+    uint32_t below = m->keeps ? MIN_OF(m->kept, m->size) : m->size;
+    struct list parts = {0};
+
+    add_part(a, &parts, 0, m->start, below);
+    if (m->keeps)
+        add_part(a, &parts, m->kept, 0, 1);
+    if (m->keeps && m->kept < m->size)
+        add_part(a, &parts, m->kept + 1, m->start + m->kept + 1, m->size - m->kept - 1);
+    return parts;
+}
+
+static const char *map_text(const struct id_map *m, struct arena *a) {
+    const struct list parts = map_parts(m, a);
+    const char *text = "";
+
+    for (size_t i = 0; i < parts.n; i++) {
+        const struct oci_id_mapping *p = LIST_AT(struct oci_id_mapping, &parts, i);
+
+        text = arena_printf(a, "%s%u %u %u\n", text, p->container_id, p->host_id, p->size);
+    }
+    return text;
+}
+
+void userns_map_texts(const struct engine *engine, const struct container *c, struct arena *a, const char **ret_uids,
+                      const char **ret_gids) {
     const struct id_shift s = userns_shift(c);
+    bool mounts = id_shift_is_any(&s) && !engine->roots->rootless;
 
-    *ret_uids = s.size ? map_text(a, &s, s.uid) : NULL;
-    *ret_gids = s.size ? map_text(a, &s, s.gid) : NULL;
-}
-
-static void add_map(struct arena *a, struct list *maps, uint32_t inside, uint32_t outside, uint32_t size) {
-    *LIST_ADD(a, struct oci_id_mapping, maps) = (struct oci_id_mapping){inside, outside, size};
-}
-
-static void add_maps(struct arena *a, struct list *maps, uint32_t start, bool keep_root) {
-    if (keep_root)
-        add_map(a, maps, 0, 0, 1);
-    add_map(a, maps, keep_root, start + keep_root, USERNS_RANGE - keep_root);
+    *ret_uids = mounts ? map_text(&s.uids, a) : NULL;
+    *ret_gids = mounts ? map_text(&s.gids, a) : NULL;
 }
 
 int userns_maps(struct engine *engine, const struct container *c, struct arena *a, struct spec_input *input, struct error *e) {
     const char *mode = c->record.host.userns_mode;
-    struct range range = {0};
-    if (mode_is_host(c))
-        return 0;
-    if (engine->roots->rootless) {
-        error_set(e, -EOPNOTSUPP, "--userns %s: only root of the host can shift the owners of an image's layers", mode);
-        return error_hint(e, "a rootless container is in a user namespace of yours as it is: leave --userns out");
-    }
     const struct spec_shared *s = &input->shared;
+    struct choice choice;
+    int r;
+
+    if (mode_of(&c->record).kind == USERNS_HOST)
+        return 0;
     if (s->network || s->network_path || s->ipc || s->pid || s->uts || s->cgroup)
         return error_set(e, -EOPNOTSUPP, "--userns %s: namespaces of others cannot be entered from a user namespace of its own",
                          mode);
-    int r = range_get(engine, c, &range, e);
+    r = choice_get(engine, c, &choice, e);
     if (r < 0)
-        return error_wrap(e, r, "--userns %s", mode);
-    bool keep = strcmp(mode, "keep-id") == 0;
-    add_maps(a, &input->id_maps_uid, range.uid, keep);
-    add_maps(a, &input->id_maps_gid, range.gid, keep);
+        return r;
+    input->id_maps_uid = map_parts(&choice.shift.uids, a);
+    input->id_maps_gid = map_parts(&choice.shift.gids, a);
+    input->shifts_mounts = !engine->roots->rootless;
     return 0;
+}
+
+/* ---- Files ---- */
+
+int userns_layers(struct engine *engine, const struct container *c, bool make, struct arena *a, struct strs *ret, struct error *e) {
+    const struct id_shift s = userns_shift(c);
+    struct image_store *store;
+    int r;
+
+    *ret = c->record.layers;
+    if (!id_shift_is_any(&s) || !engine->roots->rootless)
+        return 0;
+    if (c->record.host.rootfs) {
+        error_set(e, -EOPNOTSUPP, "--userns %s with --rootfs: only root can show the files of a directory with other owners",
+                  c->record.host.userns_mode);
+        return error_hint(e, "make an image of it: tar -c -C %s . | tare import - NAME", c->record.host.rootfs);
+    }
+    r = engine_store(engine, &store, e);
+    return r < 0 ? r : image_shifted_layers(store, c->record.image, &s, make, a, ret, e);
 }

@@ -42,21 +42,23 @@ static int make_upper(const struct container *c, struct error *e) {
 
 static int mount_overlay(struct engine *engine, const struct container *c, bool writable, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
-    struct strs dirs = {0}, lowers = {0};
+    struct strs lowers = {0};
     struct view_request q = {.lowers = &lowers};
     int r = make_upper(c, e);
 
     if (r < 0)
         return r;
-    container_rootfs_dirs(engine, &c->record, &a, &dirs);
     if (writable)
         q.container = container_path(engine, c->id, "", &a);
-    /* Read-only, what it has written is one more layer; its owners are shifted already. */
-    for (size_t i = 1; i < dirs.n; i++)
-        strs_add(&a, &lowers, dirs.v[i]);
-    q.upper = writable ? NULL : dirs.v[0];
-    userns_map_texts(c, &a, &q.uid_map, &q.gid_map);
-    r = view_mount(&q, e);
+    else /* what it has written is one more layer; its owners are shifted already */
+        q.upper = container_path(engine, c->id, "upper", &a);
+    if (c->record.host.rootfs)
+        strs_add(&a, &lowers, c->record.host.rootfs);
+    else
+        r = userns_layers(engine, c, true, &a, &lowers, e);
+    userns_map_texts(engine, c, &a, &q.uid_map, &q.gid_map);
+    if (r == 0)
+        r = view_mount(&q, e);
     return r < 0 ? error_wrap(e, r, "merge the layers of container %s", c->record.name) : r;
 }
 

@@ -397,7 +397,17 @@ static int fill(int dir, const int *parts, size_t n, bool alone, struct error *e
     return r;
 }
 
-int volume_fill(const struct roots *roots, const struct volume *v, const struct strs *rootfs, const char *path, struct error *e) {
+static int give_to_root(int dir, const struct id_shift *owners, struct error *e) {
+    uid_t uid = id_outside(&owners->uids, 0);
+    gid_t gid = id_outside(&owners->gids, 0);
+
+    if (uid == 0 && gid == 0)
+        return 0;
+    return fchownat(dir, "_data", uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? error_errno(e, -errno, "give _data to %u:%u", uid, gid) : 0;
+}
+
+int volume_fill(const struct roots *roots, const struct volume *v, const struct strs *rootfs, const char *path,
+                const struct id_shift *owners, struct error *e) {
     _cleanup_fd_ int dir = -1, lock = -1;
     _cleanup_arena_ struct arena a = ARENA_INIT;
     struct strs users = {0};
@@ -415,11 +425,11 @@ int volume_fill(const struct roots *roots, const struct volume *v, const struct 
     if (r != 0)
         return r > 0 ? 0 : error_wrap(e, r, "fill the volume %s", v->name);
     n = rootfs_open_dirs(rootfs, path, parts);
-    if (n <= 0)
-        return 0; /* the image has nothing there */
     r = volume_users(roots, v->name, &a, &users, e);
-    if (r == 0)
+    if (r == 0 && n > 0)
         r = fill(dir, parts, (size_t)n, users.n <= 1, e);
+    else if (r == 0 && users.n <= 1)
+        r = give_to_root(dir, owners, e);
     for (int i = 0; i < n; i++)
         (void)fd_close(parts[i]);
     return r < 0 ? error_wrap(e, r, "fill the volume %s from %s of the image", v->name, path) : 0;

@@ -9,6 +9,7 @@
  * container. */
 #pragma once
 
+#include "base/id_shift.h"
 #include "base/json.h"
 #include "base/roots.h"
 #include "model/oci_spec.h"
@@ -49,9 +50,10 @@ int volume_users(const struct roots *roots, const char *name, struct arena *a, s
 int volume_remove(const struct roots *roots, const char *name, bool force, struct error *e);
 
 /* Fills an empty volume with what the image has at `path` (owner, mode, links, attributes; the directory's own too), as Docker does
- * at the first use. rootfs: upper and layers, TOP FIRST. Nothing happens when the volume has files or the image has no such
- * directory. */
-int volume_fill(const struct roots *roots, const struct volume *v, const struct strs *rootfs, const char *path, struct error *e);
+ * at the first use. rootfs: upper and layers, TOP FIRST. Nothing happens when the volume has files. Where the image has no such
+ * directory, the volume is given to the root of `owners`. */
+int volume_fill(const struct roots *roots, const struct volume *v, const struct strs *rootfs, const char *path,
+                const struct id_shift *owners, struct error *e);
 
 /* The mount that shows it at `destination`: a bind of its data, or what its options say. */
 int volume_mount(const struct volume *v, const char *destination, struct arena *a, struct oci_mount *ret, struct error *e);

@@ -65,19 +65,9 @@ static bool check_blob(struct checker *c, const char *digest, const char *image)
 
 /* Unpacks what is missing once more from the blobs. */
 static int unpack_again(struct checker *c, const struct image_record *r, struct error *e) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    struct layer_task *tasks = arena_array(c->arena, struct layer_task, r->blobs.n + 1);
-    struct image_config config;
-    int code = blob_read(c->store, r->config.digest, IMAGE_CONFIG_MAX, &text, e);
+    struct layer_task *tasks;
+    int code = layer_tasks_again(c->store, r, c->arena, &tasks, e);
 
-    if (code == 0)
-        code = image_config_decode(buf_text(&text), text.size, c->arena, &config, e);
-    if (code == 0 && config.rootfs.diff_ids.n != r->blobs.n)
-        code = error_set(e, -EINVAL, "the record and the configuration disagree about the number of layers");
-    for (size_t i = 0; code == 0 && i < r->blobs.n; i++) {
-        tasks[i] = (struct layer_task){.blob.digest = r->blobs.v[i], .diff_id = config.rootfs.diff_ids.v[i], .file = -1};
-        (void)blob_exists(c->store, r->blobs.v[i], &tasks[i].blob.size);
-    }
     if (code == 0)
         code = layers_ingest(c->store, tasks, r->blobs.n, NULL, NULL, c->arena, e);
     if (code == 0 && syncfs(c->store->root) < 0)
@@ -224,6 +214,28 @@ static int add_blob(int dirfd, const char *name, void *arg, struct error *e) {
     return 0;
 }
 
+struct copies {
+    struct image_store *store;
+    struct image_usage *usage;
+    const struct strs *layers; /* of all images */
+    struct arena *arena;
+};
+
+/* Copies of layers with other owners can be made again. */
+static int add_copy(int dirfd, const char *name, void *arg, struct error *e) {
+    struct copies *c = arg;
+    struct layer_info info;
+
+    (void)dirfd;
+    (void)e;
+    if (strchr(name, '.') || strs_has(c->layers, name) || layer_read_info(c->store, name, NULL, c->arena, &info, NULL) < 0 ||
+        !info.owners)
+        return 0;
+    c->usage->layers++;
+    c->usage->layer_bytes += info.size;
+    return 0;
+}
+
 /* The sizes were counted when the layers were unpacked: no walk through all of their files. */
 int image_store_usage(struct image_store *s, struct image_usage *ret, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
@@ -251,6 +263,9 @@ int image_store_usage(struct image_store *s, struct image_usage *ret, struct err
                 u.reclaimable_bytes += pass == 1 ? info.size : 0;
             }
         }
+    struct copies copies = {s, &u, &all, &a};
+    if (r == 0)
+        r = fs_each(s->root, DIR_LAYERS, add_copy, &copies, e);
     if (r == 0)
         r = fs_each(s->root, DIR_BLOBS, add_blob, &u, e);
     if (r == 0)

@@ -15,7 +15,9 @@
 struct sweep {
     struct image_store *store;
     struct arena arena;
-    struct strs live; /* hexadecimal digests and layer keys; sorted */
+    bool thorough;
+    struct strs live;   /* hexadecimal digests and layer keys; sorted */
+    struct strs copies; /* owners that copies of layers have for containers */
     uint64_t freed;
 };
 
@@ -49,6 +51,8 @@ static int find_pinned(int dirfd, const char *name, void *arg, struct error *e) 
         return 0;
     rest = arena_strdup(&w->arena, buf_text(&b));
     for (char *id = strtok_r(rest, "\n", &rest); id; id = strtok_r(NULL, "\n", &rest)) {
+        if (strncmp(id, PIN_COPIES, strlen(PIN_COPIES)) == 0)
+            strs_add(&w->arena, &w->copies, id + strlen(PIN_COPIES));
         if (!digest_is_sha256(id))
             continue;
         record_image_path(id, path);
@@ -93,13 +97,24 @@ static int sweep_blob(int dirfd, const char *name, void *arg, struct error *e) {
     return store_trash(w->store, path, e);
 }
 
+/* A copy with other owners, of a layer that is needed. */
+static bool is_live_copy(struct sweep *w, const char *name) {
+    char key[LAYER_KEY_MAX];
+    struct layer_info info;
+
+    if (layer_read_info(w->store, name, NULL, &w->arena, &info, NULL) < 0 || !info.owners)
+        return false;
+    layer_key(w->store, info.chain_id, NULL, key);
+    return is_live(w, key) && (!w->thorough || strs_has(&w->copies, info.owners));
+}
+
 static int sweep_layer(int dirfd, const char *name, void *arg, struct error *e) {
     struct sweep *w = arg;
     char mark[NAME_MAX + 16];
     struct layer_info info;
     struct stat st;
 
-    if (strchr(name, '.') || is_live(w, name)) /* KEY.json goes with KEY; .new-KEY is another command's */
+    if (strchr(name, '.') || is_live(w, name) || is_live_copy(w, name)) /* KEY.json goes with KEY; .new-KEY is another command's */
         return 0;
     (void)snprintf(mark, sizeof(mark), "%.255s.unsynced", name);
     if (fstatat(dirfd, mark, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime + FRESH_SECONDS > time(NULL))
@@ -109,8 +124,8 @@ static int sweep_layer(int dirfd, const char *name, void *arg, struct error *e) 
     return layer_trash(w->store, name, e);
 }
 
-int store_collect(struct image_store *s, uint64_t *ret_freed, struct error *e) {
-    struct sweep w = {.store = s};
+int store_collect(struct image_store *s, bool thorough, uint64_t *ret_freed, struct error *e) {
+    struct sweep w = {.store = s, .thorough = thorough};
     int r = find_live(&w, e);
 
     if (r == -EUCLEAN) {

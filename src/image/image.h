@@ -1,6 +1,7 @@
 /* Images as the engine uses them. Functions that change something take the store's locks themselves. */
 #pragma once
 
+#include "base/id_shift.h"
 #include "image/store.h"
 #include "model/image_spec.h"
 #include "model/reference.h"
@@ -24,6 +25,12 @@ int image_resolve(struct image_store *s, const char *name_or_id, const char *pla
                   struct error *e);
 /* The canonical id only; reads no configuration. */
 int image_lookup(struct image_store *s, const char *name_or_id, struct arena *a, const char **ret_id, struct error *e);
+
+/* The layers of an image with other owners (absolute paths, top first): copies, which are made when they are missing and `make`
+ * says so. They go with their layers; image_prune() takes those that no container has pinned by image_pin_copies(). */
+int image_shifted_layers(struct image_store *s, const char *image_id, const struct id_shift *owners, bool make, struct arena *a,
+                         struct strs *ret, struct error *e);
+int image_pin_copies(struct image_store *s, const struct id_shift *owners, const char *owner, struct error *e);
 
 /* A container (owner: its id) uses the image: prune keeps it and rmi says so. image_pin() fails with -ENOENT when the image was
  * removed meanwhile. Pinning twice is fine, also of several images for one owner. Synced by nobody: `create` syncs its own files

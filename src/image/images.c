@@ -146,7 +146,7 @@ int image_layer_sizes(struct image_store *s, const struct image *image, struct a
         int r;
 
         layer_chain_id(i ? chain : NULL, diff_ids->v[i], chain);
-        layer_key(s, chain, key);
+        layer_key(s, chain, NULL, key);
         r = layer_read_info(s, key, chain, a, &info, e);
         if (r < 0 && r != -ENOENT) /* hidden by an opaque one above: not kept */
             return r;

@@ -12,6 +12,7 @@ static const struct json_field layer_fields[] = {
     JSON_FIELD(struct layer_info, size, "size", JSON_U64, 0),
     JSON_FIELD(struct layer_info, inodes, "inodes", JSON_U64, 0),
     JSON_FIELD(struct layer_info, opaque_root, "opaqueRoot", JSON_BOOL, JSON_OMIT),
+    JSON_FIELD(struct layer_info, owners, "owners", JSON_STR, JSON_OMIT),
     JSON_END,
 };
 static const struct json_table layer_table = JSON_TABLE("layer", struct layer_info, layer_fields);
@@ -28,7 +29,23 @@ void layer_chain_id(const char *parent, const char *diff_id, char ret[72]) {
     sha256_digest(text, (size_t)n, ret);
 }
 
-void layer_key(struct image_store *s, const char *chain_id, char ret[LAYER_KEY_MAX]) {
+const char *layer_owners_text(const struct id_shift *owners, struct arena *a) {
+    const struct id_map *u = &owners->uids, *g = &owners->gids;
+
+    return arena_printf(a, "%u+%u:%u:%u:%u %u+%u:%u:%u:%u", u->start, u->size, u->keeps, u->kept, u->other, g->start, g->size,
+                        g->keeps, g->kept, g->other);
+}
+
+void layer_key(struct image_store *s, const char *chain_id, const struct id_shift *owners, char ret[LAYER_KEY_MAX]) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    char digest[HASH_TEXT];
+
+    if (owners && id_shift_is_any(owners)) {
+        const char *text = arena_printf(&a, "%s %s", chain_id, layer_owners_text(owners, &a));
+
+        sha256_digest(text, strlen(text), digest);
+        chain_id = digest;
+    }
     (void)snprintf(ret, LAYER_KEY_MAX, "%.*s%s", LAYER_KEY_DIGITS, digest_hex(chain_id), s->one_owner ? "s" : "");
 }
 

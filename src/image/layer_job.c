@@ -114,6 +114,7 @@ static int start_unpack(struct layer_job *j, int in, struct error *e) {
         return layers;
     q.flags = WORKER_LAYER | (j->below ? WORKER_LOWERS : 0U) | (j->store->limits.devices ? WORKER_DEVICES : 0U) |
               (j->store->one_owner ? WORKER_ONE_OWNER : 0U);
+    q.owners = j->task->owners;
     return worker_start(&j->unpack, "unpack", &q, in, -1, j->dir, layers, e);
 }
 
@@ -250,7 +251,7 @@ static int adopt_layer(struct layer_job *j, struct arena *a, struct error *e) {
     return r < 0 ? r : 1;
 }
 
-static int accept_layer(struct layer_job *j, struct error *e) {
+static int accept_layer(struct layer_job *j, struct arena *a, struct error *e) {
     struct layer_task *t = j->task;
     struct layer_info info = {.version = 1, .chain_id = t->chain_id, .diff_id = t->diff_id, .opaque_root = t->opaque_root};
     char from[STORE_PATH_MAX], to[STORE_PATH_MAX];
@@ -260,6 +261,7 @@ static int accept_layer(struct layer_job *j, struct error *e) {
         return r;
     t->size = info.size = j->unpack.message.out_bytes;
     info.inodes = j->unpack.message.inodes;
+    info.owners = id_shift_is_any(&t->owners) ? layer_owners_text(&t->owners, a) : NULL;
     t->opaque_root = info.opaque_root = j->unpack.message.opaque_root;
     staging_path(j, from);
     final_path(j, to);
@@ -281,7 +283,7 @@ static int learn_digests(struct layer_job *j, struct arena *a) {
         staging_path(j, from);
         ingest_unlock(j->store, 'l', t->key, j->key_lock);
         layer_chain_id(j->below ? j->below->task->chain_id : NULL, t->diff_id, t->chain_id);
-        layer_key(j->store, t->chain_id, t->key);
+        layer_key(j->store, t->chain_id, &t->owners, t->key);
         j->key_lock = ingest_lock(j->store, 'l', t->key, true, NULL);
         staging_path(j, to);
         (void)store_trash(j->store, to, NULL);
@@ -314,7 +316,7 @@ static int accept(struct layer_job *j, struct arena *a, struct error *e) {
     if (!j->need_layer)
         return 0;
     r = adopt_layer(j, a, e);
-    return r != 0 ? MIN_OF(r, 0) : accept_layer(j, e);
+    return r != 0 ? MIN_OF(r, 0) : accept_layer(j, a, e);
 }
 
 int layer_job_finish(struct layer_job *j, const struct blob_source *source, struct arena *a, struct error *e) {

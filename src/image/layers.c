@@ -235,11 +235,31 @@ static int pin_parts(struct image_store *s, struct layer_task *tasks, size_t n, 
             strs_add(a, &names, digest_hex(tasks[i].blob.digest));
         if (tasks[i].diff_id) {
             layer_chain_id(i ? tasks[i - 1].chain_id : NULL, tasks[i].diff_id, tasks[i].chain_id);
-            layer_key(s, tasks[i].chain_id, tasks[i].key);
+            layer_key(s, tasks[i].chain_id, &tasks[i].owners, tasks[i].key);
             strs_add(a, &names, arena_strdup(a, tasks[i].key));
         }
     }
     return ingest_pin(s, &names, e);
+}
+
+int layer_tasks_again(struct image_store *s, const struct image_record *record, struct arena *a, struct layer_task **ret,
+                      struct error *e) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct layer_task *tasks = arena_array(a, struct layer_task, record->blobs.n + 1);
+    struct image_config config;
+    int r = blob_read(s, record->config.digest, IMAGE_CONFIG_MAX, &text, e);
+
+    if (r == 0)
+        r = image_config_decode(buf_text(&text), text.size, a, &config, e);
+    if (r == 0 && config.rootfs.diff_ids.n != record->blobs.n)
+        r = error_set(e, -EINVAL, "the record and the configuration disagree about the number of layers");
+    for (size_t i = 0; r == 0 && i < record->blobs.n; i++) {
+        tasks[i] = (struct layer_task){.blob.digest = record->blobs.v[i], .diff_id = config.rootfs.diff_ids.v[i], .file = -1};
+        (void)blob_exists(s, record->blobs.v[i], &tasks[i].blob.size);
+    }
+    if (r == 0)
+        *ret = tasks;
+    return r;
 }
 
 int layers_ingest(struct image_store *s, struct layer_task *tasks, size_t n, const struct blob_source *source,

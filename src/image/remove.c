@@ -221,7 +221,7 @@ static int remove_locked(struct removal *m, const char *text, struct error *e) {
     r = record.name && !was_by_id(text, m->id) ? remove_name(m, record.name, e) : remove_id(m, e);
     if (r == 0)
         r = sync_records(m->store, e);
-    return r < 0 ? r : store_collect(m->store, NULL, e);
+    return r < 0 ? r : store_collect(m->store, false, NULL, e);
 }
 
 int image_remove(struct image_store *s, const char *name_or_id, const struct image_remove_options *o, struct arena *a,
@@ -278,7 +278,7 @@ static int prune_locked(struct removal *m, const struct image_prune_options *o, 
     }
     if (r == 0 && m->done->n > 0)
         r = sync_records(m->store, e);
-    return r < 0 ? r : store_collect(m->store, ret_freed, e);
+    return r < 0 ? r : store_collect(m->store, true, ret_freed, e);
 }
 
 int image_prune(struct image_store *s, const struct image_prune_options *o, struct arena *a, struct list *ret, uint64_t *ret_freed,

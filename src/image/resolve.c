@@ -133,11 +133,28 @@ int image_lookup(struct image_store *s, const char *name_or_id, struct arena *a,
 /* --- who uses it -----------------------------------------------------------------------------------------------------------------
  */
 
+/* In place: a temporary of a process that was killed would be nobody's, this file is in its owner's journal. Who reads pins to
+ * remove images holds the lock alone. */
+static int pin_add(struct image_store *s, const char *owner, const char *line, struct error *e) {
+    _cleanup_fd_ int dir = fs_open_dir(s->root, DIR_PINS, e);
+    if (dir < 0)
+        return dir;
+    _cleanup_fd_ int fd = openat(dir, owner, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r = fd < 0 ? -errno : fs_write_all(fd, line, strlen(line));
+    return r < 0 ? error_errno(e, r, "pin an image for %s", owner) : 0;
+}
+
+int image_pin_copies(struct image_store *s, const struct id_shift *owners, const char *owner, struct error *e) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_fd_ int lock = store_lock(s, false, e);
+
+    return lock < 0 ? lock : pin_add(s, owner, arena_printf(&a, PIN_COPIES "%s\n", layer_owners_text(owners, &a)), e);
+}
+
 /* pins/OWNER holds the ids of the images that the owner uses, one a line. */
 int image_pin(struct image_store *s, const char *image_id, const char *owner, struct error *e) {
-    _cleanup_buf_ struct buf b = BUF_INIT;
-    _cleanup_fd_ int lock = -1, dir = -1;
-    char path[STORE_PATH_MAX];
+    _cleanup_fd_ int lock = -1;
+    char path[STORE_PATH_MAX], line[HASH_TEXT + 1];
 
     if (!digest_is_sha256(image_id) || strchr(owner, '/') || owner[0] == '.' || strlen(owner) > NAME_MAX)
         return error_set(e, -EINVAL, "pin image %s for %s: invalid", image_id, owner);
@@ -147,15 +164,8 @@ int image_pin(struct image_store *s, const char *image_id, const char *owner, st
     record_image_path(image_id, path);
     if (faccessat(s->root, path, F_OK, 0) < 0)
         return error_set(e, -ENOENT, "No such image: %s", image_id);
-    dir = fs_open_dir(s->root, DIR_PINS, e);
-    if (dir < 0)
-        return dir;
-    buf_printf(&b, "%s\n", image_id);
-    /* In place: a temporary of a process that was killed would be nobody's, this file is in its owner's journal. Who reads pins to
-     * remove images holds the lock alone. */
-    _cleanup_fd_ int fd = openat(dir, owner, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int r = fd < 0 ? -errno : fs_write_all(fd, buf_text(&b), b.size);
-    return r < 0 ? error_errno(e, r, "pin image %s", image_id) : 0;
+    (void)snprintf(line, sizeof(line), "%s\n", image_id);
+    return pin_add(s, owner, line, e);
 }
 
 int image_unpin(struct image_store *s, const char *owner, struct error *e) {

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/id_shift.h"
 #include "image/ingest.h"
 
 /* Every path below the data root is written down here and nowhere else. */
@@ -74,6 +75,9 @@ int ingest_pin(struct image_store *s, const struct strs *names, struct error *e)
 void ingest_unpin(struct image_store *s);
 int ingest_pins_read(struct image_store *s, struct arena *a, struct strs *ret, struct error *e);
 
+/* A container's line in pins/: it stands on copies of layers with these owners. */
+#define PIN_COPIES "owners "
+
 /* --- records (record.c) ---------------------------------------------------------------------------------------------------- */
 
 struct image_record {
@@ -112,13 +116,15 @@ int view_derive(struct image_store *s, const char *manifest_type, const struct i
 
 /* --- layers (layer.c, layer_job.c) ----------------------------------------------------------------------------------------- */
 
-void layer_key(struct image_store *s, const char *chain_id, char ret[LAYER_KEY_MAX]);
+/* owners: of the layer's files, where they are not as the image has them (NULL: they are). */
+void layer_key(struct image_store *s, const char *chain_id, const struct id_shift *owners, char ret[LAYER_KEY_MAX]);
 
 struct layer_info {
     uint32_t version;
     const char *chain_id, *diff_id;
     uint64_t size, inodes;
-    bool opaque_root; /* hides every layer below */
+    bool opaque_root;   /* hides every layer below */
+    const char *owners; /* of a copy for a user namespace: whose; NULL: as the image has them */
 };
 /* -ENOENT: not there, or torn by a power cut. */
 int layer_read_info(struct image_store *s, const char *key, const char *chain_id, struct arena *a, struct layer_info *ret,
@@ -127,12 +133,15 @@ int layer_store_info(struct image_store *s, const char *key, const struct layer_
 /* After the sync: the layer's mark of being unsynced goes. */
 void layer_mark_synced(struct image_store *s, const char *key);
 int layer_trash(struct image_store *s, const char *key, struct error *e);
+/* A shift as KEY.json has it. */
+const char *layer_owners_text(const struct id_shift *owners, struct arena *a);
 
 /* One layer on its way in. */
 struct layer_task {
     struct descriptor blob; /* digest NULL: not known before it is read (docker-archive) */
     const char *diff_id;    /* NULL: not known before (import) */
     int file;               /* the blob's bytes, already here: borrowed; -1 = from the store or the source */
+    struct id_shift owners; /* how its files' owners differ from the image's */
     bool streamed;          /* the bytes come from `stream` and are kept in `file` (import) */
     int stream;
 
@@ -141,6 +150,9 @@ struct layer_task {
     uint64_t size; /* unpacked bytes */
     bool opaque_root;
 };
+/* Tasks that unpack the layers of an image from its blobs, which are here, once more. */
+int layer_tasks_again(struct image_store *s, const struct image_record *record, struct arena *a, struct layer_task **ret,
+                      struct error *e);
 /* Brings all layers in, in parallel; on success each is unpacked and its blob stored. Tasks lowest first. */
 int layers_ingest(struct image_store *s, struct layer_task *tasks, size_t n, const struct blob_source *source,
                   const struct image_progress *progress, struct arena *a, struct error *e);
@@ -152,8 +164,9 @@ int commit_image(struct image_store *s, const struct image_commit *c, const stru
                  struct layer_task *tasks, struct arena *a, struct image *ret, struct error *e);
 /* Fills `ret` from a record and the configuration's bytes (which must live in the arena). */
 int image_from_record(struct image_store *s, const struct image_record *r, struct arena *a, struct image *ret, struct error *e);
-/* Moves blobs and layers that nothing refers to into the trash. The store's lock is held exclusively. ret_freed may be NULL. */
-int store_collect(struct image_store *s, uint64_t *ret_freed, struct error *e);
+/* Moves blobs and layers that nothing refers to into the trash. `thorough`: also copies of layers with other owners that no
+ * container stands on. The store's lock is held exclusively. ret_freed may be NULL. */
+int store_collect(struct image_store *s, bool thorough, uint64_t *ret_freed, struct error *e);
 
 /* --- archives of images (archive.c) ----------------------------------------------------------------------------------------- */
 

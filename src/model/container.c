@@ -1,6 +1,7 @@
 #include "model/container.h"
 #include "model/network_mode.h"
 #include "model/signal_name.h"
+#include "model/userns_mode.h"
 
 #include <string.h>
 #include <strings.h>
@@ -103,10 +104,10 @@ static const struct mode_rule mode_rules[] = {
     {"IPC", offsetof(struct host_config, ipc_mode), {"", "host", "private", "shareable", "none"}, true},
     {"UTS", offsetof(struct host_config, uts_mode), {"", "host", "private"}, true},
     {"cgroup namespace", offsetof(struct host_config, cgroupns_mode), {"", "host", "private"}, true},
-    {"user namespace", offsetof(struct host_config, userns_mode), {"", "host", "auto", "keep-id", "nomap"}, false},
 };
 
 static int check_modes(const struct host_config *h, struct error *e) {
+    struct userns_mode userns;
     for (size_t i = 0; i < ARRAY_SIZE(mode_rules); i++) {
         const struct mode_rule *rule = &mode_rules[i];
         const char *mode = *(const char *const *)((const char *)h + rule->offset);
@@ -117,7 +118,7 @@ static int check_modes(const struct host_config *h, struct error *e) {
         if (!known)
             return error_set(e, -EINVAL, "invalid %s mode: %s", rule->what, mode);
     }
-    return 0;
+    return userns_mode_parse(h->userns_mode, &userns, e);
 }
 
 static bool has_address(const struct endpoint_settings *s) {

@@ -286,7 +286,7 @@ static int enter_single(struct rootless *r, struct error *e) {
     if (result == 0)
         result = map_single(r, e);
     r->single_id = true;
-    r->ids = 1;
+    r->uids = r->gids = 1;
     return result < 0 ? result : become_root(e);
 }
 
@@ -302,8 +302,8 @@ static int enter(struct rootless *r, struct error *e) {
     n_gids = read_ranges("/etc/subgid", name, r->uid, gids);
     if (n_uids == 0 || n_gids == 0)
         return enter_single(r, e);
-    r->ids = command_build(&map_uids, "newuidmap", getpid(), r->uid, uids, n_uids);
-    command_build(&map_gids, "newgidmap", getpid(), r->gid, gids, n_gids);
+    r->uids = command_build(&map_uids, "newuidmap", getpid(), r->uid, uids, n_uids);
+    r->gids = command_build(&map_gids, "newgidmap", getpid(), r->gid, gids, n_gids);
     if (map_uids.program && map_gids.program)
         result = enter_with_ranges(r, &map_uids, &map_gids, e);
     else
@@ -315,14 +315,17 @@ static int enter(struct rootless *r, struct error *e) {
 
 /* Root, but of what? */
 static int look_around(struct rootless *r, struct error *e) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    int result = fs_read_at(AT_FDCWD, "/proc/self/uid_map", 4096, &text, e);
+    _cleanup_buf_ struct buf uids = BUF_INIT, gids = BUF_INIT;
+    int result = fs_read_at(AT_FDCWD, "/proc/self/uid_map", 4096, &uids, e);
 
+    if (result == 0)
+        result = fs_read_at(AT_FDCWD, "/proc/self/gid_map", 4096, &gids, e);
     if (result < 0)
         return result;
-    r->ids = rootless_ids_mapped(buf_text(&text));
-    r->active = r->ids != ALL_IDS;
-    r->single_id = r->ids == 1;
+    r->uids = rootless_ids_mapped(buf_text(&uids));
+    r->gids = rootless_ids_mapped(buf_text(&gids));
+    r->active = r->uids != ALL_IDS;
+    r->single_id = r->uids == 1;
     return 0;
 }
 

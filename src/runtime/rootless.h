@@ -20,7 +20,7 @@ struct rootless {
     bool single_id; /* only the user's own id is mapped (to 0): nobody else can be inside, groups cannot be changed */
     uid_t uid;      /* who the user is outside */
     gid_t gid;
-    uint32_t ids; /* uids that are mapped, from 0 on */
+    uint32_t uids, gids; /* how many are mapped, from 0 on */
 };
 
 /* As root (of the host, or of a user namespace that somebody else made) it only fills *ret. An ordinary user becomes uid 0 of a

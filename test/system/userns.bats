@@ -60,11 +60,12 @@ teardown() { [ "$(id -u)" != 0 ] || leaks_after; }
     "$TARE" --root "$other/root" --run-root "$other/run" create --name two --network none --userns auto busybox true >/dev/null
     first=$(awk '{print $1}' <<<"$(readlink "$ROOT"/containers/*/userns)")
     second=$(awk '{print $1}' <<<"$(readlink "$other"/root/containers/*/userns)")
+    [ -L "/var/lib/tare-userns/$first" ] && [ -L "/var/lib/tare-userns/$second" ] # not below /run: a stopped container keeps its ids over a boot
     "$TARE" --root "$other/root" --run-root "$other/run" system reset -f
     tare rm one >/dev/null
     echo "$first $second"
     [ "$first" -gt 65536 ] && [ "$second" -gt 65536 ] && [ "$first" != "$second" ]
-    [ ! -e "/run/tare-userns/$first" ]
+    [ ! -e "/var/lib/tare-userns/$first" ]
 }
 
 @test "nomap and keep-id" {
@@ -73,6 +74,27 @@ teardown() { [ "$(id -u)" != 0 ] || leaks_after; }
     run tare run --rm --network none --userns keep-id busybox sh -c 'cat /proc/self/uid_map; touch /new; stat -c %u /new'
     [ "$(awk 'NR == 1 {print $1, $2, $3}' <<<"$output")" = "0 0 1" ]
     [ "${lines[2]}" = 0 ]
+}
+
+@test "auto:size=N, keep-id:uid=N,gid=N" {
+    run tare run --rm --network none --userns auto:size=1000 busybox cat /proc/self/uid_map
+    [ "$(awk '{print $1, ($2 > 65536), $3}' <<<"$output")" = "0 1 1000" ]
+    tare create --name big --network none --userns auto:size=100000 busybox cat /proc/self/uid_map >/dev/null
+    run tare start -a big
+    [ "$(awk '{print $1, ($2 > 65536), $3}' <<<"$output")" = "0 1 100000" ]
+    big=$(awk '{print $2}' <<<"$output")
+    run tare run --rm --network none --userns auto busybox cat /proc/self/uid_map
+    [ "$(awk '{print $2}' <<<"$output")" -ge $((big + 131072)) ]
+    tare rm big >/dev/null
+    mkdir "$BATS_TEST_TMPDIR/mine"
+    run tare run --rm --network none --userns keep-id:uid=1000,gid=2000 -v "$BATS_TEST_TMPDIR/mine:/mine" busybox sh -c '
+        id -u; id -g; touch /mine/x; stat -c %u:%g /mine/x /bin/busybox'
+    [ "$(xargs <<<"$output")" = "1000 2000 1000:2000 0:0" ]
+    [ "$(stat -c %u:%g "$BATS_TEST_TMPDIR/mine/x")" = 0:0 ]
+    run tare run --rm --network none --userns keep-id:uid=1000 -u 0 busybox sh -c 'touch /new; stat -c %u /new'
+    [ "$output" = 0 ]
+    fails 125 tare run --rm --network none --userns keep-id:size=3 busybox true
+    has 'unknown option "size=3"'
 }
 
 @test "a volume is written as the container's root, with the default network and a terminal too" {
@@ -126,6 +148,6 @@ teardown() { [ "$(id -u)" != 0 ] || leaks_after; }
     tare run -d --name o --network none busybox sleep 60 >/dev/null
     run tare run --rm --userns auto --network none --pid container:o busybox true
     [ "$status" = 125 ]
-    [[ $output == *"namespaces of other containers"* ]]
+    [[ $output == *"namespaces of others"* ]]
     tare rm -f o >/dev/null
 }

@@ -56,19 +56,20 @@ struct unpacker {
 
 /* --- the cage -------------------------------------------------------------------------------------------------------------- */
 
-/* The overlay of a running container with a user namespace of its own was mounted there: it takes no files of those who are nobody
- * inside (EOVERFLOW), so they are made as its root. */
+/* Files are made as the container's root. The overlay of a running container with a user namespace of its own was mounted there: it
+ * takes none of those who are nobody inside (EOVERFLOW). */
 static int become_maker(const struct id_shift *owners, struct error *e) {
+    uint32_t uid = id_outside(&owners->uids, 0), gid = id_outside(&owners->gids, 0);
     struct capability_sets sets;
     int r;
 
-    if (owners->size == 0 || owners->keep_root)
+    if (uid == 0 && gid == 0)
         return 0;
     r = capability_get(&sets, e);
     if (r < 0)
         return r;
-    (void)setfsgid(owners->gid);
-    (void)setfsuid(owners->uid); /* takes the rights over files from the effective set */
+    (void)setfsgid(gid);
+    (void)setfsuid(uid); /* takes the rights over files from the effective set */
     return capability_apply(&sets, e);
 }
 
@@ -136,11 +137,12 @@ static bool keeps_owners(const struct unpacker *u) {
     return u->request->flags & (WORKER_LAYER | WORKER_OWNERS) && !(u->request->flags & WORKER_ONE_OWNER);
 }
 
-/* Files are made by uid 0 of our user namespace, so only others' need the call. */
+/* Files are made by the container's root (become_maker()), so only others' need the call. */
 static bool wants_owner(const struct unpacker *u, struct archive_entry *entry) {
     if (!keeps_owners(u))
         return false;
-    return archive_entry_uid(entry) != 0 || archive_entry_gid(entry) != 0;
+    return archive_entry_uid(entry) != id_outside(&u->request->owners.uids, 0) ||
+           archive_entry_gid(entry) != id_outside(&u->request->owners.gids, 0);
 }
 
 static mode_t entry_mode(const struct unpacker *u, struct archive_entry *entry) {
@@ -156,8 +158,8 @@ static int check_owner(const struct unpacker *u, struct archive_entry *entry, st
     const struct id_shift *s = &u->request->owners;
 
     if (uid >= 0 && uid < UINT32_MAX && gid >= 0 && gid < UINT32_MAX) {
-        archive_entry_set_uid(entry, id_shift_out(s, s->uid, (uint32_t)uid));
-        archive_entry_set_gid(entry, id_shift_out(s, s->gid, (uint32_t)gid));
+        archive_entry_set_uid(entry, id_outside(&s->uids, (uint32_t)uid));
+        archive_entry_set_gid(entry, id_outside(&s->gids, (uint32_t)gid));
         return 0;
     }
     return error_set(e, -EINVAL, "owner %lld:%lld is out of range", (long long)uid, (long long)gid);
@@ -298,8 +300,8 @@ static int note_directory(struct unpacker *u, struct archive_entry *entry, struc
     d = LIST_ADD(&u->arena, struct directory, &u->directories);
     d->path = arena_strdup(&u->arena, u->path);
     d->mode = entry_mode(u, entry);
-    d->uid = wants_owner(u, entry) ? (uid_t)archive_entry_uid(entry) : 0;
-    d->gid = wants_owner(u, entry) ? (gid_t)archive_entry_gid(entry) : 0;
+    d->uid = (uid_t)archive_entry_uid(entry);
+    d->gid = (gid_t)archive_entry_gid(entry);
     d->mtime = entry_mtime(entry);
     return 0;
 }
