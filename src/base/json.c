@@ -423,15 +423,15 @@ int json_decode(const struct json_table *type, const char *text, size_t n, struc
 
     if (n > INT_MAX - 1)
         return error_set(e, -EFBIG, "%s is too large", type->name);
+    r = check_numbers(type, text, n, e); /* before, since some versions of json-c have a less helpful sentence of their own */
+    if (r < 0)
+        return r;
     r = parse_strict(type->name, text, n, &o, &end, e);
     if (r < 0)
         return r;
     for (size_t i = end; i < n; i++)
         if (!memchr(" \t\r\n", text[i], 4))
             return error_set(e, -EBADMSG, "%s is not JSON: more text follows the document at byte %zu", type->name, i);
-    r = check_numbers(type, text, n, e);
-    if (r < 0)
-        return r;
     r = decode_object(&d, type, o, object);
     return r < 0 && d.path[0] ? error_wrap(e, r, "%s", d.path) : r;
 }

@@ -221,7 +221,7 @@ static int wait_with_monitors(struct engine *engine, struct container *c, enum w
             r = monitor_wait(&conn, until, ret_exit_code, e);
         else if (r == 0)
             r = -ECONNRESET;
-        if (r != -ECONNRESET)
+        if (!has_ended(r))
             return r;
         error_release(e);
         (void)orphan_look_after(engine, c);

@@ -171,6 +171,18 @@ END
     ok tare exec a true
 }
 
+@test "PID 1 is killed between wait's greeting and its question: 137, not an error" {
+    sleeper a
+    # Its second message is the question; it is held back for a second.
+    strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=sendmsg -e inject=sendmsg:delay_enter=1000000:when=2 \
+        "$TARE" --root "$ROOT" --run-root "$RUN" wait a >"$BATS_TEST_TMPDIR/code" 2>&1 &
+    until_true 5 grep -q sendmsg "$BATS_TEST_TMPDIR/trace"
+    kill -9 "$(field a .State.Pid)"
+    wait $!
+    grep -q INJECTED "$BATS_TEST_TMPDIR/trace" || grep -q DELAYED "$BATS_TEST_TMPDIR/trace"
+    [ "$(cat "$BATS_TEST_TMPDIR/code")" = 137 ]
+}
+
 # --- the command -----------------------------------------------------------------------------------------------------------------
 
 @test "the command is killed in the foreground: the container goes on, and can be stopped and removed" {
