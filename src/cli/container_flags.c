@@ -81,7 +81,7 @@ const struct option container_flag_table[] = {
     STR(name, 0, "name", "string", "Assign a name to the container"),
     ALIAS(network, "net", LIST, "network"),
     ALIAS(network_alias, "net-alias", LIST, "list"),
-    LIST(network, 0, "network", "network", "Connect a container to a network (or host, none, container:NAME, ns:PATH)"),
+    LIST(network, 0, "network", "network", "Connect a container to a network (or host, none, container:NAME, ns:PATH, cni:NAME)"),
     LIST(network_alias, 0, "network-alias", "list", "Add network-scoped alias for the container"),
     BOOL(no_healthcheck, 0, "no-healthcheck", "Disable any container-specified HEALTHCHECK"),
     BOOL(oom_kill_disable, 0, "oom-kill-disable", "Disable OOM Killer"),

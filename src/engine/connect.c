@@ -47,6 +47,8 @@ static int check_mode(const struct container *c, struct error *e) {
     if (network_mode_path(mode))
         return error_set(e, -EPERM, "container in a network namespace of somebody else's (%s) cannot be connected to any network",
                          mode);
+    if (network_mode_kind(mode, NULL) == NETWORK_MODE_CNI)
+        return error_set(e, -EPERM, "container on a CNI network (%s) cannot be connected to any other network", mode);
     if (network_mode_is_foreign(mode))
         return error_set(
             e, -EPERM,

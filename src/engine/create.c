@@ -14,8 +14,10 @@
 #include "engine/orphan.h"
 #include "engine/pending.h"
 #include "engine/secret.h"
+#include "engine/start_cni.h"
 #include "engine/userns.h"
 #include "image/image.h"
+#include "model/network_mode.h"
 #include "runtime/journal.h"
 
 const char *container_path(const struct engine *engine, const char *id, const char *name, struct arena *a) {
@@ -153,6 +155,8 @@ int container_journal_write(struct engine *engine, const struct container *c, co
     _cleanup_journal_ struct journal j = JOURNAL_INIT;
     const char *root = engine->roots->root;
     journal_add(&j, JOURNAL_TRASH, container_path(engine, c->id, "", a), arena_printf(a, "%s/trash", root), c->id);
+    if (network_mode_kind(c->record.host.network_mode, NULL) == NETWORK_MODE_CNI)
+        cni_journal(engine, c->id, a, &j);
     if (has_images(c))
         journal_add(&j, JOURNAL_UNLINK, arena_printf(a, "%s/pins/%s", root, c->id));
     if (c->record.host.auto_remove)

@@ -88,8 +88,9 @@ static int shared_path(const char *mode, const char **ret, struct error *e) {
     return 0;
 }
 
-static int gather_shared(struct engine *engine, const struct host_config *h, struct arena *a, struct start_context *x,
-                         struct error *e) {
+int start_gather_shared(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x,
+                        struct error *e) {
+    const struct host_config *h = &c->record.host;
     struct spec_shared *s = &x->input.shared;
     const struct {
         const char *type, *mode;
@@ -102,6 +103,10 @@ static int gather_shared(struct engine *engine, const struct host_config *h, str
         {"cgroup", h->cgroupns_mode, &s->cgroup},
     };
     int r = shared_path(h->network_mode, &s->network_path, e);
+    if (network_mode_kind(h->network_mode, NULL) == NETWORK_MODE_CNI) {
+        s->network_path = container_run_path(engine, c->id, CONTAINER_NETNS, a);
+        s->network_is_ours = true;
+    }
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(kinds); i++)
         r = shared_pid(engine, kinds[i].mode, kinds[i].type, a, x, kinds[i].pid, e);
     return r;
@@ -203,8 +208,6 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
     in->record = &c->record;
     gather_host(engine->roots, in);
     int r = gather_user(engine, c, user, a, &in->user, e);
-    if (r == 0)
-        r = gather_shared(engine, h, a, x, e);
     if (r == 0)
         r = userns_maps(engine, c, a, in, e);
     if (r == 0)

@@ -2,9 +2,12 @@
 
 #include <string.h>
 
+#include "engine/create.h"
+#include "engine/start.h"
 #include "model/network_mode.h"
 #include "model/port.h"
 #include "model/units.h"
+#include "network/cni.h"
 #include "network/lease.h"
 #include "network/network.h"
 #include "network/port.h"
@@ -106,6 +109,21 @@ static int fill_ports(struct engine *engine, const struct container *c, struct a
     return 0;
 }
 
+/* As its plugins told it. */
+static void fill_cni(const struct container *c, struct arena *a, struct endpoint_settings *s) {
+    struct cni_result result;
+    if (cni_result_read(c->dirfd, a, &result, NULL) < 0)
+        return;
+    s->mac_address = result.mac;
+    for (size_t i = 0; i < result.addresses.n; i++) {
+        const struct cni_address *one = LIST_AT(struct cni_address, &result.addresses, i);
+        bool v6 = strchr(one->address, ':');
+        split_address(one->address, a, v6 ? &s->global_ipv6_address : &s->ip_address,
+                      v6 ? &s->global_ipv6_prefix_len : &s->ip_prefix_len);
+        *(v6 ? &s->ipv6_gateway : &s->gateway) = one->gateway;
+    }
+}
+
 int inspect_network(struct engine *engine, const struct container *c, bool alive, struct arena *a, struct network_settings *ret,
                     struct error *e) {
     struct network_settings s = {.networks = c->record.networking.endpoints};
@@ -117,7 +135,9 @@ int inspect_network(struct engine *engine, const struct container *c, bool alive
     struct endpoint_settings *first = joins ? NULL : add_endpoint(&s.networks, mode, a);
     for (size_t i = 0; alive && i < s.networks.n; i++) {
         struct endpoint_settings *x = LIST_AT(struct endpoint_settings, &s.networks, i);
-        if (strcmp(x->key, "none") != 0 && strcmp(x->key, "host") != 0)
+        if (kind == NETWORK_MODE_CNI)
+            fill_cni(c, a, x);
+        else if (strcmp(x->key, "none") != 0 && strcmp(x->key, "host") != 0)
             fill_endpoint(engine, c, x->key, a, x);
     }
     if (first && strcmp(first->key, NETWORK_DEFAULT) == 0) {
@@ -132,7 +152,11 @@ int inspect_network(struct engine *engine, const struct container *c, bool alive
     }
     if (alive && network_mode_path(mode))
         s.sandbox_key = network_mode_path(mode);
-    int r = alive ? fill_ports(engine, c, a, &s.ports, e) : 0;
+    if (alive && kind == NETWORK_MODE_CNI) {
+        s.sandbox_key = container_run_path(engine, c->id, CONTAINER_NETNS, a);
+        s.ports = c->record.host.port_bindings; /* they are as they were asked for */
+    }
+    int r = alive && kind != NETWORK_MODE_CNI ? fill_ports(engine, c, a, &s.ports, e) : 0;
     if (r == 0)
         *ret = s;
     return r;

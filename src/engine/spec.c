@@ -309,7 +309,8 @@ static bool has_own(const struct oci_linux *l, const char *type) {
 
 static int set_sysctls(const struct spec_input *in, struct arena *a, struct oci_linux *l, struct error *e) {
     const struct map *asked = &in->record->host.sysctls;
-    const struct security_namespaces own = {.net = has_own(l, "network"), .ipc = has_own(l, "ipc"), .uts = has_own(l, "uts")};
+    const struct security_namespaces own = {
+        .net = has_own(l, "network") || in->shared.network_is_ours, .ipc = has_own(l, "ipc"), .uts = has_own(l, "uts")};
     for (size_t i = 0; own.net && !in->id_maps_uid.n && !in->rootless && i < security_sysctl_count; i++)
         map_set(a, &l->sysctl, security_sysctls[i].key, security_sysctls[i].value);
     for (size_t i = 0; i < asked->n; i++) {

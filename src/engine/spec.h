@@ -9,7 +9,8 @@
 /* A namespace of another container that is shared (container:X): its first process; 0 = none. */
 struct spec_shared {
     int32_t network, ipc, pid, uts, cgroup;
-    const char *network_path; /* ns:PATH; NULL = none */
+    const char *network_path; /* ns:PATH, cni:NAME; NULL = none */
+    bool network_is_ours;     /* made for this container alone */
 };
 
 /* The host's own hard limits, by RLIMIT_… number; RLIM_INFINITY as UINT64_MAX. */

@@ -19,6 +19,7 @@
 #include "engine/pending.h"
 #include "engine/resource_events.h"
 #include "engine/secret.h"
+#include "engine/start_cni.h"
 #include "engine/start_network.h"
 #include "engine/start_ports.h"
 #include "engine/userns.h"
@@ -148,6 +149,10 @@ static int write_run_journal(const struct engine *engine, const struct container
         sources_journal(engine, c->id, n, a, &j);
     }
     ports_journal(engine, c, x, &j);
+    if (x->cni) {
+        cni_journal_namespace(engine, c->id, a, &j);
+        cni_journal(engine, c->id, a, &j);
+    }
     secrets_journal(engine, c, a, &j);
     cgroup_plan_dirs(&x->layout, x->cgroup, a, &groups);
     for (size_t i = 0; i < groups.n; i++)
@@ -197,7 +202,9 @@ static int start_pasta(const struct container *c, struct arena *a, struct start_
 
 static int prepare(struct engine *engine, struct container *c, bool dry_run, struct arena *a, struct start_context *x,
                    struct plan *plan, struct error *e) {
-    int r = start_gather(engine, c, c->record.config.user, a, x, e);
+    int r = start_gather_shared(engine, c, a, x, e);
+    if (r == 0)
+        r = start_gather(engine, c, c->record.config.user, a, x, e);
     if (r == 0)
         r = userns_layers(engine, c, !dry_run, a, &x->plan.rootfs.lowers, e);
     if (r == 0)
@@ -238,6 +245,8 @@ static int start_locked(struct engine *engine, struct container *c, const struct
         return r;
     }
     r = ports_activate(engine, c->id, x, a, e);
+    if (r == 0 && x->cni)
+        r = cni_start(engine, c, a, x, e);
     if (r == 0) {
         resources_begin(engine, c, x);
         r = launch_monitor(engine, c, x, &plan, o, a, ret, e);

@@ -24,6 +24,9 @@ struct start_options {
 int engine_start(struct engine *engine, struct container *c, const struct start_options *o, struct arena *a,
                  struct monitor_conn *ret, struct error *e);
 
+/* In the run directory: the network namespace of a container on a CNI network. */
+#define CONTAINER_NETNS "netns"
+
 /* Everything that a plan is made from, gathered; also for exec and inspect. */
 struct start_context {
     struct spec_input input;
@@ -33,9 +36,16 @@ struct start_context {
     struct list attachments; /* struct network_attachment */
     struct list ports;       /* struct published_port */
     bool pasta;              /* a namespace of its own with pasta */
-    int holder_fd;           /* keeps their sockets; for the monitor */
-    const char *cgroup;      /* "/tare/<id>" */
+    const char *cni;         /* text of the attachment that plugins are to make (network/cni.h); NULL = none */
+    /* What is known of the network when it is somebody else's doing. */
+    struct strs addresses, nameservers, search, resolv_options;
+    const char *gateway;
+    int holder_fd;      /* keeps their sockets; for the monitor */
+    const char *cgroup; /* "/tare/<id>" */
 };
+/* Namespaces that are joined: input.shared, plan.owners. -ESRCH: one is not there. Before start_gather(). */
+int start_gather_shared(struct engine *engine, const struct container *c, struct arena *a, struct start_context *context,
+                        struct error *e);
 /* Fills context->input from the container and the host. */
 int start_gather(struct engine *engine, const struct container *c, const char *user, struct arena *a, struct start_context *context,
                  struct error *e);

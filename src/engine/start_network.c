@@ -173,8 +173,21 @@ void resolv_text(const struct container *c, bool own_network, bool names, struct
     resolv_conf_build(&q, fallback.size ? fallback.data : NULL, out, &no_servers);
 }
 
+/* What a network of somebody else's says goes behind what the user says. */
+static int write_told_resolv(const struct container *c, const struct start_context *x, struct error *e) {
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    const struct host_config *h = &c->record.host;
+    const struct resolv_request q = {.servers = x->nameservers,
+                                     .search = h->dns_search.n ? h->dns_search : x->search,
+                                     .options = h->dns_options.n ? h->dns_options : x->resolv_options};
+    resolv_conf_build(&q, NULL, &out, NULL);
+    return write_file(c, "resolv.conf", &out, e);
+}
+
 static int write_resolv(const struct engine *engine, const struct container *c, const struct start_context *x, struct error *e) {
     _cleanup_buf_ struct buf out = BUF_INIT;
+    if (x->nameservers.n && !c->record.host.dns.n)
+        return write_told_resolv(c, x, e);
     bool names = start_network_names(x);
     int r = names ? names_file_write(engine, c, is_internal(x), e) : 0;
     if (r < 0)
@@ -203,8 +216,11 @@ static int write_hosts(const struct container *c, const struct start_context *x,
     _cleanup_buf_ struct buf out = BUF_INIT;
     struct hosts_request q = {.hostname = c->record.config.hostname ? c->record.config.hostname : "",
                               .domainname = c->record.config.domainname ? c->record.config.domainname : "",
+                              .addresses = x->addresses,
                               .extra = c->record.host.extra_hosts,
                               .ipv6 = true};
+    if (x->gateway)
+        strs_add(a, &q.host_gateway, x->gateway);
     for (size_t i = 0; i < x->attachments.n; i++) {
         const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
         if (n->ip && *n->ip)
@@ -227,6 +243,17 @@ static int write_hostname(const struct container *c, struct error *e) {
     return write_file(c, "hostname", &out, e);
 }
 
+int start_network_files(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x,
+                        struct error *e) {
+    const char *other = mode_container(c->record.host.network_mode);
+    if (!x->input.network_files)
+        return 0;
+    int r = other ? copy_files(engine, c, other, e) : write_resolv(engine, c, x, e);
+    if (r == 0 && !other)
+        r = write_hosts(c, x, a, e);
+    return r < 0 ? r : write_hostname(c, e);
+}
+
 int start_network(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x, struct error *e) {
     const struct host_config *h = &c->record.host;
     const enum network_mode_kind kind = network_mode_kind(h->network_mode, NULL);
@@ -240,15 +267,11 @@ int start_network(struct engine *engine, const struct container *c, struct arena
                          c->record.host.userns_mode);
     if (x->pasta && !engine->roots->rootless)
         return error_set(e, -EOPNOTSUPP, "network pasta is for ordinary users: root has bridges");
+    if (kind == NETWORK_MODE_CNI && engine->roots->rootless)
+        return error_set(e, -EPERM, "network %s: only root can, the plugins change the host's network", h->network_mode);
     x->input.network_files = h->isolate.n == 0 || strs_has(&h->isolate, "mount");
+    if (kind == NETWORK_MODE_CNI) /* its files are written when the addresses are known: cni_start() */
+        return 0;
     int r = attach_all(engine, c, a, &x->attachments, e);
-    if (r == 0 && x->input.network_files) {
-        const char *other = mode_container(h->network_mode);
-        r = other ? copy_files(engine, c, other, e) : write_resolv(engine, c, x, e);
-        if (r == 0 && !other)
-            r = write_hosts(c, x, a, e);
-        if (r == 0)
-            r = write_hostname(c, e);
-    }
-    return r;
+    return r < 0 ? r : start_network_files(engine, c, a, x, e);
 }

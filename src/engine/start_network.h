@@ -16,5 +16,8 @@ const char *start_network_gateway(struct engine *engine, const struct container 
 /* Text of the container's resolv.conf. */
 void resolv_text(const struct container *c, bool own_network, bool names, struct buf *out);
 
-/* Fills x->attachments and input.own_network, writes resolv.conf, hosts and hostname into the run directory. */
+/* Writes resolv.conf, hosts and hostname into the run directory, once. */
+int start_network_files(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x,
+                        struct error *e);
+/* Fills x->attachments and input.own_network, and writes the files, unless somebody else (CNI) has yet to give the addresses. */
 int start_network(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x, struct error *e);

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/start_cni.h"
 #include "engine/start_network.h"
+#include "model/network_mode.h"
 #include "model/port.h"
 #include "network/firewall.h"
 #include "network/port.h"
@@ -58,6 +60,8 @@ int ports_take(struct engine *engine, const struct container *c, struct arena *a
     int r = gather_bindings(&c->record.host, a, &mappings, e);
     if (r == 0 && c->record.host.publish_all_ports)
         r = gather_exposed(&c->record, a, &mappings, e);
+    if (r == 0 && network_mode_kind(c->record.host.network_mode, NULL) == NETWORK_MODE_CNI)
+        return cni_take(engine, c, &mappings, a, x, e);
     if (r < 0 || mappings.n == 0)
         return r;
     if (!n) {

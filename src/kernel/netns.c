@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -120,6 +121,15 @@ int netns_new(bool routes, struct error *e) {
     r = link_set_up("lo", e);
     netns_use(before);
     return r < 0 ? error_wrap(e, r, "make a network namespace") : TAKE_FD(fd);
+}
+
+int netns_bind(int fd, const char *path, struct error *e) {
+    _cleanup_fd_ int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    char from[32];
+
+    (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+    int r = file < 0 ? -errno : sys_mount(from, path, NULL, MS_BIND, NULL);
+    return r < 0 ? error_errno(e, r, "bind the network namespace at %s", path) : 0;
 }
 
 bool netns_is(int fd) {

@@ -20,6 +20,8 @@ int netns_socket(int domain, int type, int protocol);
 /* A new one, loopback up; `routes`: it forwards between its interfaces, and 127.0.0.1 may be a source towards them. The process
  * stays where it is. Returns a descriptor. Needs CAP_SYS_ADMIN in the user namespace that will own it. */
 int netns_new(bool routes, struct error *e);
+/* Keeps one by a bind mount at `path`, a file that is made for it. */
+int netns_bind(int fd, const char *path, struct error *e);
 /* Is it a descriptor of a network namespace? */
 bool netns_is(int fd);
 

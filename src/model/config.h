@@ -23,9 +23,10 @@ struct config {
     const char *publish_address; /* for -p without an address */
     struct strs ulimits;         /* "nofile=1024:524288" */
     struct strs cdi_dirs;        /* absolute; the later stands before */
-    int64_t pids_limit;          /* -1: none */
-    int64_t shm_size;            /* bytes */
-    int64_t stop_timeout;        /* seconds */
+    struct strs cni_conf_dirs, cni_plugin_dirs;
+    int64_t pids_limit;   /* -1: none */
+    int64_t shm_size;     /* bytes */
+    int64_t stop_timeout; /* seconds */
     bool init, no_new_privileges;
     const char *seccomp_profile; /* "builtin", "unconfined" or a file */
     const char *detach_keys;

@@ -129,7 +129,8 @@ static bool has_address(const struct endpoint_settings *s) {
 /* Modes that are no network of ours have no endpoint to set up, and none beside them. */
 static int check_endpoints(const struct create_request *r, struct error *e) {
     const char *mode = r->host.network_mode;
-    if (network_mode_kind(mode, NULL) == NETWORK_MODE_NAMED)
+    enum network_mode_kind kind = network_mode_kind(mode, NULL);
+    if (kind == NETWORK_MODE_NAMED)
         return 0;
     for (size_t i = 0; i < r->networking.endpoints.n; i++) {
         const struct endpoint_settings *s = LIST_AT(struct endpoint_settings, &r->networking.endpoints, i);
@@ -137,13 +138,16 @@ static int check_endpoints(const struct create_request *r, struct error *e) {
             return error_set(e, -EINVAL,
                              "conflicting options: cannot attach both user-defined and non-user-defined network-modes (%s, %s)",
                              mode, s->key);
+        if (s->driver_opts.n)
+            return error_set(e, -EINVAL, "conflicting options: driver-opt and the network mode");
+        if (kind == NETWORK_MODE_CNI) /* addresses and names are for its plugins, which say whether they can */
+            continue;
         if (has_address(s))
             return error_set(e, -EINVAL, "user specified IP address is supported on user defined networks only");
         if (s->aliases.n)
             return error_set(e, -EINVAL, "network-scoped alias is supported only for containers in user defined networks");
-        if ((s->mac_address && *s->mac_address) || s->driver_opts.n)
-            return error_set(e, -EINVAL, "conflicting options: %s and the network mode",
-                             s->driver_opts.n ? "driver-opt" : "mac-address");
+        if (s->mac_address && *s->mac_address)
+            return error_set(e, -EINVAL, "conflicting options: mac-address and the network mode");
     }
     return 0;
 }
@@ -164,7 +168,7 @@ static int check_network(const struct create_request *r, struct error *e) {
                          container ? "container" : "namespace");
     if (network_mode_is_foreign(h->network_mode) && r->config.mac_address && *r->config.mac_address)
         return error_set(e, -EINVAL, "conflicting options: mac-address and the network mode");
-    if ((container || path) && !*argument)
+    if ((container || path || kind == NETWORK_MODE_CNI) && !*argument)
         return error_set(e, -EINVAL, "invalid network mode: %s: nothing stands behind the colon", h->network_mode);
     if (path && argument[0] != '/')
         return error_set(e, -EINVAL, "invalid network mode: %s: an absolute path is needed", h->network_mode);

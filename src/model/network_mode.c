@@ -12,7 +12,7 @@ static const struct {
 } modes[] = {
     {"none", NETWORK_MODE_NONE}, {NETWORK_PASTA, NETWORK_MODE_PASTA},
     {"host", NETWORK_MODE_HOST}, {"container:", NETWORK_MODE_CONTAINER},
-    {"ns:", NETWORK_MODE_PATH},
+    {"ns:", NETWORK_MODE_PATH},  {"cni:", NETWORK_MODE_CNI},
 };
 
 enum network_mode_kind network_mode_kind(const char *mode, const char **ret_argument) {

@@ -10,6 +10,7 @@ enum network_mode_kind {
     NETWORK_MODE_HOST,
     NETWORK_MODE_CONTAINER, /* container:NAME */
     NETWORK_MODE_PATH,      /* ns:PATH */
+    NETWORK_MODE_CNI,       /* cni:NAME: a namespace of its own that somebody else's programs set up */
 };
 
 /* NULL is "". *ret_argument (NULL allowed): what stands behind the colon; "" for words without one. */

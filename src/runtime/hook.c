@@ -126,6 +126,8 @@ static int hook_result(const struct hook *h, struct running *p, int status, stru
     p->text[p->size] = '\0';
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
+    if (h->ours && WIFEXITED(status) && p->size)
+        return error_set(e, -ECANCELED, "%s", p->text);
     if (WIFSIGNALED(status))
         return error_set(e, -ECANCELED, "hook %s was killed by signal %d%s%s", h->path, WTERMSIG(status), p->size ? ": " : "",
                          p->text);

@@ -11,6 +11,7 @@
 #include "kernel/link.h"
 #include "kernel/nft.h"
 #include "kernel/systemd.h"
+#include "runtime/hook.h"
 
 #define JOURNAL_HEAD      "tare-journal 1\n"
 #define JOURNAL_WORD      "tare-journal "
@@ -18,6 +19,7 @@
 #define JOURNAL_MAX       ((size_t)4 << 20) /* bytes */
 #define JOURNAL_ARGS      4
 #define CGROUP_TIMEOUT_MS 2000 /* for killed processes to be gone */
+#define PROGRAM_TIMEOUT_S 120
 
 /* ---- Operations: what each undoes. All of them take what is gone already for done. ---- */
 
@@ -114,18 +116,26 @@ static int undo_scope(char *const arg[JOURNAL_ARGS], struct error *e) {
     return systemd_scope_stop(arg[0], e);
 }
 
+static int undo_program(char *const arg[JOURNAL_ARGS], struct error *e) {
+    char *const envp[] = {NULL}, *const argv[] = {arg[1], (char[]){"undo"}, arg[0], NULL};
+    const struct hook h = {.path = arg[1], .argv = argv, .envp = envp, .timeout_s = PROGRAM_TIMEOUT_S, .ours = true};
+
+    return faccessat(AT_FDCWD, arg[0], F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT ? 0 : hook_run(&h, "", 0, e);
+}
+
 static const struct operation {
     const char *name;
     int args;
     bool path; /* the first argument is an absolute path */
     undo_fn *undo;
 } operations[JOURNAL_OP_COUNT] = {
-    [JOURNAL_CGROUP] = {"cgroup", 1, true, undo_cgroup}, [JOURNAL_UNLINK] = {"unlink", 1, true, undo_unlink},
-    [JOURNAL_NAME] = {"name", 2, true, undo_name},       [JOURNAL_RMDIR] = {"rmdir", 1, true, undo_rmdir},
-    [JOURNAL_TREE] = {"tree", 1, true, undo_tree},       [JOURNAL_TRASH] = {"trash", 3, true, undo_trash},
-    [JOURNAL_LINK] = {"link", 1, false, undo_link},      [JOURNAL_NFT] = {"nft", 2, false, undo_nft},
-    [JOURNAL_UMOUNT] = {"umount", 1, true, undo_umount}, [JOURNAL_LEASE] = {"lease", 2, true, undo_lease},
-    [JOURNAL_PORT] = {"port", 4, true, undo_port},       [JOURNAL_SCOPE] = {"scope", 1, false, undo_scope},
+    [JOURNAL_CGROUP] = {"cgroup", 1, true, undo_cgroup},    [JOURNAL_UNLINK] = {"unlink", 1, true, undo_unlink},
+    [JOURNAL_NAME] = {"name", 2, true, undo_name},          [JOURNAL_RMDIR] = {"rmdir", 1, true, undo_rmdir},
+    [JOURNAL_TREE] = {"tree", 1, true, undo_tree},          [JOURNAL_TRASH] = {"trash", 3, true, undo_trash},
+    [JOURNAL_LINK] = {"link", 1, false, undo_link},         [JOURNAL_NFT] = {"nft", 2, false, undo_nft},
+    [JOURNAL_UMOUNT] = {"umount", 1, true, undo_umount},    [JOURNAL_LEASE] = {"lease", 2, true, undo_lease},
+    [JOURNAL_PORT] = {"port", 4, true, undo_port},          [JOURNAL_SCOPE] = {"scope", 1, false, undo_scope},
+    [JOURNAL_PROGRAM] = {"program", 2, true, undo_program},
 };
 
 /* ---- Writing ---- */

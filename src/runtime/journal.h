@@ -10,20 +10,22 @@
 #include "base/error.h"
 
 enum journal_op {
-    JOURNAL_CGROUP, /* absolute directory: kill what is left in it and below, remove it */
-    JOURNAL_UNLINK, /* absolute path of a file of the engine's own */
-    JOURNAL_NAME,   /* absolute path of a symbolic link, its text: unlinked only while it says that (a name that one holds) */
-    JOURNAL_LEASE,  /* absolute path of a symbolic link, its owner: unlinked only while its text begins with the owner (addresses,
-                       ports: what is given back half may be another's when the undoing is done again) */
-    JOURNAL_RMDIR,  /* absolute path of an empty directory of the engine's own */
-    JOURNAL_TREE,   /* absolute path: removed with everything below */
-    JOURNAL_TRASH,  /* absolute path, absolute directory of the trash, name there: renamed into it (reaped later by anybody) */
-    JOURNAL_LINK,   /* name of a network interface */
-    JOURNAL_NFT,    /* table, element as nft_element_format() writes it: taken out of a set of tare's own table */
-    JOURNAL_PORT,   /* record of a port (see JOURNAL_LEASE; stands in an earlier line), its owner, table, elements separated by
-                       ";": as JOURNAL_NFT, while the record is the owner's */
-    JOURNAL_UMOUNT, /* absolute path: unmounted (lazily) */
-    JOURNAL_SCOPE,  /* name of a scope of systemd's, which is stopped with what is left in it */
+    JOURNAL_CGROUP,  /* absolute directory: kill what is left in it and below, remove it */
+    JOURNAL_UNLINK,  /* absolute path of a file of the engine's own */
+    JOURNAL_NAME,    /* absolute path of a symbolic link, its text: unlinked only while it says that (a name that one holds) */
+    JOURNAL_LEASE,   /* absolute path of a symbolic link, its owner: unlinked only while its text begins with the owner (addresses,
+                        ports: what is given back half may be another's when the undoing is done again) */
+    JOURNAL_RMDIR,   /* absolute path of an empty directory of the engine's own */
+    JOURNAL_TREE,    /* absolute path: removed with everything below */
+    JOURNAL_TRASH,   /* absolute path, absolute directory of the trash, name there: renamed into it (reaped later by anybody) */
+    JOURNAL_LINK,    /* name of a network interface */
+    JOURNAL_NFT,     /* table, element as nft_element_format() writes it: taken out of a set of tare's own table */
+    JOURNAL_PORT,    /* record of a port (see JOURNAL_LEASE; stands in an earlier line), its owner, table, elements separated by
+                        ";": as JOURNAL_NFT, while the record is the owner's */
+    JOURNAL_UMOUNT,  /* absolute path: unmounted (lazily) */
+    JOURNAL_SCOPE,   /* name of a scope of systemd's, which is stopped with what is left in it */
+    JOURNAL_PROGRAM, /* absolute path of a file, absolute path of a program of ours: run as `PROGRAM undo FILE` while the file is
+                        there, which it removes */
     JOURNAL_OP_COUNT,
 };
 

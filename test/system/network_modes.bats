@@ -121,6 +121,10 @@ netns_of() {
     kill -KILL "$old"
     until_true 5 runs_anew y "$old"
     [ "$(netns_of x)" = "$(netns_of y)" ]
+    # exec needs X no more
+    ok tare stop -t 0 x
+    ok tare exec y true
+    tare start x >/dev/null
     # and where X is gone, it does not come back anywhere
     tare stop -t 0 x >/dev/null
     kill -KILL "$(pid_of y)"
