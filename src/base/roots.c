@@ -83,13 +83,30 @@ int roots_name(const char *root, const char *run_root, uid_t uid, struct roots *
     return 0;
 }
 
+/* The data root is the one that nobody named. */
+static bool is_usual(const struct roots *r) {
+    size_t n = strlen(r->root);
+
+    return r->userns && strncmp(r->userns, r->root, n) == 0 && strcmp(r->userns + n, "-userns") == 0;
+}
+
 int roots_open(struct roots *r, struct error *e) {
     r->root_fd = fs_open_dir_make(r->root, 0711, e);
-    if (r->root_fd < 0)
-        return error_wrap(e, r->root_fd, "open the data root");
+    if (r->root_fd < 0) {
+        int code = error_wrap(e, r->root_fd, "open the data root");
+
+        return r->rootless && is_usual(r) ? error_hint(e, "%s has to be a directory that you can write to; or give --root",
+                                                       getenv("XDG_DATA_HOME") ? "XDG_DATA_HOME" : "HOME")
+                                          : code;
+    }
     r->run_fd = fs_open_dir_make(r->run_root, 0700, e);
-    if (r->run_fd < 0)
-        return error_wrap(e, r->run_fd, "open the run root");
+    if (r->run_fd < 0) {
+        int code = error_wrap(e, r->run_fd, "open the run root");
+
+        return r->rootless && !r->tag[0] && getenv("XDG_RUNTIME_DIR")
+                   ? error_hint(e, "XDG_RUNTIME_DIR has to be a directory of yours, and su takes another user's along: unset it")
+                   : code;
+    }
     return check_owner(r->run_fd, r->run_root, e);
 }
 

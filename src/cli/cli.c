@@ -49,6 +49,8 @@ int cli_config(struct cli *cli, const struct config **ret, struct error *e) {
             r = read_config(cli, SYSTEM_CONFIG, false, e);
             if (r == 0 && user)
                 r = read_config(cli, user, false, e);
+            if (r == -EACCES)
+                error_hint(e, "%s is another user's: su takes it along", getenv("XDG_CONFIG_HOME") ? "XDG_CONFIG_HOME" : "HOME");
         }
     }
     if (r == 0 && !cli->global.log_level && !cli->global.debug && log_level_parse(cli->config_value->log_level, &log_level) < 0)

@@ -19,6 +19,7 @@
 #include "kernel/netns.h"
 #include "kernel/seccomp_filter.h"
 #include "model/network_mode.h"
+#include "runtime/rootless.h"
 
 /* --- user ------------------------------------------------------------------------------------------------------------------ */
 
@@ -38,6 +39,29 @@ static int gather_user(struct engine *engine, const struct container *c, const c
     if (r == 0)
         r = read_user_file(&dirs, "/etc/group", &group, e);
     return r < 0 ? r : identity_resolve(user, &c->record.host.group_add, buf_text(&passwd), buf_text(&group), a, ret, e);
+}
+
+/* Whom nobody can become here: the kernel would say EINVAL. */
+static int check_user(const struct engine *engine, const struct container *c, const struct spec_input *in, struct arena *a,
+                      struct error *e) {
+    const struct roots *roots = engine->roots;
+    const struct identity *id = &in->user;
+    uint32_t group = 0;
+    if (!roots->rootless || in->id_maps_uid.n)
+        return 0; /* mappings are looked at where the plan is made */
+    for (size_t i = 0; i < id->groups.n; i++)
+        group = MAX_OF(group, *LIST_AT(uint32_t, &id->groups, i));
+    if (roots->single_id && (id->uid || id->gid || c->record.host.group_add.n)) {
+        const char *why = rootless_why_single(roots->uid, a);
+        error_set(e, -EINVAL, "%s %u:%u: you have no ranges of ids, so only root, who is you, can be in a container",
+                  id->uid || id->gid ? "user" : "groups for user", id->uid, id->gid);
+        return why ? error_hint(e, "%s", why) : -EINVAL;
+    }
+    if (id->uid < roots->uids && id->gid < roots->gids && (roots->single_id || group < roots->gids))
+        return 0;
+    error_set(e, -EINVAL, "user %u:%u%s: you have %u ids and %u ids of groups for a container, and it is beyond these", id->uid,
+              id->gid, group < roots->gids ? "" : " with its groups", roots->uids, roots->gids);
+    return error_hint(e, "an administrator adds ranges to /etc/subuid and /etc/subgid: usermod --add-subuids, --add-subgids");
 }
 
 /* --- other containers' namespaces ------------------------------------------------------------------------------------------ */
@@ -210,6 +234,8 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
     int r = gather_user(engine, c, user, a, &in->user, e);
     if (r == 0)
         r = userns_maps(engine, c, a, in, e);
+    if (r == 0)
+        r = check_user(engine, c, in, a, e);
     if (r == 0)
         r = gather_devices(h, a, in, e);
     if (r == 0)

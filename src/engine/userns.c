@@ -11,6 +11,7 @@
 #include "image/image.h"
 #include "model/user.h"
 #include "model/userns_mode.h"
+#include "runtime/rootless.h"
 
 /* ROOT/containers/ID/userns: a symbolic link whose text is what was chosen, "UID GID SLOT SLOTS UIDS GIDS KEEPS KUID KGID OUID
  * OGID". Links of older engines end after SLOT: a slot of 65536 ids. */
@@ -117,9 +118,10 @@ static int choose(struct engine *engine, const struct container *c, struct choic
 
     *ret = (struct choice){0};
     if (roots->rootless && (roots->uids < 2 || roots->gids < 2)) {
+        const char *why = rootless_why_single(roots->uid, &a);
+
         error_set(e, -EOPNOTSUPP, "only your own id can be inside a container: a user namespace of its own needs more");
-        return error_hint(e, "an administrator can give you more: usermod --add-subuids 100000-165535 --add-subgids 100000-165535, "
-                             "with newuidmap and newgidmap (package uidmap) installed");
+        return why ? error_hint(e, "%s", why) : -EOPNOTSUPP;
     }
     if (roots->rootless && m.kind != USERNS_AUTO) {
         u->start = g->start = 1;

@@ -118,6 +118,19 @@ struct map_command {
     size_t n;
 };
 
+static char *find_program(const char *name) {
+    static const char *const directories[] = {"/usr/bin", "/bin", "/usr/local/bin"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "%s/%s", directories[i], name);
+        if (faccessat(AT_FDCWD, path, X_OK, 0) == 0)
+            return strdup(path);
+    }
+    return NULL;
+}
+
 static void command_word(struct map_command *c, uint32_t number) {
     snprintf(c->words[c->n], sizeof(c->words[0]), "%u", number);
     c->argv[c->n] = c->words[c->n];
@@ -127,16 +140,9 @@ static void command_word(struct map_command *c, uint32_t number) {
 /* "newuidmap PID 0 UID 1 1 START COUNT …": the user's own id becomes 0, the ranges follow. Returns how many ids that are. */
 static uint32_t command_build(struct map_command *c, const char *name, pid_t pid, uid_t own, const struct id_range *ranges,
                               size_t n) {
-    static const char *const directories[] = {"/usr/bin", "/bin", "/usr/local/bin"};
     uint32_t next = 1;
 
-    for (size_t i = 0; i < ARRAY_SIZE(directories) && !c->program; i++) {
-        char path[64];
-
-        snprintf(path, sizeof(path), "%s/%s", directories[i], name);
-        if (faccessat(AT_FDCWD, path, X_OK, 0) == 0)
-            c->program = strdup(path);
-    }
+    c->program = find_program(name);
     c->argv[c->n++] = c->program;
     command_word(c, (uint32_t)pid);
     command_word(c, 0);
@@ -220,20 +226,95 @@ static int helper_finish(struct helper *h, bool go, struct error *e) {
     return error_hint(e, "are newuidmap and newgidmap set-user-id root, and the ranges in both files correct?");
 }
 
+/* ---- Why there are none ---- */
+
+#define SUBID_COMMAND "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s"
+
+static bool is_line_of(const char *line, const char *who) {
+    size_t n = strlen(who);
+
+    return strncmp(line, who, n) == 0 && line[n] == ':';
+}
+
+const char *rootless_why_no_range(const char *file, const char *text, const char *name, uid_t uid, struct arena *a) {
+    const char *number = arena_printf(a, "%u", uid), *who = name ? name : number;
+    struct id_range ranges[ROOTLESS_RANGES_MAX];
+    size_t at = 1;
+
+    if (rootless_ranges(text, name, uid, ranges) > 0)
+        return NULL;
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n', at++)
+        if (is_line_of(line, who) || is_line_of(line, number))
+            return arena_printf(
+                a,
+                "line %zu of %s is no range for %s, as \"%s:100000:65536\" is one (neither 0 nor the user's own id may "
+                "be in it): %.*s",
+                at, file, who, who, (int)strcspn(line, "\n"), line);
+    return arena_printf(a, "%s has no line for %s; an administrator adds one: " SUBID_COMMAND, file, who, who);
+}
+
+const char *rootless_why_single(uid_t uid, struct arena *a) {
+    static const char *const files[] = {"/etc/subuid", "/etc/subgid"}, *const programs[] = {"newuidmap", "newgidmap"};
+    char name[256];
+
+    user_name(uid, name);
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        _cleanup_buf_ struct buf text = BUF_INIT;
+        int r = fs_read_at(AT_FDCWD, files[i], TEXT_MAX_BYTES, &text, NULL);
+        const char *why;
+
+        if (r < 0 && r != -ENOENT)
+            return arena_printf(a, "%s cannot be read: %s", files[i], strerror(-r));
+        why = rootless_why_no_range(files[i], buf_text(&text), *name ? name : NULL, uid, a);
+        if (why)
+            return why;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+        _cleanup_free_ char *path = find_program(programs[i]);
+
+        if (!path)
+            return arena_printf(a, "%s is not installed (package uidmap, or shadow-utils)", programs[i]);
+    }
+    return NULL;
+}
+
 /* ---- Entering ---- */
+
+/* Switches that forbid it, as they stand in /proc/sys. */
+static const struct {
+    const char *path, *forbids, *sysctl;
+} switches[] = {
+    {"/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=15000"},
+    {"/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"},
+    {"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"},
+};
+
+static const char *switch_in_the_way(void) {
+    for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+        _cleanup_buf_ struct buf text = BUF_INIT;
+
+        if (fs_read_at(AT_FDCWD, switches[i].path, 64, &text, NULL) == 0 && strcspn(buf_text(&text), "\n") == 1 &&
+            buf_text(&text)[0] == switches[i].forbids[0])
+            return switches[i].sysctl;
+    }
+    return NULL;
+}
 
 static int enter_namespaces(struct error *e) {
     int r = unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ? -errno : 0;
 
     if (r == 0)
         return 0;
+    const char *in_the_way = switch_in_the_way();
+
     error_errno(e, r, "make a user namespace");
-    if (r == -ENOSPC)
-        error_hint(e, "their number is limited here: sysctl user.max_user_namespaces");
+    if (in_the_way)
+        error_hint(e, "this host does not let ordinary users make them: an administrator can allow it by sysctl -w %s", in_the_way);
+    else if (r == -ENOSPC)
+        error_hint(e, "their number is limited here, or they are nested too deep: sysctl user.max_user_namespaces");
     else
-        error_hint(e, "this host does not let ordinary users make them: an administrator can allow it by sysctl "
-                      "user.max_user_namespaces=15000, "
-                      "kernel.unprivileged_userns_clone=1 (Debian) or kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)");
+        error_hint(e,
+                   "a filter or a security module forbids it: a container that this runs in, or a service's RestrictNamespaces=");
     return r;
 }
 

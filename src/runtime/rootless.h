@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 
 #define ROOTLESS_RANGES_MAX 16
@@ -33,6 +34,12 @@ struct rootless {
 int rootless_enter(const char *run_root, bool starts, struct rootless *ret, struct error *e);
 /* The container's monitor runs (or will not): others may enter. */
 void rootless_entered(void);
+
+/* Why a user has no ids but his own, and what to do about it, in one clause: a program that is missing, a file without (usable)
+ * ranges for him. NULL: nothing of that kind is to be seen. */
+const char *rootless_why_single(uid_t uid, struct arena *a);
+/* Pure: why the text of such a file (named `file`) gives the user no range; NULL: it does. */
+const char *rootless_why_no_range(const char *file, const char *text, const char *name, uid_t uid, struct arena *a);
 
 /* Pure: the ranges that a subuid(5) text gives to a user, by name (NULL = unknown) or number. Ranges that hold 0 or the user's own
  * id are left out: the kernel would let their owner become somebody real. */

@@ -351,8 +351,10 @@ int step_user(struct executor *x, const struct plan_step *s, struct error *e) {
     r = sys_setresgid(gid, gid, gid);
     if (r == 0)
         r = sys_setresuid(uid, uid, uid);
-    if (r < 0)
-        return error_errno(e, r, "become user %u:%u", uid, gid);
+    if (r < 0) {
+        error_errno(e, r, "become user %u:%u", uid, gid);
+        return r == -EINVAL ? error_hint(e, "the user namespace has no such id") : r;
+    }
     (void)sys_umask((mode_t)s->arg[3]);
     return uid != 0 ? raise_again(e) : 0;
 }

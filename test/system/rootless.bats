@@ -116,8 +116,68 @@ run_none() {
 @test "no user namespaces to be had: one sentence with the switch" {
     ok unshare -U --map-current-user --keep-caps sh -c "echo 0 >/proc/sys/user/max_user_namespaces || exit 77
         ! '$TARE' --root '$ROOT' --run-root '$RUN' run --rm --network none busybox true"
-    has "sysctl user.max_user_namespaces"
+    has "sysctl -w user.max_user_namespaces=15000"
     [ "${#lines[@]}" -le 3 ]
+}
+
+# As the user, in a mount namespace where FILE is shown as OTHER; without the rights over it that made this possible.
+shown_as() { # OTHER FILE COMMAND…
+    unshare -U -m --map-current-user --keep-caps sh -c 'mount --bind "$0" "$1" || exit 77
+        shift
+        exec setpriv --ambient-caps -all --inh-caps -all "$@"' "$@"
+}
+
+@test "one id alone: root works, and who needs more is told what is missing" {
+    local own=(--root "$ROOTS/single" --run-root "$ROOTS/single-run")
+    ok shown_as /dev/null /usr/bin/newuidmap "$TARE" "${own[@]}" load -q -i "$FIXTURES/busybox.docker.tar"
+    ok shown_as /dev/null /usr/bin/newuidmap "$TARE" "${own[@]}" run --rm --network none busybox id -u
+    is 0
+    for flag in "-u 1000" "-u 0:5" "--group-add 7" "--userns keep-id"; do
+        fails 125 shown_as /dev/null /usr/bin/newuidmap "$TARE" "${own[@]}" run --rm --network none $flag busybox true
+        has "newuidmap is not installed (package uidmap"
+    done
+    fails 125 shown_as /dev/null /usr/bin/newgidmap "$TARE" "${own[@]}" run --rm --network none -u 1 busybox true
+    has "newgidmap is not installed"
+    for line in "$(id -un):abc:65536" "$(id -un):100000:0" "$(id -un):0:65536" "$(id -u):100000"; do
+        echo "$line" >"$ROOTS/subuid"
+        fails 125 shown_as "$ROOTS/subuid" /etc/subuid "$TARE" "${own[@]}" run --rm --network none -u 1000 busybox true
+        has "line 1 of /etc/subuid is no range for"
+        has "$line"
+    done
+    echo "somebody:100000:65536" >"$ROOTS/subuid"
+    fails 125 shown_as "$ROOTS/subuid" /etc/subuid "$TARE" "${own[@]}" run --rm --network none -u 1000 busybox true
+    has "/etc/subuid has no line for $(id -un)"
+    has "usermod --add-subuids"
+    fails 125 shown_as /etc/shadow /etc/subgid "$TARE" "${own[@]}" run --rm --network none -u 1000 busybox true
+    has "/etc/subgid cannot be read: Permission denied"
+    rm -rf "$ROOTS/single" "$ROOTS/single-run" "$ROOTS/subuid"
+}
+
+@test "a user beyond the ranges is refused by name" {
+    grep -q "^$(id -un):" /etc/subuid || skip "no ranges in /etc/subuid"
+    fails 125 run_none -u 70000 busybox true
+    has "user 70000:0: you have 65537 ids"
+    fails 125 run_none --group-add 70000 busybox true
+    has "with its groups"
+    ok tare ps -aq
+    is ""
+}
+
+@test "directories that are another user's: which variable it is" {
+    HOME=/nonexistent fails 125 env -u XDG_DATA_HOME "$TARE" run --rm busybox true
+    has "HOME has to be a directory that you can write to; or give --root"
+    fails 1 env -u HOME -u XDG_DATA_HOME "$TARE" ps
+    has "neither XDG_DATA_HOME nor HOME is set"
+    fails 1 env -u XDG_CONFIG_HOME HOME=/root "$TARE" ps
+    has "HOME is another user's"
+    fails 1 env HOME="$ROOTS" XDG_RUNTIME_DIR=/root "$TARE" ps
+    has "su takes another user's along: unset it"
+    fails 1 "$TARE" --root /proc/none --run-root "$RUN" ps
+    has_not HOME
+    # Without it there is a directory of one's own.
+    ok env -u XDG_RUNTIME_DIR HOME="$ROOTS" "$TARE" ps -q
+    [ "$(stat -c %a:%u "/tmp/tare-run-$(id -u)")" = "700:$(id -u)" ]
+    rm -rf "$ROOTS/.local"
 }
 
 @test "the host's root is not in reach" {

@@ -240,6 +240,32 @@ static void ranges(void **state) {
     assert_int_equal(rootless_ids_mapped("0 1000 1\n1 100000 65536\n"), 65537);
 }
 
+static void no_range_has_a_reason(void **state) {
+    static const struct {
+        const char *text, *name, *why; /* why: how it begins; NULL: there is a range */
+    } rows[] = {
+        {"ann:100000:65536\n", "ann", NULL},
+        {"1000:100000:65536", "ann", NULL},
+        {"bob:1:2\nann:x:65536\nann:100000:65536\n", "ann", NULL},
+        {"", "ann", "FILE has no line for ann"},
+        {"annex:100000:65536\n", "ann", "FILE has no line for ann"},
+        {"bob:1:2\nann:x:65536\n", "ann", "line 2 of FILE is no range for ann"},
+        {"bob:1:2\n1000:5\n", "ann", "line 2 of FILE is no range for ann"},
+        {"", NULL, "FILE has no line for 1000"},
+        {"1000:0:65536", NULL, "line 1 of FILE is no range for 1000"},
+    };
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *why = rootless_why_no_range("FILE", rows[i].text, rows[i].name, 1000, &a);
+
+        assert_int_equal(why == NULL, rows[i].why == NULL);
+        if (why)
+            assert_memory_equal(why, rows[i].why, strlen(rows[i].why));
+    }
+}
+
 /* Born into the container's pid namespace last; before the filter, if it does not let that happen. */
 static void exec_is_born_last(void **state) {
     static const struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
@@ -280,6 +306,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(refused, setup, teardown),
         cmocka_unit_test_setup_teardown(blobs, setup, teardown),
         cmocka_unit_test(ranges),
+        cmocka_unit_test(no_range_has_a_reason),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
