@@ -6,6 +6,8 @@
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "engine/container.h"
+#include "engine/log_inflate.h"
+#include "engine/log_options.h"
 #include "model/units.h"
 #include "runtime/log_reader.h"
 
@@ -104,28 +106,22 @@ static int moment(const char *text, const char *flag, struct timespec *ret, stru
     return 0;
 }
 
-static int driver_of(const struct container_record *r, enum log_driver *ret, struct error *e) {
-    static const struct {
-        const char *name;
-        enum log_driver driver;
-    } drivers[] = {{"", LOG_JSON_FILE}, {"json-file", LOG_JSON_FILE}, {"local", LOG_LOCAL},
-                   {"none", LOG_NONE},  {"journald", LOG_JOURNALD},   {"syslog", LOG_SYSLOG}};
-    const char *type = r->host.log.type ? r->host.log.type : "";
+static int driver_of(const struct container_record *r, struct arena *a, enum log_driver *ret, struct error *e) {
+    struct monitor_log_options o;
+    int result = log_options_fill(r, a, &o, e);
 
-    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-        if (strcmp(drivers[i].name, type) != 0)
-            continue;
-        *ret = drivers[i].driver;
-        if (log_file_name(*ret, "", (char[64]){0}, 64))
-            return 0;
-        error_set(e, -ENOTSUP, "configured logging driver does not support reading");
-        return *ret == LOG_JOURNALD ? error_hint(e, "journalctl CONTAINER_NAME=%s", r->name) : -ENOTSUP;
-    }
-    return error_set(e, -EINVAL, "unknown log driver %s", type);
+    if (result < 0)
+        return result;
+    *ret = (enum log_driver)o.driver;
+    if (!o.no_file && log_file_name(*ret, "", (char[64]){0}, 64))
+        return 0;
+    error_set(e, -ENOTSUP, "configured logging driver does not support reading");
+    return *ret == LOG_JOURNALD ? error_hint(e, "journalctl CONTAINER_NAME=%s", r->name) : -ENOTSUP;
 }
 
-static int query_fill(const struct logs_options *o, const struct container *c, struct log_query *q, struct error *e) {
-    int r = driver_of(&c->record, &q->driver, e);
+static int query_fill(const struct logs_options *o, const struct container *c, struct arena *a, struct log_query *q,
+                      struct error *e) {
+    int r = driver_of(&c->record, a, &q->driver, e);
 
     if (r < 0)
         return r;
@@ -149,7 +145,9 @@ static int logs_run(struct cli *cli, const void *options, const struct strs *arg
     if (r >= 0)
         r = container_open(engine, args->v[0], &cli->arena, &c, e);
     if (r >= 0)
-        r = query_fill(options, &c, &query, e);
+        r = query_fill(options, &c, &cli->arena, &query, e);
+    query.inflate = log_inflate;
+    query.inflate_arg = engine;
     if (r >= 0)
         r = log_read(c.dirfd, &query, print_record, &printer, e);
     if (r < 0)

@@ -10,6 +10,7 @@
 #include "engine/defaults.h"
 #include "engine/host_limits.h"
 #include "engine/host_lsm.h"
+#include "engine/log_options.h"
 #include "engine/mount_points.h"
 #include "engine/orphan.h"
 #include "engine/pending.h"
@@ -306,6 +307,8 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
         r = secrets_check(engine->roots, &request.host.secrets, a, e);
     if (r >= 0)
         r = host_limits_check(&request.host, e);
+    if (r >= 0)
+        r = log_options_check(&request.host.log, e);
     if (r >= 0)
         r = host_lsm_check(&request.host, e);
     if (r >= 0)

@@ -7,8 +7,8 @@
 #include "engine/create.h"
 #include "engine/host_lsm.h"
 #include "engine/inspect_network.h"
-#include "engine/launch.h"
 #include "engine/list.h"
+#include "engine/log_options.h"
 #include "runtime/health.h"
 #include "runtime/log_reader.h"
 
@@ -193,8 +193,9 @@ static void fill_paths(const struct engine *engine, const struct container *c, s
     ret->resolv_conf = runs ? container_run_path(engine, c->id, "resolv.conf", a) : "";
     ret->hostname = runs ? container_run_path(engine, c->id, "hostname", a) : "";
     ret->hosts = runs ? container_run_path(engine, c->id, "hosts", a) : "";
-    (void)log_options_parse(&c->record.host.log, &log, NULL);
-    const char *file = log_file_name(log.driver, c->id, room, sizeof(room));
+    (void)log_options_fill(&c->record, a, &log, NULL);
+    /* As Docker: the others' files are nobody's business. */
+    const char *file = log.driver == LOG_JSON_FILE ? log_file_name(log.driver, c->id, room, sizeof(room)) : NULL;
     ret->log = file ? container_path(engine, c->id, file, a) : "";
     ret->graph.name = "overlay2";
     ret->graph.data = arena_new(a, struct graph_data);

@@ -6,66 +6,9 @@
 
 #include "base/self.h"
 #include "engine/create.h"
+#include "engine/log_options.h"
 #include "model/holder.h"
 #include "model/signal_name.h"
-#include "model/units.h"
-
-/* --- logs ------------------------------------------------------------------------------------------------------------------ */
-
-static const char *const log_drivers[] = {[LOG_JSON_FILE] = "json-file",
-                                          [LOG_LOCAL] = "local",
-                                          [LOG_NONE] = "none",
-                                          [LOG_JOURNALD] = "journald",
-                                          [LOG_SYSLOG] = "syslog"};
-
-static int log_option(const char *key, const char *value, struct monitor_log_options *ret, struct error *e) {
-    int64_t n = 0;
-    bool rotates = ret->driver == LOG_JSON_FILE || ret->driver == LOG_LOCAL;
-    if (rotates && strcmp(key, "max-size") == 0) {
-        int r = size_parse(value, &n, e);
-        if (r < 0)
-            return r;
-        ret->size_max = n < 0 ? UINT64_MAX : (uint64_t)n;
-        return 0;
-    }
-    if (rotates && strcmp(key, "max-file") == 0) {
-        if (int_parse(value, 1, 1000, &n) < 0)
-            return error_set(e, -EINVAL, "invalid max-file: %s", value);
-        ret->files_max = (uint32_t)n;
-        return 0;
-    }
-    if (!rotates && strcmp(key, "tag") == 0) {
-        ret->tag = value;
-        return 0;
-    }
-    if (ret->driver == LOG_SYSLOG && strcmp(key, "syslog-address") == 0) {
-        ret->address = value;
-        return 0;
-    }
-    if (strcmp(key, "mode") == 0 && (strcmp(value, "non-blocking") == 0 || strcmp(value, "blocking") == 0))
-        return 0; /* a reader never blocks the container here, so both are the same */
-    return error_set(e, -EINVAL, "unknown log opt '%s' for %s log driver", key, log_drivers[ret->driver]);
-}
-
-int log_options_parse(const struct log_config *c, struct monitor_log_options *ret, struct error *e) {
-    struct monitor_log_options o = {.driver = LOG_JSON_FILE};
-    const char *type = c->type && *c->type ? c->type : log_drivers[LOG_JSON_FILE];
-    size_t i = 0;
-    while (i < ARRAY_SIZE(log_drivers) && strcmp(log_drivers[i], type) != 0)
-        i++;
-    if (i == ARRAY_SIZE(log_drivers))
-        return error_set(e, -EINVAL, "logger: no log driver named '%s' is registered", type);
-    o.driver = (uint32_t)i;
-    for (i = 0; i < c->config.n; i++) {
-        int r = log_option(c->config.v[i].key, c->config.v[i].value, &o, e);
-        if (r < 0)
-            return r;
-    }
-    *ret = o;
-    return 0;
-}
-
-/* --- the rest -------------------------------------------------------------------------------------------------------------- */
 
 uint32_t restart_policy_of(const struct restart_rule *r) {
     static const char *const names[] = {[RESTART_NO] = "no",
@@ -165,7 +108,7 @@ int launch_monitor(struct engine *engine, struct container *c, struct start_cont
     char holder[SELF_PATH_MAX];
     _cleanup_buf_ struct buf blob = BUF_INIT, health = BUF_INIT, attributes = BUF_INIT;
     struct monitor_launch l = MONITOR_LAUNCH_INIT;
-    int r = log_options_parse(&c->record.host.log, &l.log, e);
+    int r = log_options_fill(&c->record, a, &l.log, e);
     if (r == 0)
         r = set_health(engine, &c->record, x, a, &health, &l.health, e);
     if (r < 0)

@@ -66,6 +66,12 @@ static const struct launch_field container_fields[] = {
     FIELD(37, monitor_launch, image, KIND_STR),
     FIELD(38, monitor_launch, publishes, KIND_BOOL),
     FIELD(39, monitor_launch, holder_program, KIND_STR),
+    FIELD(40, monitor_launch, log.compressor, KIND_STR),
+    FIELD(41, monitor_launch, log.no_file, KIND_BOOL),
+    FIELD(42, monitor_launch, log.non_blocking, KIND_BOOL),
+    FIELD(43, monitor_launch, log.buffer_size, KIND_U64),
+    FIELD(44, monitor_launch, log.fields, KIND_BLOB),
+    FIELD(45, monitor_launch, log.format, KIND_U32),
 };
 static const struct launch_field exec_fields[] = {
     FIELD(1, monitor_exec, id, KIND_STR),

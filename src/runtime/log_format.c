@@ -5,9 +5,13 @@
 #include "base/clock.h"
 
 const char *log_file_name(enum log_driver driver, const char *id, char *room, size_t room_size) {
-    if (driver != LOG_JSON_FILE && driver != LOG_LOCAL)
+    /* What others keep is kept here, too, in the format of local: Docker's "dual logging". */
+    static const char *const kinds[] = {
+        [LOG_JSON_FILE] = "json", [LOG_LOCAL] = "local", [LOG_JOURNALD] = "cached", [LOG_SYSLOG] = "cached"};
+
+    if (driver >= ARRAY_SIZE(kinds) || !kinds[driver])
         return NULL;
-    (void)snprintf(room, room_size, "%s-%s.log", id, driver == LOG_JSON_FILE ? "json" : "local");
+    (void)snprintf(room, room_size, "%s-%s.log", id, kinds[driver]);
     return room;
 }
 

@@ -15,6 +15,7 @@
 #define BLOCK_SIZE ((size_t)64 << 10)
 #define RECORD_MAX ((size_t)512 << 10) /* a line of json-file: the longest part, every byte escaped, and the attributes */
 #define NAME_ROOM  160
+#define TURN_TRIES 8
 
 struct reader {
     const struct log_query *q;
@@ -23,7 +24,9 @@ struct reader {
     int dirfd;
     char name[NAME_ROOM];
     struct buf room; /* what was read and not yet cut into records */
-    int64_t skip;    /* records to pass over before the first wanted one */
+    int failed;      /* to inflate a file */
+    struct error *why;
+    int behind; /* files from the first that is read to the current one */
 };
 
 static bool is_json(const struct reader *r) {
@@ -75,10 +78,7 @@ static int hand_out(struct reader *r) {
         used += took;
         if (!record.data || !wanted(r, &record))
             continue;
-        if (r->skip > 0)
-            r->skip--;
-        else
-            result = r->fn(&record, r->arg);
+        result = r->fn(&record, r->arg);
     }
     buf_consume(&r->room, used);
     return result;
@@ -106,17 +106,63 @@ static int read_on(struct reader *r, int fd, struct error *e) {
 
 /* ---- the tail ---- */
 
-/* A place in the row of files: file 0 is the current one, 1 the one before… */
-struct place {
-    int file;
-    off_t offset;
-};
+/* Of the row of files: 0 is the current one, 1 the one before… Some may have been compressed. */
+static void name_nth(const struct reader *r, int nth, const char *more, char room[NAME_ROOM + 32]) {
+    if (nth)
+        (void)snprintf(room, NAME_ROOM + 32, "%s.%d%s", r->name, nth, more);
+    else
+        (void)snprintf(room, NAME_ROOM + 32, "%s", r->name);
+}
 
-static int open_nth(const struct reader *r, int nth) {
-    char name[NAME_ROOM + 16];
+static bool stat_nth(const struct reader *r, int nth, struct stat *ret, bool *compressed) {
+    char name[NAME_ROOM + 32];
 
-    (void)snprintf(name, sizeof(name), nth ? "%s.%d" : "%s", r->name, nth);
-    return openat(r->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    name_nth(r, nth, "", name);
+    *compressed = false;
+    if (fstatat(r->dirfd, name, ret, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    name_nth(r, nth, ".gz", name);
+    *compressed = true;
+    return nth > 0 && fstatat(r->dirfd, name, ret, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int inflate(struct reader *r, int nth) {
+    char name[NAME_ROOM + 32];
+    _cleanup_fd_ int packed = -1;
+    struct stat st;
+    int fd;
+
+    name_nth(r, nth, ".gz", name);
+    packed = openat(r->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (packed < 0 || fstat(packed, &st) < 0)
+        return -errno;
+    fd = r->q->inflate ? r->q->inflate(r->dirfd, packed, r->q->inflate_arg, r->why) : -ENOTSUP;
+    if (fd >= 0) { /* known by its time, in whichever form it is */
+        const struct timespec times[2] = {st.st_mtim, st.st_mtim};
+
+        (void)futimens(fd, times);
+    } else if (r->failed == 0) {
+        r->failed = fd;
+    }
+    return fd;
+}
+
+static int open_nth(struct reader *r, int nth) {
+    char name[NAME_ROOM + 32];
+    int fd;
+
+    name_nth(r, nth, "", name);
+    fd = openat(r->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 || nth == 0 ? fd : inflate(r, nth);
+}
+
+/* The nth, or the first after it that can be read: what is damaged is told at the end, and does not hide the rest. */
+static int open_from(struct reader *r, int nth) {
+    int fd = -1;
+
+    for (; fd < 0 && nth >= 0; nth--)
+        fd = open_nth(r, nth);
+    return fd;
 }
 
 /* Records are counted backwards without decoding, unless streams or times are filtered: then only by decoding all of a block. */
@@ -210,18 +256,33 @@ static off_t tail_in_file(struct reader *r, int fd, int64_t *left) {
     return st.st_size;
 }
 
-static struct place find_start(struct reader *r) {
-    struct place at = {0};
+/* Where reading begins: the oldest file, or the one with the first record of the tail. The row may turn meanwhile, so the file
+ * stays open. -1: there is none yet. */
+static int find_start(struct reader *r) {
     int64_t left = r->q->tail;
+    int at = -1;
 
+    struct stat st;
+    bool compressed;
+
+    if (r->q->tail < 0) {
+        while (r->behind + 1 < FILES_MAX && stat_nth(r, r->behind + 1, &st, &compressed))
+            r->behind++;
+        return open_from(r, r->behind);
+    }
     for (int i = 0; i < FILES_MAX; i++) {
-        _cleanup_fd_ int fd = open_nth(r, i);
+        int fd;
 
-        if (fd < 0)
+        if (!stat_nth(r, i, &st, &compressed))
             break;
-        at.file = i;
-        at.offset = r->q->tail < 0 ? 0 : tail_in_file(r, fd, &left);
-        if (r->q->tail >= 0 && left == 0)
+        fd = open_nth(r, i);
+        if (fd < 0)
+            continue;
+        (void)fd_close(at);
+        at = fd;
+        r->behind = i;
+        (void)lseek(fd, tail_in_file(r, fd, &left), SEEK_SET);
+        if (left == 0)
             break;
     }
     return at;
@@ -244,7 +305,35 @@ static int wait_for_more(const struct reader *r, int notify_fd, int monitor_fd) 
     return !p[1].revents && !p[2].revents;
 }
 
-/* Was the file turned over while we read it? Then the new one is opened, and the old one has been read to its end. */
+/* How far down the row our file has moved; where the row ends if it is gone. */
+static int find_ours(const struct reader *r, const struct stat *ours) {
+    int nth = 1;
+
+    for (; nth < FILES_MAX; nth++) {
+        struct stat there;
+        bool compressed;
+
+        if (!stat_nth(r, nth, &there, &compressed) || (there.st_ino == ours->st_ino && there.st_dev == ours->st_dev))
+            break;
+        if (there.st_mtim.tv_sec == ours->st_mtim.tv_sec && there.st_mtim.tv_nsec == ours->st_mtim.tv_nsec)
+            break; /* compressed meanwhile, or by us inflated */
+    }
+    return nth;
+}
+
+/* The file after ours: the row may have turned several times. It may turn while we look, too. */
+static int open_next(struct reader *r, const struct stat *ours) {
+    for (int tries = 0; tries < TURN_TRIES; tries++) {
+        int nth = find_ours(r, ours);
+        _cleanup_fd_ int next = open_from(r, nth - 1);
+
+        if (next >= 0 && find_ours(r, ours) == nth)
+            return TAKE_FD(next);
+    }
+    return open_nth(r, 0);
+}
+
+/* Was the file turned over while we read it? Then the next one is opened, and the old one has been read to its end. */
 static int reopen_if_turned(struct reader *r, int *fd, struct error *e) {
     _cleanup_fd_ int now = open_nth(r, 0);
     struct stat ours, current;
@@ -262,6 +351,10 @@ static int reopen_if_turned(struct reader *r, int *fd, struct error *e) {
     result = read_on(r, *fd, e); /* what was written between our last look and the turn */
     if (result)
         return result;
+    (void)fd_close(now);
+    now = open_next(r, &ours);
+    if (now < 0)
+        return 0;
     fd_close(*fd);
     *fd = TAKE_FD(now);
     buf_clear(&r->room);
@@ -286,24 +379,17 @@ static int follow(struct reader *r, int *fd, int monitor_fd, int notify_fd, stru
     }
 }
 
-static int read_files(struct reader *r, struct place at, int *ret_fd, struct error *e) {
-    for (int i = at.file; i >= 0; i--) {
-        _cleanup_fd_ int fd = open_nth(r, i);
-        int result;
+/* From where fd stands through all files that there were at the beginning: a flood has no end. *fd is then the last of them. */
+static int read_files(struct reader *r, int *fd, struct error *e) {
+    int result = *fd < 0 ? 0 : read_on(r, *fd, e);
 
-        if (fd < 0)
-            continue;
-        if (i == at.file)
-            (void)lseek(fd, at.offset, SEEK_SET);
-        result = read_on(r, fd, e);
-        if (result)
+    for (int i = 0; result == 0 && *fd >= 0 && i < r->behind; i++) {
+        result = reopen_if_turned(r, fd, e);
+        if (result <= 0)
             return result;
-        if (i == 0)
-            *ret_fd = TAKE_FD(fd);
-        else
-            buf_clear(&r->room);
+        result = read_on(r, *fd, e);
     }
-    return 0;
+    return result;
 }
 
 /* The monitor's connection tells when the container has ended: it sends one frame, or goes away. */
@@ -319,7 +405,7 @@ static int watch_monitor(int run_dirfd, struct monitor_conn *conn) {
 }
 
 int log_read(int container_dirfd, const struct log_query *q, log_record_fn *fn, void *arg, struct error *e) {
-    struct reader r = {.q = q, .fn = fn, .arg = arg, .dirfd = container_dirfd};
+    struct reader r = {.q = q, .fn = fn, .arg = arg, .dirfd = container_dirfd, .why = e};
     _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
     _cleanup_fd_ int fd = -1, notify = -1;
     bool follows = q->follow;
@@ -337,9 +423,10 @@ int log_read(int container_dirfd, const struct log_query *q, log_record_fn *fn, 
             follows = false;
         free(path);
     }
-    result = read_files(&r, find_start(&r), &fd, e);
+    fd = find_start(&r);
+    result = read_files(&r, &fd, e);
     if (result == 0 && follows)
         result = follow(&r, &fd, conn.fd, notify, e);
     buf_release(&r.room);
-    return result;
+    return result == 0 && r.failed < 0 ? r.failed : result;
 }

@@ -1,5 +1,5 @@
-/* Reads what a monitor has logged: `tare logs`, and the API's /logs. Knows the drivers json-file and local, goes through rotated
- * files, starts from the end for `tail`, follows by inotify, and passes over what a crash tore. */
+/* Reads what a monitor has logged: `tare logs`, and the API's /logs. Knows json-file and local, and what is kept beside journald
+ * and syslog; goes through rotated files, starts from the end for `tail`, follows by inotify, and passes over what a crash tore. */
 #pragma once
 
 #include <time.h>
@@ -27,7 +27,11 @@ struct log_query {
     bool out, err;         /* streams wanted */
     bool follow;
     int run_dirfd; /* for follow: ends when the container's monitor ends; -1 = no container runs */
-    int stop_fd;   /* follow also ends when this becomes readable; -1 = none */
+    /* Gives a file of the plain bytes of a gzip file (a descriptor, owned by the caller), or a negative errno. NULL: files that
+     * were compressed are passed over. */
+    int (*inflate)(int dirfd, int fd, void *arg, struct error *e);
+    void *inflate_arg;
+    int stop_fd; /* follow also ends when this becomes readable; -1 = none */
 };
 #define LOG_QUERY_INIT                                                                                                             \
     { .tail = -1, .out = true, .err = true, .run_dirfd = -1, .stop_fd = -1 }

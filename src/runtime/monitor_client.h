@@ -12,14 +12,23 @@ enum restart_policy { RESTART_NO, RESTART_ALWAYS, RESTART_UNLESS_STOPPED, RESTAR
 enum log_driver { LOG_JSON_FILE, LOG_LOCAL, LOG_NONE, LOG_JOURNALD, LOG_SYSLOG };
 enum health_action { HEALTH_DO_NOTHING, HEALTH_DO_KILL, HEALTH_DO_RESTART, HEALTH_DO_STOP };
 
+enum syslog_format { SYSLOG_UNIX, SYSLOG_RFC3164, SYSLOG_RFC5424, SYSLOG_RFC5424_MICRO };
+
 struct monitor_log_options {
-    uint32_t driver;     /* enum log_driver */
-    uint64_t size_max;   /* bytes a file; 0 = 10 MB */
-    uint32_t files_max;  /* 0 = 3 */
-    const char *attrs;   /* JSON object put into each json-file record as "attrs"; NULL = none */
-    const char *tag;     /* journald, syslog: what the record is called; NULL = short id */
-    const char *address; /* syslog: unix:///dev/log, udp://host-address:port, tcp://…; NULL = /dev/log */
-    uint32_t facility;   /* syslog: number 0..23; default 3 (daemon) */
+    uint32_t driver;        /* enum log_driver */
+    uint64_t size_max;      /* bytes a file; 0 = 10 MB */
+    uint32_t files_max;     /* 0 = 3 */
+    const char *compressor; /* path of the program that makes gzip files of those that were turned over; NULL = they stay */
+    bool no_file;           /* journald, syslog: without the file that `logs` reads */
+    bool non_blocking;      /* records that find the buffer full are lost; else the container waits */
+    uint64_t buffer_size;
+    const char *attrs;  /* JSON object put into each json-file record as "attrs"; NULL = none */
+    const char *tag;    /* syslog: what the record is called */
+    const void *fields; /* journald: what is the same in every record, in the journal's native protocol */
+    size_t fields_size;
+    const char *address; /* syslog: unix://PATH, unixgram://PATH, udp://NUMBER PORT, tcp://NUMBER PORT; NULL = the host's own */
+    uint32_t facility;   /* syslog: 0..23 */
+    uint32_t format;     /* syslog: enum syslog_format */
 };
 
 struct monitor_health {

@@ -30,6 +30,8 @@ int main(int argc, char **argv) {
     _cleanup_error_ struct error e = ERROR_INIT;
     struct worker_message result = {.kind = WORKER_DONE};
 
+    if (argc == 2 && strcmp(argv[1], "compress") == 0)
+        return compress_main();
     umask(0);
     /* libarchive translates pax headers, which are UTF-8, into the locale's characters: only UTF-8 leaves them as they are. */
     (void)setlocale(LC_CTYPE, "C.UTF-8");

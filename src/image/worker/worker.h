@@ -2,8 +2,9 @@
  *
  *   inflate  blob in, plain archive out; hashes both; sees nothing but pipes
  *   unpack   plain archive in, files out; locked into one directory
+ *   compress a log in, gzip out; started by the process of a container's log, to which its exit status says all
  *
- * Both enter their cage (kernel/confine.h) before the first foreign byte is read. */
+ * All enter their cage (kernel/confine.h) before the first foreign byte is read. */
 #pragma once
 
 #include "base/error.h"
@@ -15,6 +16,8 @@ int unpack_run(const struct worker_request *request, struct worker_message *resu
 
 int inflate_confine(const struct worker_request *request, struct error *e);
 int unpack_confine(const struct worker_request *request, struct error *e);
+
+int compress_main(void);
 
 /* Receives the layers below from the engine: descriptors, top first. Returns how many. */
 int worker_receive_lowers(int fds[WORKER_LOWERS_MAX], struct error *e);

@@ -70,7 +70,7 @@ static int take_streams(struct monitor *m, struct error *e) {
 }
 
 static int adopt_living(struct monitor *m, struct error *e) {
-    int r = log_open(&m->l.log, m->l.container_dirfd, m->l.id, m->l.name, &m->log, e);
+    int r = log_open(&m->l.log, m->l.container_dirfd, m->l.id, m->l.cgroup, &m->log, e);
 
     if (r == 0)
         r = take_streams(m, e);

@@ -1,15 +1,20 @@
 #include "runtime/monitor/log_writer.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "base/self.h"
 #include "runtime/log_format.h"
-#include "runtime/monitor/log_socket.h"
+#include "runtime/monitor/log_process.h"
+#include "runtime/monitor/log_remote.h"
 
 #define BATCH_SIZE        ((size_t)256 << 10)
 #define IDLE_KEEP         ((size_t)4096) /* of the batch that stays in memory */
@@ -17,6 +22,8 @@
 #define FILES_MAX_DEFAULT 3
 #define FILES_MAX_LIMIT   1000
 #define NAME_ROOM         128
+#define CLOSE_WAIT_NS     (5 * NS_PER_SEC)
+#define CLOSE_LOOK_MS     100
 
 /* A line that is not finished. Its buffer exists only while there is one. */
 struct partial {
@@ -31,7 +38,10 @@ struct log_writer {
     char id[ID_LENGTH + 1];
     int dirfd; /* borrowed */
     int fd;
-    struct log_socket *socket; /* journald, syslog */
+    struct log_remote *remote;   /* journald, syslog */
+    struct log_process *process; /* writes in our stead */
+    pid_t compressor;            /* makes a gzip file of the last file that was turned over; 0 = none */
+    struct buf waiting;          /* records that it has not taken: struct waiting, then the data, each */
     uint64_t file_size;
     uint64_t size_max;
     uint32_t files_max;
@@ -46,8 +56,15 @@ struct log_writer {
     char now_text[TIME_TEXT_MAX];
 };
 
-static bool is_file(const struct log_writer *w) {
-    return w->options->driver == LOG_JSON_FILE || w->options->driver == LOG_LOCAL;
+/* A record that waits for the process. */
+struct waiting {
+    struct timespec t;
+    int stream;
+    size_t size;
+};
+
+static bool is_remote(const struct log_writer *w) {
+    return w->options->driver == LOG_JOURNALD || w->options->driver == LOG_SYSLOG;
 }
 
 /* Where the last whole record of a json-file ends: behind its last newline. */
@@ -70,11 +87,15 @@ static off_t json_whole_end(int fd, off_t size) {
 }
 
 /* The same for local: usually the trailer of the last record shows it; a torn file is walked from its beginning. */
-static off_t local_whole_end(int fd, off_t size, char *room, size_t room_size) {
+static off_t local_whole_end(int fd, off_t size) {
+    const size_t room_size = BATCH_SIZE;
+    _cleanup_free_ char *room = malloc(room_size);
     off_t at = 0;
     size_t tail = MIN_OF((size_t)size, LOG_LINE_MAX + 64);
-    ssize_t n = pread(fd, room, tail, size - (off_t)tail);
+    ssize_t n = room ? pread(fd, room, tail, size - (off_t)tail) : -1;
 
+    if (!room)
+        return size;
     if (n == (ssize_t)tail && (tail == 0 || log_local_last(room, tail) > 0))
         return size;
     while (at < size) {
@@ -107,40 +128,146 @@ static int open_file(struct log_writer *w, struct error *e) {
         return error_errno(e, -errno, "open the log %s", name);
     whole = st.st_size == 0                       ? 0
             : w->options->driver == LOG_JSON_FILE ? json_whole_end(w->fd, st.st_size)
-                                                  : local_whole_end(w->fd, st.st_size, w->batch, BATCH_SIZE);
+                                                  : local_whole_end(w->fd, st.st_size);
     if (whole < st.st_size && ftruncate(w->fd, whole) < 0)
         return error_errno(e, -errno, "cut a torn record off the log %s", name);
     w->file_size = (uint64_t)whole;
     return 0;
 }
 
-/* log → log.1 → … → log.(files_max - 1); with one file it begins anew. */
-static void rotate(struct log_writer *w) {
-    char name[NAME_ROOM], from[NAME_ROOM + 16], to[NAME_ROOM + 16];
+/* --- files that were turned over --------------------------------------------------------------------------------------------- */
+
+/* Their names: "<log>.2", and behind it ".gz" or nothing. */
+static void turned_name(const struct log_writer *w, uint32_t nth, const char *more, char room[NAME_ROOM + 32]) {
+    char name[NAME_ROOM];
 
     (void)log_file_name((enum log_driver)w->options->driver, w->id, name, sizeof(name));
+    if (nth)
+        (void)snprintf(room, NAME_ROOM + 32, "%s.%u%s", name, nth, more);
+    else
+        (void)snprintf(room, NAME_ROOM + 32, "%s%s", name, more);
+}
+
+/* The first of them is compressed: its gzip file, of the same time, takes its place. wait: until it is done. */
+static void end_compressing(struct log_writer *w, bool wait) {
+    char plain[NAME_ROOM + 32], made[NAME_ROOM + 32], name[NAME_ROOM + 32];
+    struct stat st;
+    int status;
+    pid_t pid = w->compressor > 0 ? waitpid(w->compressor, &status, wait ? 0 : WNOHANG) : 0;
+
+    if (pid == 0)
+        return;
+    w->compressor = 0;
+    turned_name(w, 1, "", plain);
+    turned_name(w, 1, ".gz.new", made);
+    turned_name(w, 1, ".gz", name);
+    if (pid > 0 && status == 0 && fstatat(w->dirfd, plain, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        const struct timespec times[2] = {st.st_mtim, st.st_mtim};
+
+        if (utimensat(w->dirfd, made, times, AT_SYMLINK_NOFOLLOW) == 0 && renameat(w->dirfd, made, w->dirfd, name) == 0)
+            (void)unlinkat(w->dirfd, plain, 0);
+    }
+    (void)unlinkat(w->dirfd, made, 0); /* it failed: the file stays as it is */
+}
+
+/* By the confined worker: what is in a log comes from strangers. Only where a process of the log's own can wait for it. */
+static void begin_compressing(struct log_writer *w) {
+    static char role[] = "compress", program_name[] = "tare-unpack";
+    char *const argv[] = {program_name, role, NULL};
+    char plain[NAME_ROOM + 32], made[NAME_ROOM + 32];
+    _cleanup_fd_ int program = open(w->options->compressor, O_PATH | O_CLOEXEC), in = -1, out = -1;
+
+    turned_name(w, 1, "", plain);
+    turned_name(w, 1, ".gz.new", made);
+    in = openat(w->dirfd, plain, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    out = openat(w->dirfd, made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (program < 0 || in < 0 || out < 0)
+        return;
+    w->compressor = self_start(program, argv, (const int[]){in, out}, 2, -1, NULL);
+}
+
+/* The nth becomes the one after, in whichever form it is. */
+static void move_on(const struct log_writer *w, uint32_t nth, const char *more) {
+    char from[NAME_ROOM + 32], to[NAME_ROOM + 32];
+
+    turned_name(w, nth, more, from);
+    turned_name(w, nth + 1, more, to);
+    /* Renaming over a file would make ext4 write the renamed one to the disk first (auto_da_alloc), in this call. */
+    if (nth + 2 == w->files_max)
+        (void)unlinkat(w->dirfd, to, 0);
+    (void)renameat(w->dirfd, from, w->dirfd, to);
+}
+
+/* log → log.1 → … → log.(files_max - 1); with one file it begins anew. */
+static void rotate(struct log_writer *w) {
     if (w->files_max == 1) {
         if (ftruncate(w->fd, 0) == 0)
             w->file_size = 0;
         return;
     }
-    for (uint32_t i = w->files_max - 1; i > 0; i--) {
-        if (i > 1)
-            (void)snprintf(from, sizeof(from), "%s.%u", name, i - 1);
-        else
-            (void)snprintf(from, sizeof(from), "%s", name);
-        (void)snprintf(to, sizeof(to), "%s.%u", name, i);
-        /* Renaming over a file would make ext4 write the renamed one to the disk first (auto_da_alloc), in this call. */
-        if (i == w->files_max - 1)
-            (void)unlinkat(w->dirfd, to, 0);
-        (void)renameat(w->dirfd, from, w->dirfd, to);
+    end_compressing(w, true);
+    for (uint32_t i = w->files_max - 1; i-- > 0;) {
+        move_on(w, i, "");
+        if (i > 0 && w->options->compressor)
+            move_on(w, i, ".gz");
     }
     w->fd = fd_close(w->fd);
+    if (w->options->compressor)
+        begin_compressing(w);
     if (open_file(w, NULL) < 0)
         w->fd = fd_close(w->fd);
 }
 
-int log_open(const struct monitor_log_options *options, int container_dirfd, const char *id, const char *name,
+/* --- the process that writes ------------------------------------------------------------------------------------------------- */
+
+/* Another one, of a monitor that was killed, may still be writing out what it has. */
+static void process_begin(void *arg) {
+    struct log_writer *w = arg;
+    _cleanup_fd_ int dir = openat(w->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    w->process = NULL;
+    w->waiting = (struct buf)BUF_INIT; /* of the monitor, which goes on with it, as with unfinished lines */
+    memset(w->partial, 0, sizeof(w->partial));
+    w->lost_bytes = 0;
+    if (dir >= 0)
+        (void)flock(TAKE_FD(dir), LOCK_EX); /* kept until the end */
+    if (!w->options->no_file)
+        (void)open_file(w, NULL);
+}
+
+static void record_now(struct log_writer *w, int stream, struct timespec t, const char *time_text, const char *p, size_t n);
+static void tell_losses(struct log_writer *w);
+
+static void process_record(void *arg, int stream, struct timespec t, const char *p, size_t n) {
+    struct log_writer *w = arg;
+
+    w->now = t;
+    time_format(t, w->now_text);
+    tell_losses(w);
+    record_now(w, stream, t, w->now_text, p, n);
+}
+
+static void process_pause(void *arg) {
+    log_flush(arg);
+    end_compressing(arg, false);
+    log_idle(arg);
+}
+
+static void process_end(void *arg) {
+    (void)log_close(arg);
+}
+
+static int start_process(struct log_writer *w, const char *cgroup, struct error *e) {
+    const struct log_sink sink = {w, process_begin, process_record, process_pause, process_end};
+    int r = log_process_start(&sink, (size_t)w->options->buffer_size, w->dirfd, log_remote_fd(w->remote), cgroup, &w->process, e);
+
+    log_remote_cut(w->remote);
+    return r;
+}
+
+/* --- opening ----------------------------------------------------------------------------------------------------------------- */
+
+int log_open(const struct monitor_log_options *options, int container_dirfd, const char *id, const char *cgroup,
              struct log_writer **ret, struct error *e) {
     struct log_writer *w;
     int r = 0;
@@ -165,7 +292,10 @@ int log_open(const struct monitor_log_options *options, int container_dirfd, con
         r = error_errno(e, -E2BIG, "take the log's labels and environment");
     } else {
         w->end = w->high = w->batch;
-        r = is_file(w) ? open_file(w, e) : log_socket_open(options, id, name, &w->socket, e);
+        if (is_remote(w))
+            r = log_remote_open(options, &w->remote, e);
+        if (r == 0)
+            r = is_remote(w) || options->non_blocking || options->compressor ? start_process(w, cgroup, e) : open_file(w, e);
     }
     if (r < 0) {
         log_close(w);
@@ -198,21 +328,76 @@ static void write_batch(struct log_writer *w) {
     w->lost_errno = r;
 }
 
-static void add_record(struct log_writer *w, int stream, struct timespec t, const char *time_text, const char *p, size_t n) {
-    if (w->socket) {
-        log_socket_send(w->socket, stream, t, p, n);
+static void record_now(struct log_writer *w, int stream, struct timespec t, const char *time_text, const char *p, size_t n) {
+    if (w->remote)
+        log_remote_send(w->remote, stream, t, p, n);
+    if (w->options->no_file)
         return;
-    }
     if ((size_t)(w->batch + BATCH_SIZE - w->end) < LOG_RECORD_ROOM(n, w->attrs_size))
         write_batch(w);
     if (w->file_size + (uint64_t)(w->end - w->batch) >= w->size_max) {
         write_batch(w);
         rotate(w);
     }
-    if (w->options->driver == LOG_LOCAL)
-        w->end = log_local_encode(w->end, stream, t, p, n);
-    else
+    if (w->options->driver == LOG_JSON_FILE)
         w->end = log_json_encode(w->end, stream, time_text, w->options->attrs, p, n);
+    else
+        w->end = log_local_encode(w->end, stream, t, p, n);
+}
+
+/* Hands it to the process. One whose buffer is full makes the container wait (log_is_stalled), or loses the record, as was asked.
+ */
+static void hand_over(struct log_writer *w, int stream, struct timespec t, const char *p, size_t n) {
+    const struct waiting head = {t, stream, n};
+    int r = w->waiting.size ? -EAGAIN : log_process_send(w->process, stream, t, p, n);
+
+    if (r == 0)
+        return;
+    if (w->options->non_blocking || r != -EAGAIN) {
+        w->lost_bytes += n;
+        w->lost_errno = r == -EAGAIN ? -ENOBUFS : r;
+        return;
+    }
+    buf_add(&w->waiting, &head, sizeof(head));
+    buf_add(&w->waiting, p, n);
+}
+
+static void add_record(struct log_writer *w, int stream, struct timespec t, const char *time_text, const char *p, size_t n) {
+    if (w->process)
+        hand_over(w, stream, t, p, n);
+    else
+        record_now(w, stream, t, time_text, p, n);
+}
+
+bool log_is_stalled(const struct log_writer *w) {
+    return w && w->waiting.size > 0;
+}
+
+int log_process_socket(const struct log_writer *w) {
+    return log_process_fd(w->process);
+}
+
+void log_go_on(struct log_writer *w) {
+    size_t used = 0;
+
+    while (w && used < w->waiting.size) {
+        struct waiting head;
+        int r;
+
+        memcpy(&head, w->waiting.data + used, sizeof(head));
+        r = log_process_send(w->process, head.stream, head.t, w->waiting.data + used + sizeof(head), head.size);
+        if (r == -EAGAIN)
+            break;
+        if (r < 0) {
+            w->lost_bytes += head.size;
+            w->lost_errno = r;
+        }
+        used += sizeof(head) + head.size;
+    }
+    if (w && used == w->waiting.size)
+        buf_release(&w->waiting);
+    else if (w)
+        buf_consume(&w->waiting, used);
 }
 
 /* Says in the log itself what is missing from it, as soon as there is room again. */
@@ -301,7 +486,7 @@ void log_write(struct log_writer *w, int stream, const char *p, size_t n) {
 }
 
 void log_flush(struct log_writer *w) {
-    if (w && !w->socket)
+    if (w)
         write_batch(w);
 }
 
@@ -310,6 +495,18 @@ void log_idle(struct log_writer *w) {
         return;
     (void)madvise(w->batch + IDLE_KEEP, BATCH_SIZE - IDLE_KEEP, MADV_DONTNEED);
     w->high = w->end;
+}
+
+/* At the end nothing else is to be done: what has not gone over yet may take its time, but not for ever. */
+static void wait_for_room(struct log_writer *w) {
+    int64_t end = clock_monotonic_ns() + CLOSE_WAIT_NS;
+
+    while (log_is_stalled(w) && clock_monotonic_ns() < end) {
+        struct pollfd p = {.fd = log_process_fd(w->process), .events = POLLOUT};
+
+        (void)poll(&p, 1, CLOSE_LOOK_MS);
+        log_go_on(w);
+    }
 }
 
 struct log_writer *log_close(struct log_writer *w) {
@@ -321,9 +518,13 @@ struct log_writer *log_close(struct log_writer *w) {
         free(w->partial[stream - 1].data);
     }
     log_flush(w);
+    wait_for_room(w);
+    w->process = log_process_close(w->process);
+    end_compressing(w, true);
+    buf_release(&w->waiting);
     if (w->batch)
         (void)munmap(w->batch, BATCH_SIZE);
-    log_socket_close(w->socket);
+    w->remote = log_remote_close(w->remote);
     fd_close(w->fd);
     free(w);
     return NULL;

@@ -99,6 +99,7 @@ struct monitor {
     bool input_eof;            /* close once pending is written */
     int slave_fd;              /* the terminal's other side, so that it never hangs up while PID 1 lives */
     struct log_writer *log;
+    struct source log_room; /* watched while the container waits for its log */
     struct client *clients;
     bool client_died;
     int64_t deadline[DEADLINES];

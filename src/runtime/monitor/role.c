@@ -83,7 +83,7 @@ static void answer_started(struct monitor *m, int socket_fd) {
 static void monitor_init(struct monitor *m, bool is_exec) {
     *m = (struct monitor){.l = MONITOR_LAUNCH_INIT, .x = MONITOR_EXEC_INIT, .is_exec = is_exec};
     m->lock_fd = m->pidfd = m->epoll_fd = m->slave_fd = -1;
-    m->adopted.fd = m->holder.fd = m->listener.fd = m->signals.fd = m->input.fd = m->health.output.fd = -1;
+    m->adopted.fd = m->holder.fd = m->listener.fd = m->signals.fd = m->input.fd = m->health.output.fd = m->log_room.fd = -1;
     for (int i = 0; i < 2; i++)
         m->outputs[i].source.fd = -1;
     m->signals.fd = -1;

@@ -82,7 +82,7 @@ int monitor_start_program(struct monitor *m, struct error *e) {
             return r;
     }
     if (!m->is_exec) {
-        r = log_open(&m->l.log, m->l.container_dirfd, m->l.id, m->l.name, &m->log, e);
+        r = log_open(&m->l.log, m->l.container_dirfd, m->l.id, m->l.cgroup, &m->log, e);
         if (r < 0)
             return r;
     }

@@ -56,15 +56,43 @@ static size_t pump(struct monitor *m, struct output *o) {
     return (size_t)n;
 }
 
+static void watch_outputs(struct monitor *m) {
+    for (int i = 0; i < 2; i++)
+        loop_change(m, &m->outputs[i].source, m->outputs[i].paused || m->log_room.fd >= 0 ? 0 : EPOLLIN);
+}
+
+static void wait_for_log(struct monitor *m);
+
+static void log_room_ready(struct monitor *m, struct source *s, uint32_t events) {
+    log_go_on(m->log);
+    if (log_is_stalled(m->log) && (events & (EPOLLERR | EPOLLHUP)) == 0)
+        return;
+    loop_remove(m, s);
+    if (log_is_stalled(m->log)) /* another process has it now */
+        wait_for_log(m);
+    watch_outputs(m);
+}
+
+/* The container waits for its log: nothing is read until there is room. */
+static void wait_for_log(struct monitor *m) {
+    if (m->log_room.fd >= 0 || !log_is_stalled(m->log))
+        return;
+    m->log_room = (struct source){.fd = fcntl(log_process_socket(m->log), F_DUPFD_CLOEXEC, 0), .ready = log_room_ready};
+    if (m->log_room.fd >= 0 && loop_add(m, &m->log_room, EPOLLOUT) < 0)
+        m->log_room.fd = fd_close(m->log_room.fd);
+    watch_outputs(m);
+}
+
 /* Several chunks at a time while there is much; a short one means that the pipe was empty then. */
 static void output_ready(struct monitor *m, struct source *s, uint32_t events) {
     struct output *o = (struct output *)s;
 
     (void)events;
-    for (int i = 0; i < CHUNKS_A_ROUND && o->source.fd >= 0 && !o->paused; i++)
+    for (int i = 0; i < CHUNKS_A_ROUND && o->source.fd >= 0 && !o->paused && !log_is_stalled(m->log); i++)
         if (pump(m, o) < CHUNK_SIZE)
             break;
     log_flush(m->log);
+    wait_for_log(m);
 }
 
 static int make_fifo(struct monitor *m, int i, bool breaks, int *ret_child, struct error *e) {
@@ -181,6 +209,7 @@ void stdio_drain(struct monitor *m) {
 void stdio_close(struct monitor *m) {
     for (int i = 0; i < 2; i++)
         end_output(m, &m->outputs[i]);
+    loop_remove(m, &m->log_room);
     loop_remove(m, &m->input);
     m->slave_fd = fd_close(m->slave_fd);
     if (m->input_from)
@@ -192,10 +221,8 @@ void stdio_close(struct monitor *m) {
 
 void stdio_pause(struct monitor *m, bool pause) {
     for (int i = 0; i < 2; i++)
-        if (m->outputs[i].source.fd >= 0 && m->outputs[i].paused != pause) {
-            m->outputs[i].paused = pause;
-            loop_change(m, &m->outputs[i].source, pause ? 0 : EPOLLIN);
-        }
+        m->outputs[i].paused = pause;
+    watch_outputs(m);
 }
 
 void stdio_break(struct monitor *m, int stream) {
