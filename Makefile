@@ -18,7 +18,7 @@ demo: all
 	@scripts/demo $(BUILD)/tare
 
 # Everything: units (also under the sanitizers), rules of the source, the system as root and as an ordinary user, attacks.
-# One part: make test PARTS="unit rules system attack sweep model compare"; some files: make test ONLY='run*'.
+# One part: make test PARTS="unit rules system filesystem attack sweep model compare"; some files: make test ONLY='run*'.
 test:
 	@test/run $(PARTS)
 

@@ -1,7 +1,7 @@
 # Helpers of the system tests. Each bats file begins with
 #
 #     load lib
-#     setup_file() { roots_make; }          # roots of its own below /tmp, with the image busybox loaded
+#     setup_file() { roots_make; }          # roots of its own below /tmp (or $TEST_ROOTS), with the image busybox loaded
 #     teardown_file() { roots_remove; }     # removes them; fails when anything of them is left on the host
 #     setup() { leaks_before; }             # the oracle (see `leaks`) looks before and after every test
 #     teardown() { leaks_after; }
@@ -21,7 +21,7 @@ tare() {
 # Roots of this file. The paths are short: a unix socket's path ends at 108 bytes.
 roots_make() { # [--empty]
     [ -e "$FIXTURES/done" ] || "$here/fixtures" "$FIXTURES"
-    ROOTS=$(mktemp -d /tmp/tt.XXXXXX)
+    ROOTS=$(mktemp -d "${TEST_ROOTS:-/tmp}/tt.XXXXXX")
     ROOT=$ROOTS/root RUN=$ROOTS/run
     mkdir "$ROOT" "$RUN"
     TAG=$("$here/leaks" tag "$RUN")

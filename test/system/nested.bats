@@ -12,6 +12,11 @@ teardown_file() { roots_remove; }
 setup() { leaks_before; }
 teardown() { leaks_after; }
 
+# The root of the host is one file system: what the tests have made may lie on another.
+host_root() { # option… command…
+    tare run --rm --privileged --rootfs / -v "$ROOTS:$ROOTS:ro" -v "${TARE%/*}:${TARE%/*}:ro" -v "$FIXTURES:$FIXTURES:ro" "$@"
+}
+
 inside() { # option… : what a user does first, in a privileged container with the data in /inner
     cat >"$ROOTS/script" <<'END'
 set -e
@@ -28,7 +33,7 @@ t "$1" rm x
 t "$1" system reset -f
 echo everything
 END
-    ok tare run --rm --privileged --rootfs / "$@" bash "$ROOTS/script" "$TARE" "$FIXTURES"
+    ok host_root "$@" bash "$ROOTS/script" "$TARE" "$FIXTURES"
     has everything
 }
 
@@ -42,7 +47,7 @@ END
 }
 
 @test "data on the container's own overlay: refused by the kernel, and said how to do it" {
-    run tare run --rm --privileged --rootfs / bash -c '
+    run host_root bash -c '
         mkdir -p /inner/root /inner/run
         "$0" --root /inner/root --run-root /inner/run load -q -i "$1/busybox.docker.tar"
         "$0" --root /inner/root --run-root /inner/run run --rm --network none busybox true' "$TARE" "$FIXTURES"
