@@ -29,6 +29,7 @@ void self_program_path(const char *name, char path[SELF_PATH_MAX]) {
         if (faccessat(AT_FDCWD, path, X_OK, 0) == 0)
             return;
     }
+    path[0] = '\0';
 }
 
 int self_open_program(const char *name, struct error *e) {

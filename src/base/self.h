@@ -11,8 +11,7 @@
 
 /* Opens the program O_PATH|O_CLOEXEC for execveat(2); `name` without a slash. -ENOENT. */
 int self_open_program(const char *name, struct error *e);
-/* Its path, for a process that cannot ask for its own (the monitor runs from a detached mount); where it would be installed when
- * there is none. */
+/* Its path, for a process that cannot ask for its own (the monitor runs from a detached mount); "" when there is none. */
 void self_program_path(const char *name, char path[SELF_PATH_MAX]);
 #define SELF_FDS_MAX  8
 #define SELF_FIRST_FD 3

@@ -1,5 +1,6 @@
 #include "engine/commit.h"
 #include "cli/command.h"
+#include "engine/lookup.h"
 
 struct commit_flags {
     struct commit_options commit;

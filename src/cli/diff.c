@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "engine/changes.h"
+#include "engine/lookup.h"
 
 static int diff_run(struct cli *cli, const void *options _unused_, const struct strs *args, struct error *e) {
     _cleanup_container_ struct container c = CONTAINER_INIT;

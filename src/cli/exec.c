@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/container_flags.h"
 #include "cli/foreground.h"
+#include "engine/lookup.h"
 
 struct exec_flags {
     bool detach, interactive, tty, privileged, explain;

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "engine/copy.h"
+#include "engine/lookup.h"
 
 struct export_options {
     const char *output;

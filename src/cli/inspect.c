@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "engine/inspect.h"
+#include "engine/lookup.h"
 #include "engine/volume.h"
 #include "image/image.h"
 #include "model/image_inspect.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "engine/lookup.h"
 #include "engine/operate.h"
 #include "model/signal_name.h"
 

@@ -8,6 +8,7 @@
 #include "engine/container.h"
 #include "engine/log_inflate.h"
 #include "engine/log_options.h"
+#include "engine/lookup.h"
 #include "model/units.h"
 #include "runtime/log_reader.h"
 

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "engine/connect.h"
+#include "engine/lookup.h"
 
 struct network_connect_options {
     const char *ip, *ip6;

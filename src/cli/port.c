@@ -2,6 +2,7 @@
 
 #include "cli/command.h"
 #include "engine/container.h"
+#include "engine/lookup.h"
 #include "model/port.h"
 #include "network/port.h"
 

@@ -2,7 +2,7 @@
 #include "engine/start.h"
 #include "cli/command.h"
 #include "cli/foreground.h"
-#include "engine/operate.h"
+#include "engine/lookup.h"
 
 struct start_flags {
     bool attach, interactive, no_stdin;

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "engine/list.h"
+#include "engine/lookup.h"
 #include "engine/usage.h"
 #include "model/units.h"
 

@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/format.h"
-#include "engine/operate.h"
+#include "engine/container_event.h"
+#include "engine/lookup.h"
 #include "engine/usage.h"
 
 /* The processes are read from the host's /proc; no ps is run, neither the host's nor the container's (CVE-2022-1227). So of ps'

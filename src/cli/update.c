@@ -2,6 +2,7 @@
 
 #include "cli/command.h"
 #include "cli/container_flags.h"
+#include "engine/lookup.h"
 #include "engine/usage.h"
 
 struct update_options {

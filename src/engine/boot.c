@@ -7,18 +7,11 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "engine/launch.h"
+#include "engine/lookup.h"
 #include "engine/operate.h"
 #include "engine/start.h"
 
-/* In the container's directory: a shutdown stopped it, not the user. A file of its own, since the monitor alone writes the state.
- */
-#define STOPPED_BY_SHUTDOWN "stopped-by-shutdown"
-#define STOPS_AT_ONCE       32
-
-void boot_forget(const struct container *c) {
-    if (restart_policy_of(&c->record.host.restart) == RESTART_UNLESS_STOPPED)
-        (void)unlinkat(c->dirfd, STOPPED_BY_SHUTDOWN, 0);
-}
+#define STOPS_AT_ONCE 32
 
 /* --- who -------------------------------------------------------------------------------------------------------------------- */
 

@@ -16,5 +16,3 @@ int boot_start(struct engine *engine, struct arena *a, boot_report_fn *report, v
 /* Stops all that run, many at once, each with its own signal and time; what the user did not stop is remembered as such. Returns
  * how many failed. */
 int boot_stop(struct engine *engine, struct arena *a, boot_report_fn *report, void *arg, struct error *e);
-/* The container was started: what the last shutdown did does not count any more. */
-void boot_forget(const struct container *c);

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
-#include "engine/create.h"
 #include "runtime/end_hooks.h"
 
 #define CONFIG_FILE "config.json"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "engine/engine.h"
-#include "engine/start.h"
+#include "engine/start_context.h"
 
 /* context->spec has hooks: sets what of the specification and of the plan's context they need, and writes the bundle. */
 int bundle_make(const struct engine *engine, const struct container *c, struct start_context *context, struct arena *a,

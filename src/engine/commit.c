@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "engine/changes.h"
+#include "engine/container_event.h"
 #include "engine/operate.h"
 #include "engine/tar_stream.h"
 #include "engine/userns.h"

@@ -7,7 +7,6 @@
 
 #include "base/fs.h"
 #include "base/log.h"
-#include "engine/create.h"
 #include "engine/hold.h"
 #include "engine/resource_events.h"
 #include "engine/start_network.h"
@@ -20,6 +19,7 @@
 #include "network/rootless.h"
 #include "network/source_filter.h"
 #include "runtime/journal.h"
+#include "runtime/monitor_client.h"
 #include "runtime/relink.h"
 
 #define HOSTS_MAX ((size_t)1 << 20)

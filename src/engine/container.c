@@ -5,52 +5,11 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "base/log.h"
-#include "engine/orphan.h"
 
 void container_release(struct container *c) {
     c->dirfd = fd_close(c->dirfd);
     c->run_dirfd = fd_close(c->run_dirfd);
     c->pending_fd = fd_close(c->pending_fd);
-}
-
-struct prefix_search {
-    const char *prefix;
-    size_t n;
-    unsigned found;
-    char *id;
-};
-
-static int match_prefix(int dirfd _unused_, const char *name, void *arg, struct error *e _unused_) {
-    struct prefix_search *s = arg;
-    if (id_is_full(name) && strncmp(name, s->prefix, s->n) == 0) {
-        memcpy(s->id, name, ID_LENGTH + 1);
-        s->found++;
-    }
-    return 0;
-}
-
-int container_lookup(struct engine *engine, const char *text, char ret_id[ID_LENGTH + 1], struct error *e) {
-    /* Docker's API shows names with a slash in front, and its users paste them. */
-    const char *name = text[0] == '/' ? text + 1 : text;
-    if (name_check("container name", name, NULL) == 0 && name_owner(engine, name, ret_id) == 0)
-        return 0;
-    int dir = engine_containers_dir(engine, e);
-    if (dir < 0)
-        return dir;
-    if (id_is_full(text) && faccessat(dir, text, F_OK, 0) == 0) {
-        memcpy(ret_id, text, ID_LENGTH + 1);
-        return 0;
-    }
-    struct prefix_search s = {.prefix = text, .n = strlen(text), .id = ret_id};
-    if (id_is_prefix(text)) {
-        int r = fs_each(dir, ".", match_prefix, &s, e);
-        if (r < 0)
-            return r;
-    }
-    if (s.found > 1)
-        return error_set(e, -ENOTUNIQ, "multiple IDs found with provided prefix: %s", text);
-    return s.found == 1 ? 0 : error_set(e, -ENOENT, "No such container: %s", text);
 }
 
 static int read_record(struct container *c, struct arena *a, struct error *e) {
@@ -83,19 +42,6 @@ int container_open_id(struct engine *engine, const char *id, struct arena *a, st
     *ret = c;
     c.dirfd = c.run_dirfd = -1;
     return 0;
-}
-
-int container_open(struct engine *engine, const char *text, struct arena *a, struct container *ret, struct error *e) {
-    char id[ID_LENGTH + 1];
-    int r = container_lookup(engine, text, id, e);
-    if (r < 0)
-        return r;
-    r = container_open_id(engine, id, a, ret, e);
-    if (r == 0 && !orphan_look_after(engine, ret)) {
-        container_release(ret);
-        r = -ENOENT;
-    }
-    return r == -ENOENT ? error_set(e, -ENOENT, "No such container: %s", text) : r;
 }
 
 int container_refresh(struct engine *engine, struct container *c, struct arena *a, struct error *e) {
@@ -133,35 +79,6 @@ bool container_is_alive(const struct container_state *s) {
     return s->status == STATUS_RUNNING || s->status == STATUS_PAUSED;
 }
 
-struct each {
-    struct engine *engine;
-    struct arena *arena;
-    container_fn *fn;
-    void *arg;
-};
-
-static int each_one(int dirfd _unused_, const char *name, void *arg, struct error *e) {
-    const struct each *each = arg;
-    _cleanup_container_ struct container c = CONTAINER_INIT;
-    _cleanup_error_ struct error why = ERROR_INIT;
-    if (!id_is_full(name))
-        return 0;
-    int r = container_open_id(each->engine, name, each->arena, &c, &why);
-    if (r < 0) {
-        /* One torn container must not hide the others; -ENOENT: it is just being made or removed. */
-        if (r != -ENOENT)
-            log_warn("%s (tare system check)", why.text ? why.text : name);
-        return 0;
-    }
-    return orphan_look_after(each->engine, &c) ? each->fn(each->engine, &c, each->arg, e) : 0;
-}
-
-int container_each(struct engine *engine, struct arena *a, container_fn *fn, void *arg, struct error *e) {
-    struct each each = {engine, a, fn, arg};
-    int dir = engine_containers_dir(engine, e);
-    return dir < 0 ? dir : fs_each(dir, ".", each_one, &each, e);
-}
-
 int container_record_write(const struct container *c, bool lasting, struct error *e) {
     _cleanup_buf_ struct buf text = BUF_INIT;
     json_encode(&container_record_table, &c->record, 0, &text);
@@ -169,4 +86,21 @@ int container_record_write(const struct container *c, bool lasting, struct error
         return error_set(e, -EFBIG, "the container's configuration is too large");
     int r = fs_replace_at(c->dirfd, CONTAINER_RECORD_FILE, text.data, text.size, 0600, lasting ? FS_SYNC : FS_NO_SYNC, e);
     return r < 0 ? error_wrap(e, r, "write the container's configuration") : 0;
+}
+
+const char *container_path(const struct engine *engine, const char *id, const char *name, struct arena *a) {
+    return arena_printf(a, "%s/containers/%s%s%s", engine->roots->root, id, *name ? "/" : "", name);
+}
+
+const char *container_run_path(const struct engine *engine, const char *id, const char *name, struct arena *a) {
+    return arena_printf(a, "%s/containers/%s%s%s", engine->roots->run_root, id, *name ? "/" : "", name);
+}
+
+void container_rootfs_dirs(const struct engine *engine, const struct container_record *c, struct arena *a, struct strs *ret) {
+    if (!c->host.rootfs || !c->host.rootfs_writable)
+        strs_add(a, ret, container_path(engine, c->id, "upper", a));
+    if (c->host.rootfs)
+        strs_add(a, ret, c->host.rootfs);
+    for (size_t i = 0; i < c->layers.n; i++)
+        strs_add(a, ret, c->layers.v[i]);
 }

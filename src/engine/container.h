@@ -1,4 +1,4 @@
-/* One container: found by name, id or prefix; its record; what it does right now. */
+/* One container: its directories, its record, its name; what it does right now. */
 #pragma once
 
 #include "base/id.h"
@@ -7,6 +7,7 @@
 #include "runtime/state.h"
 
 #define CONTAINER_RECORD_FILE "config.json"
+#define CONTAINER_NETNS       "netns" /* in the run directory: the network namespace of a container on a CNI network */
 
 struct container {
     char id[ID_LENGTH + 1];
@@ -20,12 +21,8 @@ struct container {
 #define _cleanup_container_ _cleanup_(container_release)
 void container_release(struct container *c);
 
-/* Full id of what users call `text`: exact name first, then id, then unambiguous prefix, as Docker does. -ENOENT "No such
- * container: x"; -ENOTUNIQ "multiple IDs found with provided prefix: x". */
-int container_lookup(struct engine *engine, const char *text, char ret_id[ID_LENGTH + 1], struct error *e);
-/* Looks up, opens the directories, reads the record. */
-int container_open(struct engine *engine, const char *text, struct arena *a, struct container *ret, struct error *e);
-/* The same by full id; -ENOENT without text when it does not exist (listing: it may go at any moment). */
+/* Opens the directories, reads the record; as it lies there (engine/lookup.h). -ENOENT without text when it does not exist
+ * (listing: it may go at any moment). */
 int container_open_id(struct engine *engine, const char *id, struct arena *a, struct container *ret, struct error *e);
 /* Opens it again: what was read before another command worked on it is old. -ENOENT "No such container". */
 int container_refresh(struct engine *engine, struct container *c, struct arena *a, struct error *e);
@@ -36,12 +33,14 @@ int container_settled(const struct container *c, struct container_state *ret, st
 /* Is it running or paused? */
 bool container_is_alive(const struct container_state *s);
 
-/* Calls fn for each container, in no order; a broken one is passed over with a warning. */
-typedef int container_fn(struct engine *engine, struct container *c, void *arg, struct error *e);
-int container_each(struct engine *engine, struct arena *a, container_fn *fn, void *arg, struct error *e);
-
 /* Writes config.json; `lasting` syncs it. */
 int container_record_write(const struct container *c, bool lasting, struct error *e);
+
+/* Absolute paths below the roots. */
+const char *container_path(const struct engine *engine, const char *id, const char *name, struct arena *a);
+const char *container_run_path(const struct engine *engine, const char *id, const char *name, struct arena *a);
+/* The container's directories for looking into its files while nothing is mounted: upper, then the layers (engine/rootfs.h). */
+void container_rootfs_dirs(const struct engine *engine, const struct container_record *c, struct arena *a, struct strs *ret);
 
 /* --- names ----------------------------------------------------------------------------------------------------------------- */
 

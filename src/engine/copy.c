@@ -6,10 +6,9 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "engine/container_event.h"
 #include "engine/copy_file.h"
 #include "engine/copy_path.h"
-#include "engine/create.h"
-#include "engine/operate.h"
 #include "engine/tar_stream.h"
 #include "engine/userns.h"
 #include "engine/view.h"

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/event_log.h"
 #include "base/fs.h"
+#include "engine/container_event.h"
+#include "engine/container_journal.h"
 #include "engine/defaults.h"
 #include "engine/host_limits.h"
 #include "engine/host_lsm.h"
@@ -15,28 +17,9 @@
 #include "engine/orphan.h"
 #include "engine/pending.h"
 #include "engine/secret.h"
-#include "engine/start_cni.h"
 #include "engine/userns.h"
 #include "image/image.h"
-#include "model/network_mode.h"
 #include "runtime/journal.h"
-
-const char *container_path(const struct engine *engine, const char *id, const char *name, struct arena *a) {
-    return arena_printf(a, "%s/containers/%s%s%s", engine->roots->root, id, *name ? "/" : "", name);
-}
-
-const char *container_run_path(const struct engine *engine, const char *id, const char *name, struct arena *a) {
-    return arena_printf(a, "%s/containers/%s%s%s", engine->roots->run_root, id, *name ? "/" : "", name);
-}
-
-void container_rootfs_dirs(const struct engine *engine, const struct container_record *c, struct arena *a, struct strs *ret) {
-    if (!c->host.rootfs || !c->host.rootfs_writable)
-        strs_add(a, ret, container_path(engine, c->id, "upper", a));
-    if (c->host.rootfs)
-        strs_add(a, ret, c->host.rootfs);
-    for (size_t i = 0; i < c->layers.n; i++)
-        strs_add(a, ret, c->layers.v[i]);
-}
 
 /* --- image ----------------------------------------------------------------------------------------------------------------- */
 
@@ -131,44 +114,6 @@ static int fill_record(struct engine *engine, const struct create_request *q, co
 
 /* --- on disk --------------------------------------------------------------------------------------------------------------- */
 
-static const struct mount_point *point(const struct container *c, size_t i) {
-    return LIST_AT(struct mount_point, &c->record.mounts, i);
-}
-
-/* Its own, or one that a mount shows. */
-static bool has_images(const struct container *c) {
-    bool has = c->record.image;
-    for (size_t i = 0; i < c->record.mounts.n; i++)
-        has |= point(c, i)->image != NULL;
-    return has;
-}
-
-static void journal_volumes(const struct engine *engine, const struct container *c, struct arena *a, struct journal *j) {
-    for (size_t i = 0; i < c->record.mounts.n; i++)
-        if (point(c, i)->anonymous)
-            journal_add(j, JOURNAL_TREE, arena_printf(a, "%s/volumes/%s", engine->roots->root, point(c, i)->name));
-}
-
-/* What the container's end takes away; undone from the last line to the first. other_name: a second one that it has (NULL: none).
- */
-int container_journal_write(struct engine *engine, const struct container *c, const char *other_name, bool lasting, struct arena *a,
-                            struct error *e) {
-    _cleanup_journal_ struct journal j = JOURNAL_INIT;
-    const char *root = engine->roots->root;
-    journal_add(&j, JOURNAL_TRASH, container_path(engine, c->id, "", a), arena_printf(a, "%s/trash", root), c->id);
-    if (network_mode_kind(c->record.host.network_mode, NULL) == NETWORK_MODE_CNI)
-        cni_journal(engine, c->id, a, &j);
-    if (has_images(c))
-        journal_add(&j, JOURNAL_UNLINK, arena_printf(a, "%s/pins/%s", root, c->id));
-    if (c->record.host.auto_remove)
-        journal_volumes(engine, c, a, &j);
-    if (other_name)
-        journal_add(&j, JOURNAL_NAME, arena_printf(a, "%s/names/%s", root, other_name), c->id);
-    journal_add(&j, JOURNAL_NAME, arena_printf(a, "%s/names/%s", root, c->record.name), c->id);
-    int r = userns_reserve(engine, c, a, &j, e);
-    return r < 0 ? r : journal_write(c->dirfd, "journal", &j, lasting, e);
-}
-
 static int make_directory(struct engine *engine, struct container *c, struct error *e) {
     int dir = engine_containers_dir(engine, e);
     if (dir < 0)
@@ -211,14 +156,14 @@ static int take_name(struct engine *engine, const struct create_options *o, stru
 static int pin_images(struct engine *engine, const struct container *c, struct arena *a, struct error *e) {
     const struct id_shift owners = userns_shift(c);
     struct image_store *store;
-    if (!has_images(c))
+    if (!container_has_images(c))
         return 0;
     int r = engine_store(engine, &store, e);
     if (r == 0 && c->record.image)
         r = image_pin(store, c->record.image, c->id, e);
     for (size_t i = 0; r == 0 && i < c->record.mounts.n; i++)
-        if (point(c, i)->image)
-            r = image_pin(store, point(c, i)->image, c->id, e);
+        if (LIST_AT(struct mount_point, &c->record.mounts, i)->image)
+            r = image_pin(store, LIST_AT(struct mount_point, &c->record.mounts, i)->image, c->id, e);
     if (r == 0 && id_shift_is_any(&owners) && engine->roots->rootless) {
         struct strs layers;
         r = image_pin_copies(store, &owners, c->id, e);
@@ -233,23 +178,10 @@ static int make_volumes(struct engine *engine, const struct create_options *o, s
     _cleanup_journal_ struct journal j = JOURNAL_INIT;
     int r = 0;
     if (!c->record.host.auto_remove)
-        journal_volumes(engine, c, a, &j);
+        container_journal_volumes(engine, c, a, &j);
     if (j.text.size)
         r = journal_write(c->dirfd, UNFINISHED_JOURNAL, &j, o->lasting, e);
     return r < 0 ? r : mount_points_make(engine, a, c, e);
-}
-
-int container_undo_creation(struct engine *engine, const char *id, int dirfd, struct error *e) {
-    int r = dirfd < 0 ? 0 : journal_undo(dirfd, UNFINISHED_JOURNAL, e);
-    if (r == 0 && dirfd >= 0)
-        r = journal_undo(dirfd, "journal", e);
-    int dir = engine_containers_dir(engine, e);
-    _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r == 0 && dir >= 0)
-        r = fs_remove_tree_at(dir, id, e); /* killed before it had a journal */
-    if (r == 0 && trash >= 0)
-        r = fs_remove_tree_at(trash, id, e);
-    return r;
 }
 
 /* Complete once config.json is there, and undone by whoever finds it without (and without a living pending entry). The directory
@@ -279,19 +211,6 @@ static void tell_created(struct engine *engine, const struct container_record *c
     const struct event ev = {
         .type = "container", .action = "create", .id = c->id, .image = c->image_name, .attributes = buf_text(&attributes)};
     (void)event_append(engine->roots->run_fd, &ev, NULL);
-}
-
-void container_event_attributes(const struct container_record *c, struct buf *out) {
-    buf_add_str(out, "\"image\":");
-    json_write_string(out, c->image_name ? c->image_name : c->host.rootfs ? c->host.rootfs : "");
-    buf_add_str(out, ",\"name\":");
-    json_write_string(out, c->name);
-    for (size_t i = 0; i < c->config.labels.n; i++) {
-        buf_add_char(out, ',');
-        json_write_string(out, c->config.labels.v[i].key);
-        buf_add_char(out, ':');
-        json_write_string(out, c->config.labels.v[i].value);
-    }
 }
 
 int engine_create(struct engine *engine, const struct create_request *asked, const struct create_options *o, struct arena *a,

@@ -5,8 +5,8 @@
 
 #include "base/event_log.h"
 #include "engine/cdi.h"
-#include "engine/create.h"
-#include "engine/operate.h"
+#include "engine/container_event.h"
+#include "engine/gather.h"
 #include "engine/secret.h"
 
 /* The namespaces are the container's own, as its specification makes them: rebuilt from the record, for which nothing is written.

@@ -1,7 +1,9 @@
 /* A command joins a running container. */
 #pragma once
 
-#include "engine/start.h"
+#include "engine/container.h"
+#include "engine/spec.h"
+#include "runtime/monitor_client.h"
 
 struct exec_options {
     struct exec_request request;

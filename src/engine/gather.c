@@ -1,4 +1,5 @@
-/* What the host, the image's files and other containers have to say before a start (or an exec). */
+#include "engine/gather.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
@@ -7,12 +8,11 @@
 #include <sys/sysmacros.h>
 
 #include "base/fs.h"
-#include "engine/create.h"
 #include "engine/host_lsm.h"
+#include "engine/lookup.h"
 #include "engine/mount_sources.h"
 #include "engine/rootfs.h"
 #include "engine/spec_parts.h"
-#include "engine/start.h"
 #include "engine/userns.h"
 #include "engine/volume.h"
 #include "kernel/capability.h"

@@ -2,8 +2,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "engine/gather.h"
 #include "engine/spec_parts.h"
-#include "engine/start.h"
 
 static int device_number(const char *path, int64_t *ret_major, int64_t *ret_minor, struct error *e) {
     struct stat st;

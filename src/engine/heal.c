@@ -9,7 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "engine/container.h"
-#include "engine/create.h"
+#include "engine/container_journal.h"
 #include "engine/pending.h"
 #include "engine/volume.h"
 #include "kernel/cgroup_own.h"

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "engine/container.h"
+#include "engine/lookup.h"
 #include "image/image.h"
 #include "kernel/cgroup.h"
 #include "kernel/lsm.h"

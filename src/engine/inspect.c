@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "engine/create.h"
 #include "engine/host_lsm.h"
 #include "engine/inspect_network.h"
 #include "engine/list.h"

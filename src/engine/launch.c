@@ -5,7 +5,8 @@
 #include <strings.h>
 
 #include "base/self.h"
-#include "engine/create.h"
+#include "engine/container_event.h"
+#include "engine/gather.h"
 #include "engine/log_options.h"
 #include "model/holder.h"
 #include "model/signal_name.h"

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "engine/lookup.h"
 #include "engine/orphan.h"
 #include "engine/summary_cache.h"
 #include "image/image.h"

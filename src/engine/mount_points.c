@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "engine/lookup.h"
 #include "engine/userns.h"
 #include "engine/volume.h"
 #include "image/image.h"

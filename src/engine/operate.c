@@ -10,10 +10,12 @@
 #include "base/event_log.h"
 #include "base/fs.h"
 #include "engine/connect.h"
-#include "engine/create.h"
+#include "engine/container_event.h"
+#include "engine/container_journal.h"
 #include "engine/heal.h"
 #include "engine/hold.h"
 #include "engine/launch.h"
+#include "engine/lookup.h"
 #include "engine/orphan.h"
 #include "engine/pending.h"
 #include "engine/start.h"
@@ -22,18 +24,6 @@
 #include "kernel/cgroup.h"
 #include "model/signal_name.h"
 #include "runtime/journal.h"
-
-void container_event(struct engine *engine, const struct container_record *c, const char *action, const char *more) {
-    _cleanup_buf_ struct buf attributes = BUF_INIT;
-    container_event_attributes(c, &attributes);
-    const struct event ev = {.type = "container",
-                             .action = action,
-                             .id = c->id,
-                             .image = c->image_name,
-                             .attributes = buf_text(&attributes),
-                             .more = more};
-    (void)event_append(engine->roots->run_fd, &ev, NULL);
-}
 
 /* A monitor's answer, or its silence, when the container ended after we had connected. */
 static bool has_ended(int r) {

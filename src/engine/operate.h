@@ -17,5 +17,3 @@ int container_restart(struct engine *engine, struct container *c, int signo, int
 /* force: kills it first. volumes: its anonymous volumes go too. -EBUSY with Docker's words when it runs. */
 int container_remove(struct engine *engine, const char *name_or_id, bool force, bool volumes, struct error *e);
 int container_rename(struct engine *engine, struct container *c, const char *name, struct arena *a, struct error *e);
-/* Appends an event about the container. */
-void container_event(struct engine *engine, const struct container_record *c, const char *action, const char *more);

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/container_event.h"
 #include "engine/heal.h"
-#include "engine/operate.h"
 #include "engine/pending.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_plan.h"

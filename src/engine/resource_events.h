@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/container.h"
-#include "engine/start.h"
+#include "engine/start_context.h"
 #include "model/network.h"
 
 /* At a start: the taking is told now, the giving back stands ready in the run directory, for whoever sees the container's end. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/event_log.h"
 #include "base/fs.h"
+#include "engine/lookup.h"
 #include "engine/secret_store.h"
 
 #define SECRET_HEAD_MAX ((size_t)1 << 20)

@@ -7,7 +7,6 @@
 
 #include "base/fs.h"
 #include "base/log.h"
-#include "engine/create.h"
 #include "engine/secret.h"
 #include "engine/secret_store.h"
 #include "model/secret.h"

@@ -8,10 +8,10 @@
 #include "base/event_log.h"
 #include "base/fs.h"
 #include "base/kernel.h"
-#include "engine/boot.h"
 #include "engine/bundle.h"
 #include "engine/cdi.h"
-#include "engine/create.h"
+#include "engine/container_journal.h"
+#include "engine/gather.h"
 #include "engine/heal.h"
 #include "engine/hold.h"
 #include "engine/launch.h"
@@ -265,6 +265,11 @@ static void reap(const struct engine *engine, const char *id) {
         (void)fs_remove_tree_at(trash, id, NULL);
 }
 
+static void forget_shutdown(const struct container *c) {
+    if (restart_policy_of(&c->record.host.restart) == RESTART_UNLESS_STOPPED)
+        (void)unlinkat(c->dirfd, STOPPED_BY_SHUTDOWN, 0);
+}
+
 int engine_start(struct engine *engine, struct container *c, const struct start_options *o, struct arena *a,
                  struct monitor_conn *ret, struct error *e) {
     struct container_state state;
@@ -274,7 +279,7 @@ int engine_start(struct engine *engine, struct container *c, const struct start_
     int r = start_locked(engine, c, o, a, ret, e);
     rootless_entered();
     if (r == 0 && !o->dry_run)
-        boot_forget(c);
+        forget_shutdown(c);
     if (r < 0 && c->record.host.auto_remove)
         reap(engine, c->id);
     if (r < 0 && faccessat(c->run_dirfd, "journal", F_OK, 0) == 0)

@@ -5,9 +5,8 @@
 
 #include "base/fs.h"
 #include "base/self.h"
-#include "engine/create.h"
 #include "engine/start_network.h"
-#include "kernel/netns.h"
+#include "kernel/netns_make.h"
 #include "model/config.h"
 #include "model/network_mode.h"
 #include "model/port.h"
@@ -59,16 +58,6 @@ int cni_take(struct engine *engine, const struct container *c, const struct list
     if (r == 0)
         x->cni = arena_strndup(a, buf_text(&text), text.size);
     return r;
-}
-
-void cni_journal(const struct engine *engine, const char *id, struct arena *a, struct journal *j) {
-    char program[SELF_PATH_MAX];
-    self_program_path(CNI_PROGRAM, program);
-    journal_add(j, JOURNAL_PROGRAM, container_path(engine, id, CNI_FILE, a), program);
-}
-
-void cni_journal_namespace(const struct engine *engine, const char *id, struct arena *a, struct journal *j) {
-    journal_add(j, JOURNAL_UMOUNT, container_run_path(engine, id, CONTAINER_NETNS, a));
 }
 
 /* Errors are the program's own, by what the plugin said. */

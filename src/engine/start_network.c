@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "engine/create.h"
+#include "engine/lookup.h"
 #include "engine/userns.h"
 #include "model/holder.h"
 #include "model/network_mode.h"

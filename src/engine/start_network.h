@@ -1,7 +1,7 @@
 /* The network side of a start: addresses taken, and the files that tell names. */
 #pragma once
 
-#include "engine/start.h"
+#include "engine/start_context.h"
 
 /* Is it on a network of the user's own, where names are answered at 127.0.0.11? */
 bool start_network_names(const struct start_context *x);

@@ -1,7 +1,7 @@
 /* The published ports of a start: taken before the journal, written into it, switched on after it. */
 #pragma once
 
-#include "engine/start.h"
+#include "engine/start_context.h"
 #include "network/network.h"
 #include "runtime/journal.h"
 

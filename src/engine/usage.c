@@ -8,10 +8,10 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "engine/container_event.h"
 #include "engine/hold.h"
 #include "engine/host_limits.h"
 #include "engine/launch.h"
-#include "engine/operate.h"
 #include "engine/spec.h"
 
 #define PROC_FILE_MAX ((size_t)1 << 20)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "engine/create.h"
 #include "engine/rootfs.h"
 #include "engine/userns_pool.h"
 #include "image/image.h"

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
-#include "engine/create.h"
 #include "engine/userns.h"
 #include "engine/view_mount.h"
 #include "kernel/sys.h"

@@ -2,7 +2,14 @@
  * its standard input and output. Source: docker-credential-helpers' documented protocol. */
 #pragma once
 
-#include "image/credentials.h"
+#include "base/arena.h"
+#include "base/error.h"
+
+struct credentials {
+    const char *user;           /* NULL = none */
+    const char *password;       /* with user */
+    const char *identity_token; /* a refresh token instead of a password; NULL */
+};
 
 /* 1 found, 0 it has none for this server. */
 int credential_helper_get(const char *helper, const char *server, struct arena *a, struct credentials *ret, struct error *e);

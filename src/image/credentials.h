@@ -6,14 +6,7 @@
  */
 #pragma once
 
-#include "base/arena.h"
-#include "base/error.h"
-
-struct credentials {
-    const char *user;           /* NULL = none */
-    const char *password;       /* with user */
-    const char *identity_token; /* a refresh token instead of a password; NULL */
-};
+#include "image/credential_helper.h"
 
 /* repository: "host/path" (auth.json may name a part of the path). 1: found; 0: there are none; negative: a file or helper is
  * broken. */

@@ -1,18 +1,11 @@
 #include "kernel/netns.h"
 
-#include <fcntl.h>
-#include <linux/fib_rules.h>
 #include <linux/nsfs.h>
-#include <linux/rtnetlink.h>
 #include <sched.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "kernel/link.h"
-#include "kernel/netlink.h"
 #include "kernel/sys.h"
 
 #define STACK_SIZE 16384
@@ -30,147 +23,51 @@ int netns_used(void) {
 /* ---- A child for a moment ---- */
 
 struct errand {
-    int (*run)(struct errand *);
-    int netns_fd;
-    int domain, type_and_flags, protocol;
-    bool routes;
+    int (*run)(void *);
+    void *arg;
     int result;
 };
 
 static int child(void *arg) {
     struct errand *x = arg;
 
-    x->result = x->run(x);
+    x->result = x->run(x->arg);
     return 0;
 }
 
-/* The child shares memory and descriptors, and we wait until it has ended: what it opens is ours, and only the namespace it was in
- * is gone with it. Without a signal at its end, so that nobody's SIGCHLD handling sees it. */
-static int send_child(struct errand *x) {
+int netns_errand(int (*run)(void *), void *arg) {
     char stack[STACK_SIZE] __attribute__((aligned(16)));
+    struct errand x = {.run = run, .arg = arg};
     int status;
-    pid_t pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES, x);
+    pid_t pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES, &x);
 
     if (pid < 0)
         return -errno;
     while (waitpid(pid, &status, __WCLONE) < 0 && errno == EINTR)
         ;
-    return x->result;
+    return x.result;
 }
 
-static int make_socket(struct errand *x) {
+struct socket_wanted {
+    int domain, type_and_flags, protocol;
+};
+
+static int make_socket(void *arg) {
+    const struct socket_wanted *w = arg;
     int fd;
 
-    if (setns(x->netns_fd, CLONE_NEWNET) < 0)
+    if (setns(in_use, CLONE_NEWNET) < 0)
         return -errno;
-    fd = socket(x->domain, x->type_and_flags, x->protocol);
+    fd = socket(w->domain, w->type_and_flags, w->protocol);
     return fd < 0 ? -errno : fd;
 }
 
 int netns_socket(int domain, int type, int protocol) {
-    struct errand x = {.run = make_socket, .netns_fd = in_use, .domain = domain, .type_and_flags = type, .protocol = protocol};
+    struct socket_wanted w = {.domain = domain, .type_and_flags = type, .protocol = protocol};
 
-    return in_use < 0 ? sys_socket(domain, type, protocol) : send_child(&x);
-}
-
-/* ---- A new one ---- */
-
-static int set(const char *path, const char *value) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
-
-    if (fd < 0)
-        return errno == ENOENT ? 0 : -errno; /* a host without IPv6 */
-    if (write(fd, value, 1) < 0)
-        r = -errno;
-    close(fd);
-    return r;
-}
-
-static int make(struct errand *x) {
-    static const struct {
-        const char *path, *value;
-        bool router;
-    } switches[] = {
-        /* Nobody else is there to have an address already: without this, IPv6 answers a second or two late. */
-        {"/proc/sys/net/ipv6/conf/default/accept_dad", "0", false},
-        {"/proc/sys/net/ipv4/ip_forward", "1", true},
-        {"/proc/sys/net/ipv4/conf/all/route_localnet", "1", true},
-        {"/proc/sys/net/ipv6/conf/all/forwarding", "1", true},
-    };
-    int fd, r = 0;
-
-    if (unshare(CLONE_NEWNET) < 0)
-        return -errno;
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(switches); i++)
-        if (x->routes || !switches[i].router)
-            r = set(switches[i].path, switches[i].value);
-    if (r < 0)
-        return r;
-    fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-int netns_new(bool routes, struct error *e) {
-    struct errand x = {.run = make, .routes = routes};
-    _cleanup_fd_ int fd = send_child(&x);
-    int before = in_use, r;
-
-    if (fd < 0)
-        return error_errno(e, fd, "make a network namespace");
-    netns_use(fd);
-    r = link_set_up("lo", e);
-    netns_use(before);
-    return r < 0 ? error_wrap(e, r, "make a network namespace") : TAKE_FD(fd);
-}
-
-int netns_bind(int fd, const char *path, struct error *e) {
-    _cleanup_fd_ int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    char from[32];
-
-    (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
-    int r = file < 0 ? -errno : sys_mount(from, path, NULL, MS_BIND, NULL);
-    return r < 0 ? error_errno(e, r, "bind the network namespace at %s", path) : 0;
+    return in_use < 0 ? sys_socket(domain, type, protocol) : netns_errand(make_socket, &w);
 }
 
 bool netns_is(int fd) {
     return ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
-}
-
-/* ---- Marked packets ---- */
-
-static void add_rule(struct netlink_batch *b, uint8_t family, uint32_t mark) {
-    struct fib_rule_hdr header = {.family = family, .table = RT_TABLE_UNSPEC, .action = FR_ACT_TO_TBL};
-
-    netlink_message(b, RTM_NEWRULE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
-    netlink_attr_u32(b, FRA_FWMARK, mark);
-    netlink_attr_u32(b, FRA_TABLE, mark);
-}
-
-static void add_route(struct netlink_batch *b, uint8_t family, uint32_t mark) {
-    struct rtmsg header = {.rtm_family = family, .rtm_table = RT_TABLE_UNSPEC, .rtm_type = RTN_LOCAL, .rtm_scope = RT_SCOPE_HOST};
-
-    netlink_message(b, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
-    netlink_attr_u32(b, RTA_TABLE, mark);
-    netlink_attr_u32(b, RTA_OIF, link_index("lo"));
-}
-
-int netns_catch_mark(uint32_t mark, struct error *e) {
-    static void (*const adding[])(struct netlink_batch *, uint8_t, uint32_t) = {add_route, add_rule};
-    static const uint8_t families[] = {AF_INET, AF_INET6};
-    _cleanup_fd_ int fd = netlink_open(NETLINK_ROUTE, e);
-
-    for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(families) * ARRAY_SIZE(adding); i++) {
-        _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
-        _cleanup_error_ struct error why = ERROR_INIT;
-        uint8_t family = families[i / ARRAY_SIZE(adding)];
-        int r;
-
-        adding[i % ARRAY_SIZE(adding)](&b, family, mark);
-        r = netlink_transact(fd, &b, NULL, NULL, NULL, &why);
-        if (r < 0 && r != -EEXIST && family == AF_INET) {
-            error_move(e, &why);
-            return error_wrap(e, r, "lead marked packets to this host");
-        }
-    }
-    return fd < 0 ? fd : 0;
 }

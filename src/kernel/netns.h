@@ -17,14 +17,10 @@ int netns_used(void);
 /* socket(2) in the namespace that is in use. */
 int netns_socket(int domain, int type, int protocol);
 
-/* A new one, loopback up; `routes`: it forwards between its interfaces, and 127.0.0.1 may be a source towards them. The process
- * stays where it is. Returns a descriptor. Needs CAP_SYS_ADMIN in the user namespace that will own it. */
-int netns_new(bool routes, struct error *e);
-/* Keeps one by a bind mount at `path`, a file that is made for it. */
-int netns_bind(int fd, const char *path, struct error *e);
+/* Calls run(arg) in a child that shares memory and descriptors, and waits until it has ended: what it opens is ours, and only the
+ * namespace it went to is gone with it. Without a signal at its end, so that nobody's SIGCHLD handling sees it. Its result; -errno
+ * of clone(2). */
+int netns_errand(int (*run)(void *), void *arg);
+
 /* Is it a descriptor of a network namespace? */
 bool netns_is(int fd);
-
-/* In the namespace in use: packets with this mark are for this host, whatever their destination (policy rule and route in a table
- * of the mark's number, both families). Twice is success. */
-int netns_catch_mark(uint32_t mark, struct error *e);

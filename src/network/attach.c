@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/id.h"
+#include "network/firewall.h"
 #include "network/lease.h"
 #include "network/source_filter.h"
 #include "network/store.h"

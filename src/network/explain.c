@@ -3,6 +3,7 @@
 #include <linux/netfilter.h>
 #include <string.h>
 
+#include "network/firewall.h"
 #include "network/port.h"
 
 struct drops {

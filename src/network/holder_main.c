@@ -18,6 +18,7 @@
 #include "model/holder.h"
 #include "network/holder_process.h"
 #include "network/keeper.h"
+#include "network/port.h"
 #include "network/port_socket.h"
 #include "network/resolver.h"
 #include "network/rootless.h"

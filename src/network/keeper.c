@@ -22,6 +22,7 @@
 #include "kernel/link.h"
 #include "kernel/netlink.h"
 #include "kernel/netns.h"
+#include "kernel/netns_make.h"
 #include "kernel/sys.h"
 #include "network/rootless.h"
 #include "network/uplink.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "kernel/netns.h"
+#include "kernel/netns_make.h"
 #include "network/helper.h"
 #include "network/port.h"
 

@@ -1,7 +1,7 @@
 /* The sockets that hold a published port of the host, one for each family: so that nobody else takes it unnoticed. */
 #pragma once
 
-#include "network/port.h"
+#include "model/port.h"
 
 struct port_sockets {
     uint16_t port;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "kernel/netns_make.h"
 #include "network/holder_process.h"
 #include "network/rootless.h"
 

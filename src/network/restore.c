@@ -4,7 +4,9 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "kernel/netns_make.h"
 #include "network/explain.h"
+#include "network/firewall.h"
 #include "network/forwarding.h"
 #include "network/lease.h"
 #include "network/port.h"

@@ -1,7 +1,6 @@
 /* The files of networks and what follows from one: its bridge's name, its options. */
 #pragma once
 
-#include "network/firewall.h"
 #include "network/network.h"
 
 #define NETWORKS_MAX 4096 /* of one root */

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "runtime/frame.h"
 #include "runtime/log_format.h"
+#include "runtime/monitor_client.h"
 
 #define FILES_MAX  1000 /* rotated files that are looked for */
 #define BLOCK_SIZE ((size_t)64 << 10)

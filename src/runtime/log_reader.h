@@ -2,19 +2,9 @@
  * and syslog; goes through rotated files, starts from the end for `tail`, follows by inotify, and passes over what a crash tore. */
 #pragma once
 
-#include <time.h>
-
 #include "base/error.h"
-#include "runtime/monitor_client.h"
+#include "runtime/log_format.h"
 
-struct log_record {
-    int stream;           /* 1 stdout, 2 stderr */
-    struct timespec time; /* when it was read from the container */
-    const char *data;     /* borrowed for the call; the line with its newline, or a part of one without */
-    size_t size;
-    const char *attrs; /* json-file: the record's attrs object as text; NULL = none */
-    size_t attrs_size;
-};
 /* Non-zero ends the reading and is returned. */
 typedef int log_record_fn(const struct log_record *r, void *arg);
 
@@ -38,5 +28,3 @@ struct log_query {
 
 /* Calls fn for each record. -ENOTSUP for drivers that cannot be read. No file yet is no record. */
 int log_read(int container_dirfd, const struct log_query *q, log_record_fn *fn, void *arg, struct error *e);
-/* Name of the current log file of a driver in the container's directory, "<id>-json.log"; NULL when it has none. */
-const char *log_file_name(enum log_driver driver, const char *id, char *room, size_t room_size);

@@ -2,6 +2,7 @@
 
 #include "base/fs.h"
 #include "runtime/launch.h"
+#include "runtime/monitor_client.h"
 #include "runtime/plan.h"
 
 int relink_settle(int run_dirfd, struct error *e) {
