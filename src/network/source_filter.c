@@ -40,8 +40,8 @@ static const struct nft_chain source = {NFPROTO_BRIDGE, .name = "source", .type 
     { .kind = TERM_ACCEPT }
 
 static const struct nft_rule rules[] = {
-    RULE(NOT_IN(IIF_IN, "ports"), ACCEPT),
     RULE(IN(SOURCE_IN, "source4", 4), ACCEPT), /* first what comes most often */
+    RULE(NOT_IN(IIF_IN, "ports"), ACCEPT),
 
     RULE(ND_TYPE(NEIGHBOUR_ADVERTISEMENT), NOT_IN(ND_TARGET_IN, "source6"), DROP),
     RULE(ND_TYPE(ROUTER_ADVERTISEMENT), DROP),
