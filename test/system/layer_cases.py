@@ -3,7 +3,7 @@
 Run by image_layers.bats. Needs root (owners, file capabilities) and TARE, the program (`tare`, or any with `load -i FILE`).
 Every case makes a docker-archive of hand-made layers, loads it into a store of its own, and looks at the directories.
 """
-import gzip, hashlib, io, json, os, shutil, stat, struct, subprocess, tarfile, tempfile, time, unittest, zlib
+import gzip, hashlib, io, json, os, resource, shutil, stat, struct, subprocess, tarfile, tempfile, unittest, zlib
 
 TARE = os.environ["TARE"].split()
 
@@ -79,6 +79,12 @@ def sized_head(name, size):
     info, _ = entry(name)
     info.size = size
     return info.tobuf()
+
+
+def children_seconds():
+    """Processor time, not the clock's: the machine may have other things to do."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Case(unittest.TestCase):
@@ -271,10 +277,10 @@ class Whiteouts(Case):
     def test_a_million_opaque_marks(self):
         head = layer(entry("d/.wh..wh..opq"))[:512]
         blob = gzip.compress(head * 1000000 + b"\0" * 1024, 1)
-        made = time.monotonic()
+        before = children_seconds()
         [top] = self.load(blob)
         self.assertTrue(is_opaque(top + "/d"))
-        self.assertLess(time.monotonic() - made, 20)
+        self.assertLess(children_seconds() - before, 20)
 
 
 class Lowers(Case):
@@ -378,9 +384,9 @@ class Hostile(Case):
         self.assertIn("0000", text)
 
     def refused(self, blob, text, **more):
-        begin = time.monotonic()
+        before = children_seconds()
         self.assertIn(text, self.load(blob, ok=False, diff_ids=NO_DIGEST, **more))
-        self.assertLess(time.monotonic() - begin, 30)
+        self.assertLess(children_seconds() - before, 30)
 
     def test_bombs(self):
         """Gigabytes of zeros, as one file and as one name."""
