@@ -92,6 +92,7 @@ const struct option container_flag_table[] = {
     BOOL(privileged, 0, "privileged", "Give extended privileges to this container"),
     LIST(publish, 'p', "publish", "list", "Publish a container's port(s) to the host"),
     BOOL(publish_all, 'P', "publish-all", "Publish all exposed ports to random ports"),
+    STR(publish_mode, 0, "publish-mode", "string", "How published ports get in: nat, or input (behind the host's own input rules)"),
     OPTION_FULL(F, pull, 0, "pull", OPTION_KIND_STR, "string", 0, "missing",
                 "Pull image before running (\"always\", \"missing\", \"never\", \"newer\")"),
     BOOL(quiet, 'q', "quiet", "Suppress the pull output"),

@@ -28,7 +28,7 @@ struct container_flags {
     bool publish_all;
     /* life */
     const char *gpus;
-    const char *restart, *log_driver, *health_cmd, *health_on_failure, *cidfile, *pull, *platform, *volume_driver;
+    const char *restart, *log_driver, *health_cmd, *health_on_failure, *publish_mode, *cidfile, *pull, *platform, *volume_driver;
     struct strs log_opt;
     struct opt_i64 health_interval, health_timeout, health_start_period, health_start_interval;
     int64_t health_retries;

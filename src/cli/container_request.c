@@ -409,6 +409,7 @@ static int set_life(const struct container_flags *f, struct arena *a, struct cre
         return r;
     h->container_id_file = f->cidfile;
     h->health_on_failure = f->health_on_failure;
+    h->publish_mode = f->publish_mode;
     return set_health(f, a, &q->config, e);
 }
 

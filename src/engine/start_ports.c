@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/start_cni.h"
 #include "engine/start_network.h"
+#include "model/config.h"
 #include "model/network_mode.h"
 #include "model/port.h"
 #include "network/firewall.h"
@@ -53,6 +54,22 @@ static const struct network_attachment *bridged(const struct start_context *x) {
     return NULL;
 }
 
+/* What the user says, else the network, else the configuration. */
+static int choose_mode(const struct engine *engine, const struct host_config *h, const struct network_attachment *n,
+                       enum publish_mode *ret, struct error *e) {
+    const char *asked = h->publish_mode && *h->publish_mode ? h->publish_mode : NULL;
+    if (asked && engine->roots->rootless && strcmp(asked, "nat") == 0)
+        return error_set(e, -EOPNOTSUPP,
+                         "--publish-mode nat: only root can; an ordinary user's ports are relays, behind the host's "
+                         "input rules");
+    if (asked || n->publish_mode)
+        return publish_mode_parse(asked ? asked : n->publish_mode, ret, e);
+    if (!engine->config)
+        return 0;
+    int r = publish_mode_parse(engine->config->publish_mode, ret, e);
+    return r < 0 ? error_wrap(e, r, "tare.conf: publish_mode") : 0;
+}
+
 int ports_take(struct engine *engine, const struct container *c, struct arena *a, struct start_context *x, struct error *e) {
     static const struct network_attachment none;
     const struct network_attachment *n = x->pasta ? &none : bridged(x);
@@ -69,7 +86,9 @@ int ports_take(struct engine *engine, const struct container *c, struct arena *a
         log_warn("published ports are discarded: the container has no bridge network of its own");
         return 0;
     }
-    return port_publish(engine->roots, c->id, c->record.name, &mappings, n, a, &x->ports, e);
+    enum publish_mode mode = PUBLISH_NAT;
+    r = choose_mode(engine, &c->record.host, n, &mode, e);
+    return r < 0 ? r : port_publish(engine->roots, c->id, c->record.name, &mappings, n, mode, a, &x->ports, e);
 }
 
 /* Undone from the last line to the first: the elements, while the record says whose port it is, then the record. */

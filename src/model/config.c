@@ -22,6 +22,8 @@ const struct config_key config_keys[] = {
     KEY("dns_search", CONFIG_LIST, dns_search, NULL, "search domains of containers"),
     KEY("dns_options", CONFIG_LIST, dns_options, NULL, "resolver options of containers"),
     KEY("publish_address", CONFIG_STR, publish_address, NULL, "host address of published ports that name none; absent: all"),
+    KEY("publish_mode", CONFIG_STR, publish_mode, "nat",
+        "how published ports get to containers: nat, or input (a relay behind the host's own input rules)"),
     KEY("cni_conf_dirs", CONFIG_LIST, cni_conf_dirs, "/etc/cni/net.d",
         "where CNI networks are described; the first that has it counts"),
     KEY("cni_plugin_dirs", CONFIG_LIST, cni_plugin_dirs, "/opt/cni/bin,/usr/lib/cni", "where CNI plugins are"),

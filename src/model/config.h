@@ -21,6 +21,7 @@ struct config {
     const char *network;  /* default of --network */
     struct strs dns, dns_search, dns_options;
     const char *publish_address; /* for -p without an address */
+    const char *publish_mode;    /* default of --publish-mode: "nat" or "input" */
     struct strs ulimits;         /* "nofile=1024:524288" */
     struct strs cdi_dirs;        /* absolute; the later stands before */
     struct strs cni_conf_dirs, cni_plugin_dirs;

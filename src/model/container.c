@@ -1,5 +1,6 @@
 #include "model/container.h"
 #include "model/network_mode.h"
+#include "model/port.h"
 #include "model/signal_name.h"
 #include "model/userns_mode.h"
 
@@ -121,6 +122,15 @@ static int check_modes(const struct host_config *h, struct error *e) {
     return userns_mode_parse(h->userns_mode, &userns, e);
 }
 
+static int check_publish_mode(const struct host_config *h, enum network_mode_kind kind, struct error *e) {
+    enum publish_mode mode;
+    if (!h->publish_mode || !*h->publish_mode)
+        return 0;
+    if (kind == NETWORK_MODE_CNI || kind == NETWORK_MODE_PASTA)
+        return error_set(e, -EINVAL, "conflicting options: publish-mode and the network mode, whose own program publishes ports");
+    return publish_mode_parse(h->publish_mode, &mode, e);
+}
+
 static bool has_address(const struct endpoint_settings *s) {
     const struct endpoint_ipam *ipam = s->ipam;
     return ipam && ((ipam->ipv4 && *ipam->ipv4) || (ipam->ipv6 && *ipam->ipv6) || ipam->link_local.n);
@@ -174,7 +184,8 @@ static int check_network(const struct create_request *r, struct error *e) {
         return error_set(e, -EINVAL, "invalid network mode: %s: an absolute path is needed", h->network_mode);
     if ((container || path) && h->isolate.n && !strs_has(&h->isolate, "network"))
         return error_set(e, -EINVAL, "conflicting options: --isolate without network and the network mode");
-    return check_endpoints(r, e);
+    int x = check_publish_mode(h, kind, e);
+    return x < 0 ? x : check_endpoints(r, e);
 }
 
 static int check_exclusions(const struct create_request *r, struct error *e) {

@@ -174,6 +174,7 @@ struct host_config {
     bool rootfs_writable;          /* DIR:rw: changes go into DIR itself */
     struct strs isolate;           /* --isolate: only these namespaces; empty = all */
     const char *health_on_failure; /* none, kill, restart, stop */
+    const char *publish_mode;      /* nat, input (model/port.h); NULL = as the network or the configuration says */
     struct list secrets;           /* struct secret_request */
 };
 

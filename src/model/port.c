@@ -170,3 +170,10 @@ int port_parse_exposed(const char *text, struct arena *a, struct list *ret, stru
 
     return r < 0 ? error_wrap(e, r, "invalid range format for --expose: %s", text) : 0;
 }
+
+int publish_mode_parse(const char *text, enum publish_mode *ret, struct error *e) {
+    if (strcmp(text, "nat") != 0 && strcmp(text, "input") != 0)
+        return error_set(e, -EINVAL, "invalid publish mode: %s (nat or input)", text);
+    *ret = *text == 'n' ? PUBLISH_NAT : PUBLISH_INPUT;
+    return 0;
+}

@@ -24,3 +24,11 @@ int port_parse_binding(const char *container, const char *host_ip, const char *h
 
 const char *port_protocol_name(uint8_t protocol); /* "tcp"; NULL when unknown */
 int port_protocol_parse(const char *name, size_t n, uint8_t *ret, struct error *e);
+
+/* How packets for a published port get to the container. */
+enum publish_mode {
+    PUBLISH_NAT,   /* translated and forwarded: the container sees its clients' addresses; the host's input rules are not asked */
+    PUBLISH_INPUT, /* a relay of the host's takes them, after the host's own input rules; the container sees the relay */
+};
+/* "nat" or "input"; -EINVAL. */
+int publish_mode_parse(const char *text, enum publish_mode *ret, struct error *e);

@@ -313,6 +313,7 @@ static void describe(struct attaching *w, struct network_attachment *ret) {
         .ip6_prefix = length_of(w, &w->address6),
         .aliases = w->owner.aliases,
         .internal = w->network->internal,
+        .publish_mode = network_option(w->network, OPTION_PUBLISH_MODE),
     };
 
     source_filter_elements(w->link, w->arena, &t.sources);

@@ -96,10 +96,13 @@ static int explain_ports(const struct roots *roots, const struct network *n, str
 
         if (!has_container(n, p->container_id))
             continue;
-        buf_printf(out, "  port %u/%s at %s leads to %s %s port %u%s\n", p->host_port, port_protocol_name(p->protocol),
+        buf_printf(out, "  port %u/%s at %s leads to %s %s port %u%s%s\n", p->host_port, port_protocol_name(p->protocol),
                    p->host_ip.family == IP_NONE ? "every address of the host" : ip_format(&p->host_ip, ip), p->container_name,
                    ip_format(p->target4.family != IP_NONE ? &p->target4 : &p->target6, target), p->container_port,
-                   loopback ? ", from this host alone (chain guard drops what comes from a wire for a loopback address)" : "");
+                   loopback ? ", from this host alone (chain guard drops what comes from a wire for a loopback address)" : "",
+                   p->by_input
+                       ? ", through a relay: the host's own input rules apply, and the container sees the host as its client"
+                       : "");
     }
     return r;
 }

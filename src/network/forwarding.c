@@ -52,9 +52,8 @@ int forwarding_open_bridge(const char *bridge, bool ipv6, struct error *e) {
         int value;
         bool must;
     } settings[] = {
-        {"ipv4", "forwarding", 1, true},
-        {"ipv4", "route_localnet", 1, true},
-        {"ipv6", "accept_ra", 0, false},
+        {"ipv4", "forwarding", 1, true},        {"ipv4", "route_localnet", 1, true}, {"ipv6", "accept_ra", 0, false},
+        {"ipv6", "accept_dad", 0, false},       /* before its first port: for a second it would ask for no neighbour */
         {"ipv6", "force_forwarding", 1, false}, /* see forwarding_open_uplinks() for older kernels */
     };
 

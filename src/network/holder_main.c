@@ -105,7 +105,8 @@ static void receive_ports(struct holder *h) {
 }
 
 /* How the port's socket of one family was used by the one that was killed (port_hold()). */
-static struct holder_socket use_again(const struct port_record *p, bool v6, bool relay_all) {
+static struct holder_socket use_again(const struct port_record *p, bool v6, bool rootless) {
+    const bool relay_all = rootless || p->by_input;
     const struct ip_address *own = v6 ? &p->target6 : &p->target4;
     bool relayed = relay_all || (v6 && port_is_relayed(p->protocol, &p->host_ip, &p->target6));
 
@@ -115,17 +116,17 @@ static struct holder_socket use_again(const struct port_record *p, bool v6, bool
         .use = !relayed                     ? HOLDER_KEEP
                : p->protocol == IPPROTO_UDP ? HOLDER_RELAY_UDP
                                             : HOLDER_RELAY_TCP,
-        .transparent = relay_all && (v6 ? p->target6 : p->target4).family != IP_NONE,
+        .transparent = rootless && (v6 ? p->target6 : p->target4).family != IP_NONE,
         .target = *own,
         .target_port = p->container_port,
     };
 }
 
-static void bind_port(struct holder *h, const struct port_record *p, bool relay_all) {
-    const struct holder_socket use4 = use_again(p, false, relay_all), use6 = use_again(p, true, relay_all);
+static void bind_port(struct holder *h, const struct port_record *p, bool rootless) {
+    const struct holder_socket use4 = use_again(p, false, rootless), use6 = use_again(p, true, rootless);
     struct port_sockets s;
 
-    if (port_sockets_open(p->protocol, &p->host_ip, p->host_port, relay_all, &s) < 0)
+    if (port_sockets_open(p->protocol, &p->host_ip, p->host_port, rootless || p->by_input, &s) < 0)
         return;
     (void)port_sockets_relay(p->protocol, use4.use == HOLDER_KEEP ? -1 : s.fd4, use6.use == HOLDER_KEEP ? -1 : s.fd6);
     if (s.fd4 >= 0)
@@ -139,15 +140,15 @@ static void bind_port(struct holder *h, const struct port_record *p, bool relay_
 static void bind_again(struct holder *h) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
     _cleanup_fd_ int netns = openat(h->run_fd, NETNS_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    bool relay_all = netns >= 0 && netns_is(netns);
+    bool rootless = netns >= 0 && netns_is(netns);
     struct roots roots = {.run_fd = h->run_fd};
     struct list records = {0};
 
     (void)port_list(&roots, &a, &records, NULL);
     for (size_t i = 0; i < records.n; i++)
         if (strcmp(LIST_AT(struct port_record, &records, i)->container_id, h->container_id) == 0)
-            bind_port(h, LIST_AT(struct port_record, &records, i), relay_all);
-    if (relay_all && setns(netns, CLONE_NEWNET) < 0)
+            bind_port(h, LIST_AT(struct port_record, &records, i), rootless);
+    if (rootless && setns(netns, CLONE_NEWNET) < 0)
         _exit(1); /* its relays would lead nowhere */
 }
 

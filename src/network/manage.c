@@ -9,6 +9,7 @@
 #include "base/event_log.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "model/port.h"
 #include "network/lease.h"
 
 /* --- the networks that need no file
@@ -147,6 +148,12 @@ static int check_bool(const char *value) {
                : -EINVAL;
 }
 
+static int check_publish_mode(const char *value) {
+    enum publish_mode mode;
+
+    return publish_mode_parse(value, &mode, NULL);
+}
+
 static int check_ifname(const char *value) {
     return *value && strlen(value) < IF_NAMESIZE && !strpbrk(value, "/ :") && strcmp(value, ".") != 0 && strcmp(value, "..") != 0
                ? 0
@@ -177,6 +184,7 @@ static const struct {
     {"com.docker.network.bridge.enable_ip_masquerade", true, false, check_bool},
     {"com.docker.network.driver.mtu", true, true, check_mtu},
     {OPTION_SOURCE_CHECK, true, false, check_bool},
+    {OPTION_PUBLISH_MODE, true, false, check_publish_mode},
     {OPTION_IFACE_PREFIX, true, true, check_prefix},
     {"parent", false, false, check_ifname},
     {"macvlan_mode", false, false, check_mode},

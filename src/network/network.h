@@ -35,7 +35,8 @@ struct network_attachment {
     const char *ip6, *gateway6;
     uint32_t ip_prefix, ip6_prefix;
     struct strs aliases;
-    bool internal;       /* no way out: name queries are not forwarded either */
+    bool internal;            /* no way out: name queries are not forwarded either */
+    const char *publish_mode; /* what the network says of it: "nat", "input"; NULL = nothing */
     struct list sources; /* struct nft_element, for nft_elements_add(), JOURNAL_PORT each under the first lease: source_filter.h */
     struct strs leases;  /* absolute paths: one JOURNAL_LEASE each in the RUN journal, written before the first step */
 };

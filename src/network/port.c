@@ -35,8 +35,8 @@ static int record_write(const struct roots *roots, const char *id, const char *n
 
     record_name(p, file);
     path = arena_printf(a, "%s/" PORT_RECORDS "/%s", roots->run_root, file);
-    (void)snprintf(record, sizeof(record), "%s/%s/%s/%s/%u", id, name ? name : "", ip_format(&p->target4, target4),
-                   ip_format(&p->target6, target6), p->container_port);
+    (void)snprintf(record, sizeof(record), "%s/%s/%s/%s/%u%s", id, name ? name : "", ip_format(&p->target4, target4),
+                   ip_format(&p->target6, target6), p->container_port, p->by_input ? "/" PORT_BY_INPUT : "");
     while (symlink(record, path) < 0) {
         char owner[ID_LENGTH + 1] = "", owner_name[NAME_MAX_LENGTH + 1] = "";
 
@@ -73,6 +73,8 @@ static void add_element(struct published_port *p, const struct ip_address *targe
 
 static void make_elements(struct published_port *p) {
     p->n_elements = 0;
+    if (p->by_input)
+        return;
     add_element(p, &p->target4);
     /* ::1 cannot be translated (see the chain dnat_local): its relay does all the work. */
     if (!ip_is_loopback(&p->host_ip) || p->host_ip.family != IP_V6)
@@ -97,6 +99,7 @@ int port_restore_elements(const struct roots *roots, struct arena *a, struct err
                                    .host_ip = record->host_ip,
                                    .host_port = record->host_port,
                                    .container_port = record->container_port,
+                                   .by_input = record->by_input,
                                    .target4 = record->target4,
                                    .target6 = record->target6};
 
@@ -148,6 +151,10 @@ static int hold_one_of(const struct roots *roots, struct published_port *p, cons
         r = hold(p, (uint16_t)port);
     if (r == 0)
         return 0;
+    if (r == -EPROTONOSUPPORT && m->protocol == IPPROTO_SCTP) {
+        error_set(e, r, "a free port cannot be chosen: this kernel has no SCTP sockets, by which it would be seen");
+        return error_hint(e, "name the host's port: -p HOST:%u/sctp; or modprobe sctp", m->container_port);
+    }
     if (r == -EADDRINUSE && m->host_first == m->host_last && m->host_first)
         return in_use(roots, m, a, e);
     if (r == -EADDRINUSE)
@@ -159,17 +166,13 @@ static int hold_one_of(const struct roots *roots, struct published_port *p, cons
 }
 
 static int start_relay(struct published_port *p, struct error *e) {
-    if (p->relay_all) {
-        int r = port_sockets_relay(p->protocol, p->fd4, p->fd6);
+    int r;
 
-        return r < 0 ? error_errno(e, r, "prepare port %u", p->host_port) : 0;
-    }
-    if (p->fd6 < 0 || !port_is_relayed(p->protocol, &p->host_ip, &p->target6))
+    p->relay = p->fd6 >= 0 && !p->relay_all && port_is_relayed(p->protocol, &p->host_ip, &p->target6);
+    if (!p->relay && !p->relay_all)
         return 0;
-    if (listen(p->fd6, SOMAXCONN) < 0)
-        return error_errno(e, -errno, "listen at port %u", p->host_port);
-    p->relay = true;
-    return 0;
+    r = port_sockets_relay(p->protocol, p->relay_all ? p->fd4 : -1, p->fd6);
+    return r < 0 ? error_errno(e, r, "prepare port %u", p->host_port) : 0;
 }
 
 static int publish(const struct roots *roots, const char *id, const char *name, const struct port_mapping *m,
@@ -177,7 +180,9 @@ static int publish(const struct roots *roots, const char *id, const char *name, 
     int r;
 
     if (p->relay_all && p->protocol == IPPROTO_SCTP)
-        return error_set(e, -EOPNOTSUPP, "publish port %u/sctp: only root can, a relay has no such protocol", m->container_port);
+        return error_set(e, -EOPNOTSUPP,
+                         "publish port %u/sctp: only root can, and not in publish mode input: a relay has no such protocol",
+                         m->container_port);
     if (ip_is_unspecified(&m->host_ip) && m->host_ip.family == IP_V4)
         p->host_ip = m->host_ip; /* 0.0.0.0 is IPv4 alone */
     r = hold_one_of(roots, p, m, a, e);
@@ -192,13 +197,14 @@ static int publish(const struct roots *roots, const char *id, const char *name, 
 }
 
 int port_publish(const struct roots *roots, const char *container_id, const char *container_name, const struct list *mappings,
-                 const struct network_attachment *attachment, struct arena *a, struct list *ret, struct error *e) {
+                 const struct network_attachment *attachment, enum publish_mode mode, struct arena *a, struct list *ret,
+                 struct error *e) {
     struct list published = {0};
     bool from_outside = false;
 
     if (mappings->n > PORTS_MAX)
         return error_set(e, -E2BIG, "a container can publish %d ports at most", PORTS_MAX);
-    for (size_t i = 0; i < mappings->n; i++)
+    for (size_t i = 0; i < mappings->n && mode == PUBLISH_NAT; i++)
         from_outside |= !ip_is_loopback(&LIST_AT(struct port_mapping, mappings, i)->host_ip);
     if (from_outside) {
         int r = network_open_uplinks(roots, attachment->ip6 && *attachment->ip6, a, e);
@@ -215,7 +221,8 @@ int port_publish(const struct roots *roots, const char *container_id, const char
         p->protocol = m->protocol;
         p->container_port = m->container_port;
         p->host_ip = m->host_ip;
-        p->relay_all = roots->rootless;
+        p->by_input = !roots->rootless && mode == PUBLISH_INPUT;
+        p->relay_all = roots->rootless || p->by_input;
         if (attachment->ip && *attachment->ip)
             (void)ip_parse(attachment->ip, &p->target4, NULL);
         if (attachment->ip6 && *attachment->ip6)

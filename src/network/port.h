@@ -10,8 +10,9 @@
 #include "model/port.h"
 #include "network/network.h"
 
-#define PORTS_MAX    4096 /* of one container */
-#define PORT_RECORDS "ports"
+#define PORTS_MAX     4096 /* of one container */
+#define PORT_RECORDS  "ports"
+#define PORT_BY_INPUT "input" /* behind a record's last field */
 
 struct published_port {
     uint8_t protocol;
@@ -20,16 +21,18 @@ struct published_port {
     struct ip_address target4, target6; /* the container's addresses that it leads to; IP_NONE = none */
     int fd4, fd6;                       /* bound sockets, -1 = none; the caller owns them. fd6 listens when it is a TCP relay */
     bool relay;                         /* fd6 is one */
-    bool relay_all;                     /* both are: an ordinary user's, whose containers are in another namespace */
+    bool relay_all;                     /* both are: an ordinary user's, whose containers are in another namespace; or by_input */
+    bool by_input;                      /* PUBLISH_INPUT: nothing is translated, and the client's address is not kept */
     uint8_t n_elements;
     struct nft_element elements[2]; /* to be added by a plan step: nft_elements_add(table, …); JOURNAL_PORT each */
     const char *record;             /* absolute path: JOURNAL_LEASE */
 };
 
-/* Takes host ports for the mappings (struct port_mapping). *ret: struct published_port. On failure nothing stays taken. -EADDRINUSE
- * names the process or container that holds the port. */
+/* Takes host ports for the mappings (struct port_mapping). An ordinary user's are behind the host's input rules in either mode.
+ * *ret: struct published_port. On failure nothing stays taken. -EADDRINUSE names the process or container that holds the port. */
 int port_publish(const struct roots *roots, const char *container_id, const char *container_name, const struct list *mappings,
-                 const struct network_attachment *attachment, struct arena *a, struct list *ret, struct error *e);
+                 const struct network_attachment *attachment, enum publish_mode mode, struct arena *a, struct list *ret,
+                 struct error *e);
 /* Closes the sockets and removes the records: for a start that fails before its journal is written. */
 void port_release(const struct list *published);
 /* Starts tare-net with the sockets (the caller's copies may then be closed), in the group beside the container's `cgroup`. *ret_fd:
@@ -53,6 +56,7 @@ struct port_record {
     const char *container_id, *container_name;
     struct ip_address target4, target6;
     uint16_t container_port;
+    bool by_input;
 };
 /* All records (struct port_record). */
 int port_list(const struct roots *roots, struct arena *a, struct list *ret, struct error *e);

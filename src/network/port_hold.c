@@ -50,7 +50,7 @@ static int add_socket(struct sending *s, const struct published_port *p, int fd,
         .use = !relay                       ? HOLDER_KEEP
                : p->protocol == IPPROTO_UDP ? HOLDER_RELAY_UDP
                                             : HOLDER_RELAY_TCP,
-        .transparent = p->relay_all && !none,
+        .transparent = p->relay_all && !p->by_input && !none,
         .target = *to,
         .target_port = p->container_port,
     };

@@ -36,6 +36,7 @@ static int record_parse(const char *file, char *text, struct arena *a, struct po
     if (int_parse(field[4], 1, UINT16_MAX, &target_port) < 0)
         return -EINVAL;
     p.container_port = (uint16_t)target_port;
+    p.by_input = text && strcmp(text, PORT_BY_INPUT) == 0;
     p.container_id = arena_strdup(a, field[0]);
     p.container_name = arena_strdup(a, field[1]);
     *ret = p;

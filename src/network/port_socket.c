@@ -90,7 +90,7 @@ int port_sockets_relay(uint8_t protocol, int fd4, int fd6) {
 }
 
 bool port_is_relayed(uint8_t protocol, const struct ip_address *host_ip, const struct ip_address *target6) {
-    if (protocol != IPPROTO_TCP || host_ip->family == IP_V4)
+    if (protocol == IPPROTO_SCTP || host_ip->family == IP_V4)
         return false;
     return host_ip->family != IP_V6 || ip_is_loopback(host_ip) || target6->family == IP_NONE;
 }

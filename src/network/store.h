@@ -34,6 +34,7 @@ bool network_subnet(const struct network *n, enum ip_family family, struct subne
 #define OPTION_IFACE_PREFIX "com.docker.network.container_iface_prefix"
 #define OPTION_ICC          "com.docker.network.bridge.enable_icc"
 #define OPTION_SOURCE_CHECK "tare.network.source_check"
+#define OPTION_PUBLISH_MODE "tare.network.publish_mode"
 /* The host's end of the pair of a container with this address (IPv4 where it has both), and how its bridge port is set. */
 void network_host_link(const struct ip_address *a, char name[IF_NAMESIZE]);
 uint32_t network_port_flags(const struct network *n);
