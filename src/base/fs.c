@@ -400,3 +400,7 @@ char *fs_fd_path(int fd) {
     target[n] = '\0';
     return strdup(target);
 }
+
+int fs_too_deep(int depth_max, const char *path, struct error *e) {
+    return error_set(e, -ELOOP, "directories are nested deeper than %d: %.60s…", depth_max, path);
+}

@@ -66,6 +66,10 @@ int fs_unlink_at(int dirfd, const char *name, struct error *e);
 typedef int fs_each_fn(int dirfd, const char *name, void *arg, struct error *e);
 int fs_each(int dirfd, const char *path, fs_each_fn *fn, void *arg, struct error *e);
 
+/* A walk that holds a descriptor for each level ends somewhere: "directories are nested deeper than 512: a/a/a/…". Returns -ELOOP.
+ */
+int fs_too_deep(int depth_max, const char *path, struct error *e);
+
 /* The path that a descriptor stands for, read from /proc/self/fd; for messages and for the plan's display only. Owned by caller;
  * NULL when it cannot be read. */
 char *fs_fd_path(int fd);

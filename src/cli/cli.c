@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -166,6 +167,34 @@ int cli_open_input(const char *path, struct error *e) {
     else
         fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
     return fd < 0 ? error_errno(e, -errno, "open %s", path ? path : "standard input") : fd;
+}
+
+/* Into a temporary beside the file, which gets its name only when it is whole. */
+static int output_to_file(struct cli *cli, const char *path, mode_t mode, cli_output_fn *fn, void *arg, struct error *e) {
+    char *temporary = arena_printf(&cli->arena, "%s.XXXXXX", path);
+    _cleanup_fd_ int fd = mkostemp(temporary, O_CLOEXEC);
+    mode_t mask = umask(0);
+    int r;
+
+    (void)umask(mask);
+    if (fd < 0)
+        return error_errno(e, -errno, "create %s", path);
+    r = fn(fd, arg, e);
+    if (r >= 0 && (fchmod(fd, mode & ~mask) < 0 || rename(temporary, path) < 0))
+        r = error_errno(e, -errno, "write %s", path);
+    if (r < 0)
+        (void)unlink(temporary);
+    return r;
+}
+
+int cli_output(struct cli *cli, const char *path, mode_t mode, cli_output_fn *fn, void *arg, struct error *e) {
+    struct stat st;
+    _cleanup_fd_ int fd = -1;
+
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+        return output_to_file(cli, path, mode, fn, arg, e);
+    fd = open(path, O_WRONLY | O_CLOEXEC); /* a device or FIFO cannot be replaced */
+    return fd < 0 ? error_errno(e, -errno, "open %s", path) : fn(fd, arg, e);
 }
 
 int cli_write(const struct buf *b, struct error *e) {

@@ -51,4 +51,8 @@ bool cli_confirm(const char *text);
 /* Opens the file; NULL and "-" are standard input, which must not be a terminal. The descriptor is the caller's. */
 int cli_open_input(const char *path, struct error *e);
 /* Writes to standard output; -EPIPE and the like as an error. */
+/* What `-o PATH` gets: `fn` writes it. A regular file keeps its old content until the new one is whole; mode is that of the file,
+ * less the umask. */
+typedef int cli_output_fn(int fd, void *arg, struct error *e);
+int cli_output(struct cli *cli, const char *path, mode_t mode, cli_output_fn *fn, void *arg, struct error *e);
 int cli_write(const struct buf *b, struct error *e);

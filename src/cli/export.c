@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -14,26 +13,31 @@ static const struct option export_table[] = {
     OPTION_END,
 };
 
+struct exporting {
+    struct engine *engine;
+    struct container c;
+};
+
+static int export_to(int fd, void *arg, struct error *e) {
+    const struct exporting *x = arg;
+
+    return container_export(x->engine, &x->c, fd, e);
+}
+
 static int export_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
     const struct export_options *o = options;
-    _cleanup_container_ struct container c = CONTAINER_INIT;
-    _cleanup_fd_ int file = -1;
-    struct engine *engine;
+    struct exporting x = {.c = CONTAINER_INIT};
     int r;
 
     if (!o->output && isatty(STDOUT_FILENO))
         return error_set(e, -EINVAL, "cowardly refusing to save to a terminal. Use the -o flag or redirect");
-    r = cli_engine(cli, &engine, e);
+    r = cli_engine(cli, &x.engine, e);
     if (r == 0)
-        r = container_open(engine, args->v[0], &cli->arena, &c, e);
-    if (r < 0)
-        return r;
-    if (o->output) {
-        file = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (file < 0)
-            return error_errno(e, -errno, "failed to export container: %s", o->output);
-    }
-    return container_export(engine, &c, file >= 0 ? file : STDOUT_FILENO, e);
+        r = container_open(x.engine, args->v[0], &cli->arena, &x.c, e);
+    if (r == 0)
+        r = o->output ? cli_output(cli, o->output, 0600, export_to, &x, e) : export_to(STDOUT_FILENO, &x, e);
+    container_release(&x.c);
+    return r;
 }
 
 const struct command command_export = {

@@ -1,5 +1,4 @@
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "image/image.h"
@@ -14,44 +13,29 @@ static const struct option save_table[] = {
     OPTION_END,
 };
 
-/* Into a temporary beside the file, which gets its name only when it is whole. */
-static int save_to_file(struct image_store *store, const struct strs *names, const struct save_options *o, struct arena *a,
-                        struct error *e) {
-    char *temporary = arena_printf(a, "%s.XXXXXX", o->output);
-    _cleanup_fd_ int fd = mkostemp(temporary, O_CLOEXEC);
-    mode_t mask = umask(0);
-    int r;
+struct saving {
+    struct image_store *store;
+    const struct strs *names;
+    const char *platform;
+};
 
-    (void)umask(mask);
-    if (fd < 0)
-        return error_errno(e, -errno, "create %s", o->output);
-    r = image_save(store, names, o->platform, fd, e);
-    if (r >= 0 && (fchmod(fd, 0666 & ~mask) < 0 || rename(temporary, o->output) < 0))
-        r = error_errno(e, -errno, "write %s", o->output);
-    if (r < 0)
-        (void)unlink(temporary);
-    return r;
+static int save_to(int fd, void *arg, struct error *e) {
+    const struct saving *s = arg;
+
+    return image_save(s->store, s->names, s->platform, fd, e);
 }
 
 static int save_run(struct cli *cli, const void *options, const struct strs *args, struct error *e) {
     const struct save_options *o = options;
-    struct image_store *store;
-    struct stat st;
+    struct saving saving = {.names = args, .platform = o->platform};
     int r;
 
     if (!o->output && isatty(STDOUT_FILENO))
         return error_set(e, -EINVAL, "cowardly refusing to save to a terminal. Use the -o flag or redirect");
-    r = cli_store(cli, &store, e);
+    r = cli_store(cli, &saving.store, e);
     if (r < 0)
         return r;
-    if (o->output && (stat(o->output, &st) < 0 || S_ISREG(st.st_mode)))
-        return save_to_file(store, args, o, &cli->arena, e);
-    if (o->output) { /* a device or FIFO cannot be replaced */
-        _cleanup_fd_ int fd = open(o->output, O_WRONLY | O_CLOEXEC);
-
-        return fd < 0 ? error_errno(e, -errno, "open %s", o->output) : image_save(store, args, o->platform, fd, e);
-    }
-    return image_save(store, args, o->platform, STDOUT_FILENO, e);
+    return o->output ? cli_output(cli, o->output, 0666, save_to, &saving, e) : save_to(STDOUT_FILENO, &saving, e);
 }
 
 const struct command command_save = {

@@ -144,7 +144,7 @@ static int add_hidden(struct walk *w, int upper, const int *lowers, size_t n, st
 static int walk_directory(struct walk *w, int upper, const int *lowers, size_t n, int depth, struct error *e) {
     struct names names = {ARENA_INIT, {0}};
     size_t length = strlen(w->path);
-    int r = depth > DEPTH_MAX ? error_errno(e, -ELOOP, "%s", w->path) : fs_each(upper, ".", collect, &names, e);
+    int r = depth > DEPTH_MAX ? fs_too_deep(DEPTH_MAX, w->path, e) : fs_each(upper, ".", collect, &names, e);
 
     if (r == 0 && n > 0 && rootfs_is_opaque(upper))
         r = add_hidden(w, upper, lowers, n, e);

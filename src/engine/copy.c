@@ -167,6 +167,8 @@ static int copy_as_archive(const struct copy_place *from, const struct target *t
     _cleanup_error_ struct error why = ERROR_INIT;
     struct unpacking u = UNPACKING_INIT;
     struct tar_stream t = *as;
+    struct stat st;
+    bool made = S_ISDIR(from->st.st_mode) && to->name[0] && fstatat(to->dirfd, to->name, &st, AT_SYMLINK_NOFOLLOW) < 0;
     int ends[2], r, unpacked;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -185,6 +187,8 @@ static int copy_as_archive(const struct copy_place *from, const struct target *t
         r = unpacked;
     if (r == 0 && ret_bytes)
         *ret_bytes = t.bytes;
+    if (r < 0 && made) /* half a tree would pass for the whole */
+        (void)fs_remove_tree_at(to->dirfd, to->name, NULL);
     tar_stream_release(&t);
     return r;
 }

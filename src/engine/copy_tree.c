@@ -231,7 +231,7 @@ static int copy_directory(struct copy *c, const int *parts, size_t n, int to, in
     int r;
 
     if (depth > COPY_DEPTH_MAX)
-        return error_errno(e, -ELOOP, "copy %s", c->path);
+        return fs_too_deep(COPY_DEPTH_MAX, c->path, e);
     for (size_t i = 0; i < n; i++) {
         r = copy_part(c, parts, n, i, to, depth, e);
         if (r < 0)

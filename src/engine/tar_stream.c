@@ -432,7 +432,7 @@ static int walk_directory(struct walk *w, int fd, int depth, struct error *e) {
         struct arena a;
         struct strs names;
     } all = {ARENA_INIT, {0}};
-    int r = depth > DEPTH_MAX ? error_errno(e, -ELOOP, "%s", w->path) : fs_each(fd, ".", collect_name, &all, e);
+    int r = depth > DEPTH_MAX ? fs_too_deep(DEPTH_MAX, w->path, e) : fs_each(fd, ".", collect_name, &all, e);
 
     if (r == 0 && all.names.n)
         qsort(all.names.v, all.names.n, sizeof(*all.names.v), by_text);

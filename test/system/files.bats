@@ -309,3 +309,48 @@ PY
     kill $pid
     wait $pid || true
 }
+
+dig() { # DIRECTORY DEPTH
+    python3 -c 'import os, sys
+os.chdir(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    os.mkdir("x")
+    os.chdir("x")' "$@"
+}
+
+@test "a tree of 3000 directories in each other: one sentence, and nothing is left of it; one of 500 goes everywhere" {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    local command
+    made busybox mkdir /w /flat
+    dig "$(echo "$ROOT"/containers/*/upper/w)" 3000
+    mkdir host
+    dig host 3000
+    ls -A "$ROOT/ingest" >before
+    for command in "export -o out c" "commit c deep" "diff c" "cp c:/w out" "cp c:/w host2/" "cp c:/w -" "cp host c:/new" "cp host c:/flat"; do
+        mkdir -p host2
+        # shellcheck disable=SC2086
+        run sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' $command 2>&1 >taken"
+        [ "$status" = 1 ]
+        has "directories are nested deeper than 512"
+        [ "${#lines[@]}" = 1 ] && [ "${#output}" -lt 250 ]
+        [ ! -e out ] && [ -z "$(ls -A host2)" ]
+    done
+    [ "$(tare images -q | wc -l)" = 1 ]
+    [ "$(ls -A "$ROOT/ingest")" = "$(cat before)" ]
+    [ ! -e "$(echo "$ROOT"/containers/*/upper)/new" ]
+    [ -z "$(ls -A "$ROOT"/containers/*/upper/flat)" ]
+    ok tare system check
+    tare rm c
+    made busybox mkdir /w
+    dig "$(echo "$ROOT"/containers/*/upper/w)" 500
+    ok tare export -o out c
+    ok tare commit c deep
+    ok sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' diff c | wc -l"
+    is 501
+    ok tare cp c:/w copied
+    [ "$(find copied -type d | wc -l)" = 501 ]
+    ok tare cp copied c:/again
+    ok tare run --rm deep sh -c 'find /w -type d | wc -l'
+    is 501
+    tare rmi deep
+}
