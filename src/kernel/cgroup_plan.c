@@ -371,7 +371,7 @@ static void plan_resources(struct planner *p, const struct oci_resources *res) {
         plan_cpu(p, res->cpu);
     if (res->pids && res->pids->limit.set)
         (void)put(p, CGROUP_PIDS, "pids.max", "pids.max", "limit of processes",
-                  res->pids->limit.value <= 0 ? "max" : number(p, res->pids->limit.value));
+                  res->pids->limit.value < 0 ? "max" : number(p, res->pids->limit.value));
     if (res->block_io)
         plan_io(p, res->block_io);
     plan_hugetlb(p, &res->hugepage_limits);

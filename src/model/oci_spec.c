@@ -1,5 +1,6 @@
 #include "model/oci_spec.h"
 
+#include <sched.h>
 #include <string.h>
 
 /* ---- Checks: enumerations and patterns of config-schema.json ---- */
@@ -540,6 +541,19 @@ int oci_spec_decode(const char *text, size_t n, struct arena *a, struct oci_spec
     if (n > OCI_CONFIG_MAX)
         return error_set(e, -EFBIG, "the configuration has %zu bytes, more than %zu", n, OCI_CONFIG_MAX);
     return json_decode(&oci_spec_table, text, n, a, ret, e);
+}
+
+unsigned oci_namespace_flag(const char *type) {
+    static const struct {
+        const char *type;
+        unsigned flag;
+    } types[] = {{"mount", CLONE_NEWNS}, {"pid", CLONE_NEWPID},   {"network", CLONE_NEWNET},   {"uts", CLONE_NEWUTS},
+                 {"ipc", CLONE_NEWIPC},  {"user", CLONE_NEWUSER}, {"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+        if (strcmp(types[i].type, type) == 0)
+            return types[i].flag;
+    return 0;
 }
 
 const struct oci_namespace *oci_spec_namespace(const struct oci_spec *spec, const char *type) {

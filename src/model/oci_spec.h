@@ -332,4 +332,6 @@ extern const struct json_table oci_seccomp_table;
 int oci_spec_decode(const char *text, size_t n, struct arena *a, struct oci_spec *ret, struct error *e);
 
 /* The namespace of a type that the document asks for; NULL: the host's is kept. */
+/* CLONE_NEW… of a type; 0: there is none such. */
+unsigned oci_namespace_flag(const char *type);
 const struct oci_namespace *oci_spec_namespace(const struct oci_spec *spec, const char *type);

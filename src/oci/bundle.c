@@ -1,6 +1,8 @@
 /* A bundle: its config.json read, checked beyond the schema, and kept for later calls. */
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
@@ -54,6 +56,31 @@ static bool has_own(const struct oci_spec *spec, const char *type, const char *n
     return stat(ns->path, &theirs) < 0 || stat(path, &ours) < 0 || theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev;
 }
 
+static int check_namespace(const struct oci_namespace *ns, struct error *e) {
+    _cleanup_fd_ int fd = -1;
+
+    if (!ns->path || !*ns->path)
+        return 0;
+    if (*ns->path != '/')
+        return error_set(e, -EINVAL, "\"%s\" is not an absolute path", ns->path);
+    fd = open(ns->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return error_errno(e, -errno, "open %s", ns->path);
+    return ioctl(fd, NS_GET_NSTYPE) == (int)oci_namespace_flag(ns->type)
+               ? 0
+               : error_set(e, -EINVAL, "%s is not a namespace of type %s", ns->path, ns->type);
+}
+
+static int check_namespaces(const struct list *namespaces, struct error *e) {
+    for (size_t i = 0; i < namespaces->n; i++) {
+        int r = check_namespace(LIST_AT(struct oci_namespace, namespaces, i), e);
+
+        if (r < 0)
+            return error_wrap(e, r, "linux.namespaces[%zu].path", i);
+    }
+    return 0;
+}
+
 /* A setting that no namespace keeps would be the host's. */
 static int check_sysctls(const struct oci_spec *spec, struct error *e) {
     const struct map *sysctl = &spec->linux_->sysctl;
@@ -83,6 +110,10 @@ int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_s
         r = oci_spec_decode(buf_text(&text), text.size, &call->arena, spec, e);
     if (r == 0 && (!path || !spec->process || !spec->linux_))
         r = error_set(e, -EINVAL, "%s: process and linux are needed", OCI_CONFIG_FILE);
+    if (r == 0)
+        r = oci_check(spec, e);
+    if (r == 0)
+        r = check_namespaces(&spec->linux_->namespaces, e);
     if (r == 0)
         r = check_sysctls(spec, e);
     if (r < 0)

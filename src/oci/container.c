@@ -111,9 +111,29 @@ static const char *look_up_status(const struct oci_container *c) {
     return is_frozen(c->state.own.cgroup) ? "paused" : "running";
 }
 
+/* A damaged state is no hindrance to a forced deletion: the journal knows what there is. */
+static int read_state(struct oci_call *call, struct oci_container *c, struct error *e) {
+    const struct oci_state creating = {.oci_version = OCI_VERSION, .id = c->id, .status = "creating", .bundle = ""};
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r;
+
+    c->state = creating;
+    if (fs_read_at(c->dir_fd, OCI_STATE_FILE, STATE_SIZE_MAX, &text, NULL) < 0)
+        return 0;
+    r = json_decode(&oci_state_table, buf_text(&text), text.size, &call->arena, &c->state, e);
+    if (r < 0 && call->o.force) {
+        oci_warn(call, e);
+        c->state = creating;
+        return 0;
+    }
+    if (r < 0)
+        return error_wrap(e, r, "read the state of container %s", c->id);
+    c->state.status = look_up_status(c);
+    return 0;
+}
+
 int oci_container_open(struct oci_call *call, const char *id, struct oci_container *ret, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
-    _cleanup_buf_ struct buf text = BUF_INIT;
     int r = check_id(id, e);
 
     if (r < 0)
@@ -123,16 +143,9 @@ int oci_container_open(struct oci_call *call, const char *id, struct oci_contain
     c.dir_fd = c.root_fd < 0 ? -1 : fs_open_beneath(c.root_fd, id, O_RDONLY | O_DIRECTORY, 0);
     if (c.dir_fd < 0)
         return error_set(e, -ENOENT, "container does not exist");
-    c.state = (struct oci_state){.oci_version = OCI_VERSION, .id = id, .status = "creating", .bundle = ""};
-    r = fs_read_at(c.dir_fd, OCI_STATE_FILE, STATE_SIZE_MAX, &text, e);
-    if (r == 0) {
-        r = json_decode(&oci_state_table, buf_text(&text), text.size, &call->arena, &c.state, e);
-        if (r < 0)
-            return error_wrap(e, r, "read the state of container %s", id);
-        c.state.status = look_up_status(&c);
-    } else {
-        error_release(e);
-    }
+    r = read_state(call, &c, e);
+    if (r < 0)
+        return r;
     if (oci_is(&c, "stopped"))
         c.state.pid = 0;
     *ret = c;

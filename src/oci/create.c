@@ -209,34 +209,41 @@ int oci_create(struct oci_call *call, struct error *e) {
     return create(call, &c, e);
 }
 
-static int release_process(const struct oci_container *c, struct error *e) {
+static int reach_process(const struct oci_container *c, struct error *e) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     _cleanup_fd_ int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
     (void)snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/" OCI_SOCKET_FILE, c->dir_fd);
     if (s < 0 || connect(s, (const struct sockaddr *)&to, sizeof(to)) < 0)
         return error_errno(e, -errno, "reach the container's process");
-    return executor_start(s, e);
+    return TAKE_FD(s);
 }
 
-/* A container whose poststart hook fails is stopped (runtime.md, "Lifecycle", 9). */
-static int start(struct oci_call *call, struct oci_container *c, struct error *e) {
+/* *ret_ended: a hook failed, or what the runtime does before the program, and the container has to go (runtime.md, "Lifecycle", 7
+ * and 9); a program that cannot be executed is a container that stopped. */
+static int start(struct oci_call *call, struct oci_container *c, bool *ret_ended, struct error *e) {
+    _cleanup_fd_ int s = reach_process(c, e);
     struct oci_spec spec;
-    int r = release_process(c, e);
+    int r;
 
+    *ret_ended = false;
+    if (s < 0)
+        return s;
+    r = executor_start(s, e);
+    *ret_ended = r < 0 && e->status == 0;
     if (r < 0 || !c->state.own.poststart)
         return r;
     r = oci_container_config(call, c, &spec, e);
     if (r == 0 && spec.hooks)
         r = oci_hooks_run(call, &c->state, &spec.hooks->poststart, "poststart", "running", false, e);
-    if (r < 0)
-        (void)oci_container_kill(c, NULL);
+    *ret_ended = r < 0;
     return r;
 }
 
 int oci_start(struct oci_call *call, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
     const char *id = NULL;
+    bool ended = false;
     int r = one_id(call, &id, e);
 
     if (r == 0)
@@ -245,11 +252,15 @@ int oci_start(struct oci_call *call, struct error *e) {
         return r;
     if (!oci_is(&c, "created"))
         return error_set(e, -EINVAL, "cannot start a container that is %s", c.state.status);
-    return start(call, &c, e);
+    r = start(call, &c, &ended, e);
+    if (ended && oci_container_kill(&c, NULL) == 0)
+        abandon(call, &c);
+    return r;
 }
 
 int oci_run(struct oci_call *call, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
+    bool ended;
     int r, status = 0;
 
     if (!call->o.detach && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) /* the worker ends, its child is ours then */
@@ -257,7 +268,7 @@ int oci_run(struct oci_call *call, struct error *e) {
     r = create(call, &c, e);
     if (r < 0)
         return r;
-    r = start(call, &c, e);
+    r = start(call, &c, &ended, e);
     if (r == 0 && call->o.detach)
         return 0;
     if (r == 0)

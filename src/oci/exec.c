@@ -91,16 +91,10 @@ static int make_process(struct oci_call *call, const struct oci_spec *spec, stru
 }
 
 static unsigned namespaces_of(const struct oci_spec *spec) {
-    static const struct {
-        const char *type;
-        unsigned flag;
-    } types[] = {{"user", CLONE_NEWUSER}, {"mount", CLONE_NEWNS}, {"pid", CLONE_NEWPID},      {"network", CLONE_NEWNET},
-                 {"uts", CLONE_NEWUTS},   {"ipc", CLONE_NEWIPC},  {"cgroup", CLONE_NEWCGROUP}};
     unsigned flags = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-        if (oci_spec_namespace(spec, types[i].type))
-            flags |= types[i].flag;
+    for (size_t i = 0; i < spec->linux_->namespaces.n; i++)
+        flags |= oci_namespace_flag(LIST_AT(struct oci_namespace, &spec->linux_->namespaces, i)->type);
     return flags;
 }
 
@@ -188,6 +182,8 @@ int oci_exec(struct oci_call *call, struct error *e) {
         r = oci_container_config(call, &c, &spec, e);
     if (r >= 0)
         r = make_process(call, &spec, &p, e);
+    if (r >= 0)
+        r = oci_check_process(&p, e);
     if (r >= 0)
         oci_capabilities_fit(call, oci_spec_namespace(&spec, "user"), &p);
     if (r >= 0 && !call->born && p.terminal != !!call->o.console_socket)

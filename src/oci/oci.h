@@ -113,7 +113,8 @@ struct oci_container {
 void oci_container_release(struct oci_container *c);
 
 const char *oci_root(const struct oci_options *o);
-/* "container does not exist" is -ENOENT. A directory without a state is one, whose status is "creating". */
+/* "container does not exist" is -ENOENT. A directory without a state is one, whose status is "creating"; with --force (of delete),
+ * so is one whose state is damaged. */
 int oci_container_open(struct oci_call *call, const char *id, struct oci_container *ret, struct error *e);
 /* Makes the directory; -EEXIST. */
 int oci_container_make(struct oci_call *call, const char *id, struct oci_container *ret, struct error *e);
@@ -130,6 +131,11 @@ bool oci_is(const struct oci_container *c, const char *status);
 /* Reads the bundle of the call, with what it may say relative to itself made absolute, checks what the schema leaves open, and
  * keeps config.json as it is in the container's directory. */
 int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_spec *spec, struct error *e);
+
+/* ---- check.c: what the specification demands beyond its schema; pure; -EINVAL names the field ---- */
+
+int oci_check(const struct oci_spec *spec, struct error *e);
+int oci_check_process(const struct oci_process *p, struct error *e);
 
 /* ---- capability.c ---- */
 

@@ -88,13 +88,13 @@ struct plan_context {
     const void *seccomp; /* struct sock_filter[]; NULL = no filter */
     size_t seccomp_size; /* bytes */
     uint32_t seccomp_flags;
-    unsigned scopes; /* enum landlock_scope: what of the host's shared namespaces stays out of reach */
-    bool single_id;  /* the user namespace maps one id only: no other gid, no other uid can be set */
-    bool rootless;   /* the monitor is root of a user namespace, not of the host */
-    bool dev_fill; /* a tmpfs on /dev gets the usual nodes and links (always, except when a caller of the OCI interface forbids) */
-    bool new_keyring;       /* a session keyring of its own */
-    bool no_pivot;          /* chroot instead of pivot_root (ramfs roots) */
-    bool check_program;     /* a missing program is found before the hold, not by the execve */
+    unsigned scopes;    /* enum landlock_scope: what of the host's shared namespaces stays out of reach */
+    bool single_id;     /* the user namespace maps one id only: no other gid, no other uid can be set */
+    bool rootless;      /* the monitor is root of a user namespace, not of the host */
+    bool dev_fill;      /* a tmpfs on /dev gets the usual nodes and links; so does the root's own where nothing is mounted there */
+    bool new_keyring;   /* a session keyring of its own */
+    bool no_pivot;      /* chroot instead of pivot_root (ramfs roots) */
+    bool check_program; /* a missing program is found before the hold, not by the execve */
     const char *state_head; /* for hooks: hook_state_head() (runtime/end_hooks.h); NULL = no hooks */
     bool poststart;         /* poststart hooks are steps, too: no verb of the OCI runtime runs them */
     const char *bundle;     /* absolute: shown in the child at this path although root of its user namespace may not get there; */

@@ -163,19 +163,12 @@ static const struct {
     {"uts", CLONE_NEWUTS},   {"ipc", CLONE_NEWIPC},  {"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME},
 };
 
-static unsigned namespace_flag(const char *type) {
-    for (size_t i = 0; i < ARRAY_SIZE(namespace_types); i++)
-        if (strcmp(namespace_types[i].type, type) == 0)
-            return namespace_types[i].flag;
-    return 0;
-}
-
 static int read_namespaces(struct builder *b, struct error *e) {
     const struct list *l = &b->spec->linux_->namespaces;
 
     for (size_t i = 0; i < l->n; i++) {
         const struct oci_namespace *ns = LIST_AT(struct oci_namespace, l, i);
-        unsigned flag = namespace_flag(ns->type);
+        unsigned flag = oci_namespace_flag(ns->type);
 
         if (!flag)
             return error_set(e, -EINVAL, "linux.namespaces[%zu].type: unknown namespace %s", i, ns->type);

@@ -349,6 +349,13 @@ static int plan_mount(struct builder *b, size_t i, struct error *e) {
     return 0;
 }
 
+static bool has_mount_on(const struct builder *b, const char *path) {
+    for (size_t i = 0; i < b->spec->mounts.n; i++)
+        if (strcmp(path_clean(b->arena, mount_at(b, i)->destination), path) == 0)
+            return true;
+    return false;
+}
+
 /* ---- Everything in order ---- */
 
 static void plan_protection(struct builder *b) {
@@ -401,8 +408,11 @@ int plan_files(struct builder *b, struct error *e) {
         if (r < 0)
             return error_wrap(e, r, "mounts[%zu] (%s)", i, mount_at(b, i)->destination);
     }
-    if (!b->own_dev)
+    if (!b->own_dev) {
+        if (b->context->dev_fill && !has_mount_on(b, "/dev"))
+            plan_default_nodes(b);
         plan_devices(b, true);
+    }
     plan_devices(b, false);
     if (p && p->terminal)
         plan_terminal(b, p, true);

@@ -25,6 +25,7 @@ fields() {
 @test "root, mounts and their options, devices, masks" { fields files; }
 @test "seccomp, personality, memory policy" { fields kernel; }
 @test "resources" { fields resources; }
+@test "sentences of the specification beyond its schema" { fields rules; }
 
 @test "each document that breaks one constraint of the schema is refused by the field's path; large and deep ones do no harm" {
     run python3 "$here/oci_schema.py" "$TARE" "$here/oci-schema"
@@ -34,6 +35,12 @@ fields() {
 
 @test "features: of the schema's form, and each name it lists works" {
     run python3 "$here/oci_features.py" "$TARE" "$BUNDLE" "$here/oci-schema"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
+
+@test "every verb in every state: it does it, or the words of its refusal are those that callers know; nothing is left" {
+    run timeout 300 python3 "$here/oci_states.py" "$TARE" "$BUNDLE" "$here/oci-schema"
     echo "$output"
     [ "$status" -eq 0 ]
 }

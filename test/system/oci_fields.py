@@ -92,6 +92,8 @@ case("namespaces", "linux.namespaces twice", add_ns(type="uts"), ["true"], refus
 case("namespaces", "linux.namespaces unknown path", both(without("ipc"), add_ns(type="ipc", path="/no/such")), ["true"], refused="/no/such")
 case("namespaces", "linux.uidMappings", user_ns, sh("cat /proc/self/uid_map; id -u"), r"^\s+0\s+100000\s+65536\n0$")
 case("namespaces", "linux.uidMappings missing", add_ns(type="user"), ["true"], refused=r"linux\.uidMappings")
+case("namespaces", "linux.timeOffsets (exec)", both(add_ns(type="time"), put("linux.timeOffsets", {"boottime": {"secs": 864000}})), None,
+     lambda out: None if out and float(out.split()[0]) > 864000 else repr(out), exec_=["cat", "/proc/uptime"])
 case("namespaces", "linux.timeOffsets", both(add_ns(type="time"), put("linux.timeOffsets", {"boottime": {"secs": 864000}})),
      sh("cat /proc/uptime"), lambda out: None if float(out.split()[0]) > 864000 else out)
 case("namespaces", "linux.timeOffsets without a namespace", put("linux.timeOffsets", {"boottime": {"secs": 1}}), ["true"], refused=r"linux\.timeOffsets")
@@ -153,7 +155,6 @@ case("kernel", "linux.seccomp KILL_THREAD", rule("SCMP_ACT_KILL_THREAD"), mkdir,
 case("kernel", "linux.seccomp TRAP", rule("SCMP_ACT_TRAP"), mkdir, "(?m)^159$")
 case("kernel", "linux.seccomp TRACE", rule("SCMP_ACT_TRACE"), mkdir, "not implemented")
 case("kernel", "linux.seccomp LOG", rule("SCMP_ACT_LOG"), mkdir, "(?m)^0$")
-case("kernel", "linux.seccomp.defaultErrnoRet", both(filter(syscalls=[]), put("linux.seccomp.defaultErrnoRet", 5)), mkdir, "(?m)^0$")
 for flag in ("TSYNC", "LOG", "SPEC_ALLOW"):
     case("kernel", "linux.seccomp.flags " + flag, both(rule("SCMP_ACT_ERRNO"), put("linux.seccomp.flags", ["SECCOMP_FILTER_FLAG_" + flag])), mkdir, "not permitted")
 case("kernel", "linux.seccomp.flags unknown", filter(flags=["SECCOMP_FILTER_FLAG_X"]), ["true"], refused=r"linux\.seccomp\.flags")
@@ -195,6 +196,61 @@ case("resources", "linux.resources.devices", put("linux.resources.devices", [{"a
 case("resources", "linux.cgroupsPath", lambda c: None, None, host=lambda: None if any(os.path.isdir(p + cgroup) for p in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup")) else "no group")
 if not os.path.exists("/sys/fs/cgroup/rdma") and not V2:
     case("resources", "linux.resources.rdma", put("linux.resources.rdma", {"mlx5_1": {"hcaHandles": 3}}), ["true"], refused="rdma")
+
+# ---- sentences of the specification (config.md, config-linux.md, runtime-linux.md) that no field's line above shows
+def drop(path):
+    def change(c):
+        *way, last = path.split(".")
+        for w in way: c = c[w]
+        del c[last]
+    return change
+ALLOWED = [n for r in json.load(open(os.path.dirname(os.path.abspath(__file__)) + "/../../src/data/seccomp-default.json"))["syscalls"] if r["action"] == "SCMP_ACT_ALLOW" for n in r["names"] if not n.startswith("mkdir")]
+def rule_case(*a, **more): case("rules", *a, **more)
+for version, taken in (("1.0.0", True), ("1.0.2-dev", True), ("1.9.0+x.1", True), ("1", False), ("1.0", False), ("v1.0.0", False), ("nonsense", False), ("2.0.0", False), ("0.9.0", False), ("1.0.0-", False), ("01.0.0", False)):
+    rule_case(f"ociVersion {version}", put("ociVersion", version), ["true"], *(("",) if taken else (None, "^ociVersion: ")))
+rule_case("an unknown property is passed over", both(put("nonsense", {"x": 1}), put("linux.nonsense", [1]), put("process.nonsense", "x")), ["echo", "ran"], "^ran$")
+rule_case("root is needed", drop("root"), ["true"], refused=r"^root")
+rule_case("root.path has to be a directory", put("root.path", "/no/such"), ["true"], refused=r"/no/such")
+rule_case("mounts in their order", mount({"destination": "/tmp", "type": "tmpfs", "source": "t"}, {"destination": "/tmp/below", "type": "tmpfs", "source": "t"}), ["grep", "-c", " /tmp", "/proc/mounts"], "^2$")
+rule_case("mounts.destination is relative to /", mount({"destination": "tmp", "type": "tmpfs", "source": "t"}), ["grep", " /tmp ", "/proc/mounts"], "tmpfs")
+rule_case("mounts.uidMappings without gidMappings", mount({**bind("bind", "idmap"), "uidMappings": MAP}), ["true"], refused=r"mounts\[6\]")
+rule_case("process.consoleSize without a terminal", put("process.consoleSize", {"height": 7, "width": 9}), ["echo", "ran"], "^ran$")
+rule_case("process.rlimits twice", put("process.rlimits", [{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}] * 2), ["true"], refused=r"process\.rlimits\[1\]")
+rule_case("process.rlimits soft above hard", put("process.rlimits", [{"type": "RLIMIT_CORE", "soft": 2, "hard": 1}]), ["true"], refused=r"process\.rlimits|RLIMIT_CORE")
+rule_case("process.oomScoreAdj unset: the caller's", lambda c: c["process"].pop("oomScoreAdj", None), ["cat", "/proc/self/oom_score_adj"], "^" + open("/proc/self/oom_score_adj").read().strip() + "$")
+rule_case("process.user.umask unset: the caller's", lambda c: None, sh("umask"), "^0022$")
+for name, hook, why in (("relative", {"path": "bin/true"}, "path"), ("timeout 0", {"path": "/bin/true", "timeout": 0}, "timeout"), ("not there", {"path": "/no/such"}, "/no/such")):
+    for at in ("prestart", "createRuntime", "createContainer", "startContainer"):
+        rule_case(f"hooks.{at} {name}", put(f"hooks.{at}", [hook]), ["true"], refused=rf"hooks\.{at}\[0\].*{why}")
+rule_case("linux.namespaces relative path", both(without("ipc"), add_ns(type="ipc", path="proc/self/ns/ipc")), ["true"], refused=r"linux\.namespaces\[5\].*absolute")
+rule_case("linux.namespaces path of another type", both(without("ipc"), add_ns(type="ipc", path="/proc/self/ns/uts")), ["true"], refused=r"linux\.namespaces\[5\]|ipc")
+rule_case("linux.namespaces path of no namespace", both(without("ipc"), add_ns(type="ipc", path="/etc/passwd")), ["true"], refused=r"linux\.namespaces\[5\]|/etc/passwd")
+rule_case("linux.devices where something else is", both(put("linux.devices", [{"path": "/etc/seed", "type": "c", "major": 1, "minor": 3}]), put("root.readonly", False)), ["true"], refused=r"linux\.devices\[0\]|/etc/seed")
+rule_case("linux.devices where the very device is", put("linux.devices", [{"path": "/dev/null", "type": "c", "major": 1, "minor": 3}]), ["echo", "ran"], "^ran$")
+dev = sh("cd /dev; for n in null zero full random urandom tty; do test -c $n || echo no $n; done; for l in fd stdin stdout stderr ptmx; do test -L $l || echo no link $l; done; echo seen")
+rule_case("default devices and links", lambda c: None, dev, "^seen$")
+rule_case("default devices and links without a mount on /dev", both(lambda c: c.__setitem__("mounts", [m for m in c["mounts"] if not m["destination"].startswith("/dev")]), put("root.readonly", False)), dev, lambda out: None if out in ("seen\n", "no link ptmx\nseen\n") else out)
+rule_case("linux.cgroupsPath is the place it names", lambda c: None, None, host=lambda: None if os.path.isdir("/sys/fs/cgroup/pids" + cgroup) or V2 and os.path.isdir("/sys/fs/cgroup" + cgroup) else "it is not")
+rule_case("linux.resources.pids.limit 0 is a limit", put("linux.resources.pids", {"limit": 0}), None, host=limit("pids", "pids.max", "pids.max", "^0$"))
+rule_case("linux.resources.pids.limit -1 is none", put("linux.resources.pids", {"limit": -1}), None, host=limit("pids", "pids.max", "pids.max", "^max$"))
+rule_case("linux.resources.blockIO.weightDevice without a weight", put("linux.resources.blockIO", {"weightDevice": [{"major": 8, "minor": 0}]}), ["true"], refused=r"linux\.resources.*(weight|blockIO)")
+rule_case("linux.resources.rdma without a limit", put("linux.resources.rdma", {"mlx5_1": {}}), ["true"], refused=r"linux\.resources.*rdma")
+rule_case("linux.resources.unified of an unknown controller", put("linux.resources.unified", {"nonsense.max": "1"}), ["true"], refused=r"unified|nonsense")
+rule_case("linux.seccomp.defaultErrnoRet of an action without", filter(syscalls=[], defaultErrnoRet=5), ["true"], refused=r"linux\.seccomp\.defaultErrnoRet")
+rule_case("linux.seccomp.defaultErrnoRet", put("linux.seccomp", {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 28, "syscalls": [{"names": ALLOWED, "action": "SCMP_ACT_ALLOW"}]}), mkdir, "No space left")
+for action in ("ALLOW", "KILL", "KILL_PROCESS", "KILL_THREAD", "TRAP", "LOG"):
+    rule_case(f"linux.seccomp errnoRet of {action}", rule("SCMP_ACT_" + action, errnoRet=5), ["true"], refused=r"linux\.seccomp\.syscalls\[0\]\.errnoRet")
+rule_case("linux.seccomp.syscalls without names", filter(syscalls=[{"names": [], "action": "SCMP_ACT_ALLOW"}]), ["true"], refused=r"linux\.seccomp\.syscalls\[0\]\.names")
+rule_case("linux.maskedPaths relative", put("linux.maskedPaths", ["etc/seed"]), ["true"], refused=r"linux\.maskedPaths\[0\]")
+rule_case("linux.readonlyPaths relative", put("linux.readonlyPaths", ["etc"]), ["true"], refused=r"linux\.readonlyPaths\[0\]")
+rule_case("linux.maskedPaths not there", put("linux.maskedPaths", ["/no/such"]), ["echo", "ran"], "^ran$")
+rule_case("linux.sysctl in the host's namespace", both(without("network"), put("linux.sysctl", {"net.ipv4.ip_forward": "1"})), ["true"], refused=r"linux\.sysctl")
+host_files = both(without("mount"), put("mounts", []), put("root.path", "/"), drop("linux.maskedPaths"), drop("linux.readonlyPaths"))
+rule_case("without a mount namespace: the host's files", host_files, ["ls", "/proc/self/ns/mnt"], "mnt")
+for field, value in (("mounts", [{"destination": "/tmp", "type": "tmpfs", "source": "t"}]), ("root.readonly", True), ("linux.maskedPaths", ["/x"]), ("linux.readonlyPaths", ["/x"]), ("linux.devices", [{"path": "/dev/x", "type": "p"}]), ("linux.rootfsPropagation", "slave")):
+    rule_case(f"{field} without a mount namespace", both(host_files, put(field, value)), ["true"], refused=f"^{re.escape(field)}: needs a mount namespace")
+rule_case("without linux", drop("linux"), ["true"], refused="linux")
+rule_case("without process", drop("process"), ["true"], refused="process")
 
 def call(*args, **more): return subprocess.run([tare, "oci", "--root", work + "/run", *args], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, **more)
 def state(): return call("state", "c").stdout
