@@ -13,11 +13,14 @@
 struct create_options {
     const char *driver, *template_driver;
     struct strs labels;
+    bool replace;
 };
 
 static const struct option create_table[] = {
     OPTION_FULL(struct create_options, driver, 'd', "driver", OPTION_KIND_STR, "string", 0, "file", "Secret driver (file)"),
     OPTION_LIST(struct create_options, labels, 'l', "label", "list", "Secret labels"),
+    OPTION_BOOL(struct create_options, replace, 0, "replace",
+                "Take the place of a secret of that name; containers have it from their next start"),
     OPTION_STR(struct create_options, template_driver, 0, "template-driver", "string", "Template driver (there is none)"),
     OPTION_END,
 };
@@ -50,7 +53,7 @@ static int create_run(struct cli *cli, const void *options, const struct strs *a
     map_set_texts(&cli->arena, &labels, &o->labels);
     r = cli_roots(cli, &roots, e);
     if (r >= 0)
-        r = secret_create(roots, args->v[0], &labels, data.data, r == -EFBIG ? SECRET_SIZE_MAX + 1 : data.size, &cli->arena, &s, e);
+        r = secret_create(roots, args->v[0], &labels, data.data, data.size, o->replace, &cli->arena, &s, e);
     if (r < 0)
         return r;
     puts(s.id);

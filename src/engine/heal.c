@@ -224,7 +224,7 @@ int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, str
     (void)fs_each(runs, ".", heal_run, &h, NULL);
     (void)fs_each(containers, ".", heal_container, &h, NULL);
     if (repair) {
-        static const char *const shared[] = {".", "blobs/sha256", "images", "layers", "networks"};
+        static const char *const shared[] = {".", "blobs/sha256", "images", "layers", "networks", "secrets"};
         for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
             (void)fs_each(engine->roots->root_fd, shared[i], fs_reap_temporary, NULL, NULL);
         (void)fs_each(engine->roots->root_fd, "trash", empty_trash, engine, NULL);

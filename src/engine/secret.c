@@ -52,7 +52,7 @@ void secret_forget(struct buf *b) {
     buf_release(b);
 }
 
-int secret_create(const struct roots *roots, const char *name, const struct map *labels, const void *data, size_t n,
+int secret_create(const struct roots *roots, const char *name, const struct map *labels, const void *data, size_t n, bool replace,
                   struct arena *a, struct secret *ret, struct error *e) {
     char id[ID_LENGTH + 1], now[TIME_TEXT_MAX];
     _cleanup_(secret_forget) struct buf text = BUF_INIT;
@@ -81,7 +81,8 @@ int secret_create(const struct roots *roots, const char *name, const struct map 
     _cleanup_fd_ int dir = secrets_dir(roots, e);
     if (dir < 0)
         return dir;
-    r = fs_create_at(dir, name, text.data, text.size, 0600, FS_SYNC, e);
+    r = replace ? fs_publish_at(dir, name, text.data, text.size, 0600, FS_SYNC, e)
+                : fs_create_at(dir, name, text.data, text.size, 0600, FS_SYNC, e);
     if (r == -EEXIST)
         return error_set(e, r, "secret %s: the name is in use", name);
     if (r == 0)
@@ -197,6 +198,8 @@ int secret_remove(struct engine *engine, const char *name, bool force, struct ar
         return error_hint(e, "remove the container, or --force");
     }
     _cleanup_fd_ int dir = secrets_dir(engine->roots, e);
+    if (dir >= 0)
+        (void)fs_each(dir, ".", fs_reap_temporary, NULL, NULL); /* of a replacement that was killed */
     r = dir < 0 ? dir : fs_unlink_at(dir, s.spec.name, e);
     if (r == 0)
         event_tell(engine->roots->run_fd, "secret", "remove", s.id, "name", s.spec.name, (char *)NULL);

@@ -28,8 +28,8 @@ struct secret { /* as Podman's `secret inspect` shows it */
 };
 extern const struct json_table secret_table;
 
-/* -EEXIST: the name is taken; -EFBIG; -EINVAL: empty. */
-int secret_create(const struct roots *roots, const char *name, const struct map *labels, const void *data, size_t n,
+/* -EEXIST: the name is taken, and not to be replaced; -EFBIG; -EINVAL: empty. */
+int secret_create(const struct roots *roots, const char *name, const struct map *labels, const void *data, size_t n, bool replace,
                   struct arena *a, struct secret *ret, struct error *e);
 /* By name or id. -ENOENT "no such secret". */
 int secret_open(const struct roots *roots, const char *name, struct arena *a, struct secret *ret, struct error *e);

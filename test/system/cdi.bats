@@ -218,7 +218,7 @@ YAML
 
 @test "a file as nvidia-ctk writes it: YAML, hooks that change the root file system before the program starts" {
     nvidia
-    for more in "" "--read-only --tmpfs /tmp" "--userns auto" "--network bridge"; do
+    for more in "" "--read-only --tmpfs /tmp" "--userns auto"; do
         # shellcheck disable=SC2086
         ok box $more --gpus all -- sh -c 'cat /usr/lib/nv/libnv.so.1 /etc/ld.so.cache; stat -c %a /dev/dri /dev/nvidia0; cat /hooks; echo $NVIDIA_VISIBLE_DEVICES'
         [ "$more" = "--userns auto" ] || is "library

@@ -94,6 +94,18 @@ two file Less than a second ago"
     fails 125 tare run --rm --secret key,type=volume busybox true
 }
 
+@test "--replace: containers have the new one from their next start" {
+    printf old | tare secret create turn - >/dev/null
+    printf new | tare secret create --replace fresh - >/dev/null # one that was not there
+    tare create --name r --network none --secret turn busybox cat /run/secrets/turn >/dev/null
+    [ "$(tare start -a r 2>/dev/null)" = old ]
+    printf new | tare secret create --replace turn - >/dev/null
+    [ "$(tare start -a r 2>/dev/null)" = new ]
+    [ "$(tare secret ls -q | wc -l)" = 2 ]
+    tare rm r >/dev/null
+    tare secret rm turn fresh
+}
+
 @test "nothing shows it: inspect, logs, events, diff, commit, export, the plan, what lies on the disk; exec has it, and a restart" {
     local id
     ok secret key
