@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -121,18 +123,146 @@ void event_prepare(struct buf *out, const char *type, const char *action, const 
     buf_add_char(out, '\n');
 }
 
-void event_tell_prepared(int run_root_fd, int dirfd, const char *name) {
+/* ---- Looking back ---- */
+
+typedef bool look_fn(const char *line, size_t n, void *arg);
+
+/* Lines from the last to the first, until the function says that it has seen enough. */
+static bool look_back_in(int run_root_fd, const char *name, look_fn *fn, void *arg) {
+    _cleanup_fd_ int fd = openat(run_root_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    bool enough = false;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size == 0)
+        return false;
+    const size_t size = (size_t)st.st_size;
+    const char *text = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (text == MAP_FAILED)
+        return false;
+    for (size_t end = size; !enough && end > 0;) {
+        const char *before = memrchr(text, '\n', end - 1);
+        size_t start = before ? (size_t)(before - text) + 1 : 0;
+
+        enough = fn(text + start, end - start, arg);
+        end = start;
+    }
+    (void)munmap((void *)(uintptr_t)text, size);
+    return enough;
+}
+
+static bool look_back(int run_root_fd, look_fn *fn, void *arg) {
+    return look_back_in(run_root_fd, EVENT_LOG_FILE, fn, arg) || look_back_in(run_root_fd, EVENT_LOG_FILE ".1", fn, arg);
+}
+
+static bool begins(const char *line, size_t n, const char *with, size_t size) {
+    return n >= size && memcmp(line, with, size) == 0;
+}
+
+/* Is it {"status":"ACTION","id":"ID",…, as format() begins it? */
+static bool is_of(const char *line, size_t n, const char *action, const char *id) {
+    char head[200];
+    int size = snprintf(head, sizeof(head), "{\"status\":\"%s\",\"id\":\"%s\",", action, id);
+
+    return size > 0 && (size_t)size < sizeof(head) && begins(line, n, head, (size_t)size);
+}
+
+/* A thing that is taken at a start and given back at an end: "connect" and "disconnect" of one container and one network. */
+struct pair {
+    struct buf begin, end; /* how lines of the two begin, with the container as their first attribute */
+    int open;              /* taken and not given back, as far as the log goes */
+};
+
+static bool count_pair(const char *line, size_t n, void *arg) {
+    struct pair *p = arg;
+
+    p->open += begins(line, n, p->begin.data, p->begin.size);
+    p->open -= begins(line, n, p->end.data, p->end.size);
+    return false;
+}
+
+/* Adds the line's beginning with one action in place of the other. */
+static void add_head(struct buf *b, const char *line, size_t n, const char *action, const char *instead) {
+    size_t size = strlen(action);
+
+    for (size_t i = 0; i < n; i++)
+        if (line[i] == '"' && n - i > size + 1 && memcmp(line + i + 1, action, size) == 0 && line[i + 1 + size] == '"') {
+            buf_printf(b, "\"%s\"", instead);
+            i += size + 1;
+        } else {
+            buf_add_char(b, line[i]);
+        }
+}
+
+/* Is what the prepared line gives back still taken, as the log tells it? */
+static bool is_open(int run_root_fd, const char *line, size_t n) {
+    static const char *const actions[][2] = {{"connect", "disconnect"}, {"mount", "unmount"}};
+    static const char first[] = "\"Attributes\":{\"container\":\"";
+    const char *container = memmem(line, n, first, strlen(first));
+    const char *end = container ? strchr(container + strlen(first), '"') : NULL;
+    bool open = false;
+
+    for (size_t i = 0; end && !open && i < ARRAY_SIZE(actions); i++) {
+        struct pair p = {0};
+
+        if (begins(line, n, "{\"status\":\"", 11) && begins(line + 11, n - 11, actions[i][1], strlen(actions[i][1]))) {
+            add_head(&p.begin, line, (size_t)(end - line) + 1, actions[i][1], actions[i][0]);
+            buf_add(&p.end, line, (size_t)(end - line) + 1);
+            (void)look_back(run_root_fd, count_pair, &p);
+            open = p.open > 0;
+        }
+        buf_release(&p.begin);
+        buf_release(&p.end);
+    }
+    return open;
+}
+
+struct look {
+    const char *container;
+    struct event_last *last;
+};
+
+/* The time is the line's last member: labels before it cannot look like it. */
+static int64_t time_of(const char *line, size_t n) {
+    static const char key[] = "\"timeNano\":";
+    const char *colon = memrchr(line, ':', n);
+
+    return colon && colon - line >= (ptrdiff_t)sizeof(key) && memcmp(colon + 2 - sizeof(key), key, sizeof(key) - 1) == 0
+               ? strtoll(colon + 1, NULL, 10)
+               : 0;
+}
+
+static bool look_for_life(const char *line, size_t n, void *arg) {
+    static const char *const life[] = {"create", "start", "pause", "unpause", "die", "destroy"};
+    struct look *l = arg;
+
+    for (size_t i = 0; i < ARRAY_SIZE(life); i++)
+        if (is_of(line, n, life[i], l->container)) {
+            (void)snprintf(l->last->action, sizeof(l->last->action), "%s", life[i]);
+            l->last->time_ns = time_of(line, n);
+            return true;
+        }
+    return false;
+}
+
+void event_last(int run_root_fd, const char *container_id, struct event_last *ret) {
+    struct look l = {.container = container_id, .last = ret};
+
+    *ret = (struct event_last){0};
+    ret->forgotten = !look_back(run_root_fd, look_for_life, &l) && faccessat(run_root_fd, EVENT_LOG_FILE ".1", F_OK, 0) == 0;
+}
+
+void event_tell_prepared(int run_root_fd, int dirfd, const char *name, bool healed) {
     _cleanup_buf_ struct buf text = BUF_INIT;
     const char *line;
 
     if (run_root_fd < 0 || fs_read_at(dirfd, name, PREPARED_SIZE_MAX, &text, NULL) < 0)
         return;
-    if (unlinkat(dirfd, name, 0) < 0) /* somebody else was faster */
-        return;
     for (line = buf_text(&text); *line; line += strcspn(line, "\n"), line += *line == '\n') {
         _cleanup_buf_ struct buf b = BUF_WITH_MAX(EVENT_SIZE_MAX);
 
         buf_add(&b, line, strcspn(line, "\n"));
-        (void)append(run_root_fd, &b, NULL);
+        if (!healed || is_open(run_root_fd, line, b.size))
+            (void)append(run_root_fd, &b, NULL);
     }
+    (void)unlinkat(dirfd, name, 0);
 }

@@ -25,5 +25,16 @@ void event_tell(int run_root_fd, const char *type, const char *action, const cha
 /* Events that will be due later ("unmount" when the container ends) stand ready in a file of `dirfd`, one a line, without the time.
  */
 void event_prepare(struct buf *out, const char *type, const char *action, const char *id, ...) __attribute__((sentinel));
-/* Appends them with the time that it is, and removes the file; no file is fine. Whoever removes it tells them. */
-void event_tell_prepared(int run_root_fd, int dirfd, const char *name);
+/* Appends them with the time that it is, then removes the file; no file is fine. `healed`: somebody was killed before he told all
+ * of what begins here ("connect", "mount") or all of these: those whose beginning is not in the log, or whose end is, are left out.
+ * What begins is prepared to end before it is told. */
+void event_tell_prepared(int run_root_fd, int dirfd, const char *name, bool healed);
+
+/* What the log says last of a container's life: create, start, pause, unpause, die, destroy. */
+#define EVENT_ACTION_MAX 16
+struct event_last {
+    char action[EVENT_ACTION_MAX]; /* "": nothing */
+    int64_t time_ns;               /* wall clock */
+    bool forgotten;                /* nothing, but older events have been dropped */
+};
+void event_last(int run_root_fd, const char *container_id, struct event_last *ret);

@@ -1,8 +1,8 @@
 /* YAML documents, read as the JSON that says the same, so that one field table (base/json.h) decodes both.
  *
  * The table also tells what a plain scalar is: `name: 0` is the text "0" where a string is wanted and a number where one is (what
- * programs in Go make of it). Numbers may be decimal, 0x1f, 0o17 or 017; true and false also yes, no, on, off. Aliases are followed.
- * Source: YAML 1.1 by libyaml. Bounds: depth 64, out's cap. */
+ * programs in Go make of it). Numbers may be decimal, 0x1f, 0o17 or 017; true and false also yes, no, on, off. Aliases are
+ * followed. Source: YAML 1.1 by libyaml. Bounds: depth 64, out's cap. */
 #pragma once
 
 #include "base/json.h"

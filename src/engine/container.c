@@ -25,23 +25,26 @@ static int read_record(struct container *c, struct arena *a, struct error *e) {
     return 0;
 }
 
-int container_open_id(struct engine *engine, const char *id, struct arena *a, struct container *ret, struct error *e) {
+int container_open_at(int dirfd, const char *id, struct arena *a, struct container *ret, struct error *e) {
     _cleanup_container_ struct container c = CONTAINER_INIT;
-    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int dir = engine_containers_dir(engine, e), run = engine_run_dir(engine, e);
-    if (dir < 0 || run < 0)
-        return dir < 0 ? dir : run;
     memcpy(c.id, id, ID_LENGTH + 1);
-    c.dirfd = openat(dir, id, flags);
+    c.dirfd = openat(dirfd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (c.dirfd < 0)
         return errno == ENOENT ? -ENOENT : error_errno(e, -errno, "open container %.12s", id);
-    c.run_dirfd = openat(run, id, flags);
     int r = read_record(&c, a, e);
     if (r < 0)
         return r;
     *ret = c;
-    c.dirfd = c.run_dirfd = -1;
+    c.dirfd = -1;
     return 0;
+}
+
+int container_open_id(struct engine *engine, const char *id, struct arena *a, struct container *ret, struct error *e) {
+    int dir = engine_containers_dir(engine, e), run = engine_run_dir(engine, e);
+    int r = dir < 0 ? dir : run < 0 ? run : container_open_at(dir, id, a, ret, e);
+    if (r == 0)
+        ret->run_dirfd = openat(run, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return r;
 }
 
 int container_refresh(struct engine *engine, struct container *c, struct arena *a, struct error *e) {

@@ -23,6 +23,7 @@ void container_release(struct container *c);
 
 /* Opens the directories, reads the record; as it lies there (engine/lookup.h). -ENOENT without text when it does not exist
  * (listing: it may go at any moment). */
+int container_open_at(int dirfd, const char *id, struct arena *a, struct container *ret, struct error *e);
 int container_open_id(struct engine *engine, const char *id, struct arena *a, struct container *ret, struct error *e);
 /* Opens it again: what was read before another command worked on it is old. -ENOENT "No such container". */
 int container_refresh(struct engine *engine, struct container *c, struct arena *a, struct error *e);

@@ -240,6 +240,8 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
     if (pending < 0)
         return pending;
     r = write_container(engine, o, a, &c, e);
+    if (r >= 0)
+        tell_created(engine, &c.record);
     if (r < 0 && faccessat(engine_containers_dir(engine, NULL), c.id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         fd_close(pending); /* could not be undone for want of something: the entry stays, for the next command */
     else if (r < 0 || !o->then_start)
@@ -248,7 +250,6 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
         c.pending_fd = pending;
     if (r < 0)
         return r;
-    tell_created(engine, &c.record);
     *ret = c;
     c.dirfd = c.run_dirfd = c.pending_fd = -1;
     return 0;

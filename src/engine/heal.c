@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "engine/container.h"
+#include "engine/container_event.h"
 #include "engine/container_journal.h"
 #include "engine/pending.h"
 #include "engine/volume.h"
@@ -17,6 +18,7 @@
 #include "network/port.h"
 #include "runtime/end_hooks.h"
 #include "runtime/journal.h"
+#include "runtime/life_events.h"
 
 #define HEAL_ALIVE       2
 #define JOURNAL_SIZE_MAX ((size_t)4 << 20)
@@ -53,15 +55,74 @@ static void run_end_hooks(int run_dirfd) {
         log_warn("%s", e.text);
 }
 
-int undo_run_journal(struct engine *engine, int run_dirfd, struct error *e) {
-    if (faccessat(run_dirfd, "journal", F_OK, 0) < 0)
+/* The events between the monitor's last words and the state that it left. */
+static void tell_end(struct engine *engine, const char *id, int run_dirfd) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    struct container_state state;
+    struct life_events life;
+    char code[32];
+    /* Without a claim the state is of another boot, or of no run at all. */
+    if (state_read_claim(run_dirfd, &state, NULL) < 0 || container_open_id(engine, id, &a, &c, NULL) < 0 ||
+        container_state(&c, &state, NULL) < 0 || container_is_alive(&state))
+        return;
+    life_events_look(engine->roots->run_fd, id, &state, &life);
+    (void)snprintf(code, sizeof(code), "\"exitCode\":\"%d\"", state.exit_code);
+    for (const char *const *action = life.missing; *action; action++)
+        container_event(engine, &c.record, *action, strcmp(*action, "die") == 0 ? code : NULL);
+}
+
+/* A monitor goes through these in this order. */
+static bool run_is_left(int run_dirfd) {
+    static const char *const files[] = {"journal", STATE_END_EVENTS, END_HOOKS_FILE};
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        if (faccessat(run_dirfd, files[i], F_OK, 0) == 0)
+            return true;
+    return false;
+}
+
+int undo_run_journal(struct engine *engine, const char *id, int run_dirfd, struct error *e) {
+    if (!run_is_left(run_dirfd))
         return 0; /* its monitor did it */
+    tell_end(engine, id, run_dirfd);
     int r = journal_undo(run_dirfd, "journal", e);
-    event_tell_prepared(engine->roots->run_fd, run_dirfd, STATE_END_EVENTS);
+    event_tell_prepared(engine->roots->run_fd, run_dirfd, STATE_END_EVENTS, true);
     run_end_hooks(run_dirfd);
     if (r == 0)
         remove_monitor_group(engine);
     return r;
+}
+
+/* --- events of who was killed when he had made or removed it ---------------------------------------------------------------- */
+
+static void tell_created(struct engine *engine, const struct container_record *c) {
+    struct event_last last;
+    event_last(engine->roots->run_fd, c->id, &last);
+    if (!last.action[0] && !last.forgotten)
+        container_event(engine, c, "create", NULL);
+}
+
+void tell_destroyed(struct engine *engine, const struct container_record *c) {
+    struct event_last last;
+    event_last(engine->roots->run_fd, c->id, &last);
+    if (strcmp(last.action, "destroy") != 0 && !last.forgotten)
+        container_event(engine, c, "destroy", NULL);
+}
+
+void trash_reap(struct engine *engine, const char *id) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (trash < 0)
+        return;
+    if (container_open_at(trash, id, &a, &c, NULL) == 0) {
+        /* Of those who reap at the same time one tells. */
+        if (flock(c.dirfd, LOCK_EX | LOCK_NB) < 0)
+            return;
+        if (faccessat(c.dirfd, "config.json", F_OK, 0) == 0)
+            tell_destroyed(engine, &c.record);
+    }
+    (void)fs_remove_tree_at(trash, id, NULL);
 }
 
 /* Taken by a command that was killed before it stood in the journal: it holds the pending entry no more, so nobody takes one now.
@@ -88,11 +149,11 @@ static int heal_run_dir(struct heal *h, const char *id, bool pending, struct err
         give_back_leases(h, id, dir);
     if (state_monitor(dir) != 0 || (state_read(own, dir, &state, NULL) == 0 && container_is_alive(&state)))
         return HEAL_ALIVE;
-    if (faccessat(dir, "journal", F_OK, 0) < 0)
+    if (!run_is_left(dir))
         return 0; /* ended in order */
     if (!h->repair)
         return 1;
-    int r = undo_run_journal(h->engine, dir, e);
+    int r = undo_run_journal(h->engine, id, dir, e);
     if (r == 0 && own >= 0)
         (void)state_write(own, &state, NULL);
     if (r == 0 && own < 0)
@@ -125,6 +186,17 @@ static int finish_rename(struct engine *engine, const char *id, struct error *e)
     return container_journal_write(engine, &c, NULL, true, &a, e);
 }
 
+static void tell_life(struct engine *engine, const char *id, enum pending_kind kind) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_container_ struct container c = CONTAINER_INIT;
+    if (container_open_id(engine, id, &a, &c, NULL) < 0)
+        return;
+    if (kind == PENDING_CREATE || kind == PENDING_RUN)
+        tell_created(engine, &c.record);
+    if (kind == PENDING_REMOVE || kind == PENDING_RUN)
+        tell_destroyed(engine, &c.record);
+}
+
 /* Of a command that was killed while it made or removed the container. */
 static int heal_own_dir(struct heal *h, const char *id, enum pending_kind kind, struct error *e) {
     int containers = engine_containers_dir(h->engine, e);
@@ -133,16 +205,17 @@ static int heal_own_dir(struct heal *h, const char *id, enum pending_kind kind, 
         return containers < 0 ? containers : 0;
     bool removed = kind == PENDING_REMOVE || kind == PENDING_RUN;
     bool complete = dir >= 0 && faccessat(dir, "config.json", F_OK, 0) == 0;
+    if (complete)
+        tell_life(h->engine, id, kind);
     int r = dir >= 0 && (removed || !complete) ? container_undo_creation(h->engine, id, dir, e) : 0;
     if (r == 0 && kind == PENDING_CHANGE && complete)
         r = finish_rename(h->engine, id, e);
     int runs = engine_run_dir(h->engine, e);
     if (r == 0 && runs >= 0 && (removed || dir < 0))
         r = fs_remove_tree_at(runs, id, e);
-    if (r < 0)
-        return r;
-    _cleanup_fd_ int trash = openat(h->engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return trash < 0 ? 0 : fs_remove_tree_at(trash, id, e);
+    if (r == 0)
+        trash_reap(h->engine, id);
+    return r;
 }
 
 static int heal_pending(int dirfd _unused_, const char *name, void *arg, struct error *e _unused_) {
@@ -202,7 +275,10 @@ static int empty_trash(int dirfd, const char *name, void *arg, struct error *e _
     _cleanup_fd_ int dir = runs < 0 ? -1 : openat(runs, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir >= 0 && (state_monitor(dir) != 0 || fs_remove_tree_at(runs, name, NULL) < 0))
         return 0;
-    (void)fs_remove_tree_at(dirfd, name, NULL);
+    if (!id_is_full(name))
+        (void)fs_remove_tree_at(dirfd, name, NULL);
+    else if (!pending_is_held(arg, name))
+        trash_reap(arg, name);
     return 0;
 }
 

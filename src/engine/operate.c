@@ -62,17 +62,20 @@ static int end_orphan(struct engine *engine, struct container *c, struct error *
     struct container_state state;
     int r = container_state(c, &state, e);
     if (r == 0)
-        r = undo_run_journal(engine, c->run_dirfd, e);
+        r = undo_run_journal(engine, c->id, c->run_dirfd, e);
     if (r < 0)
         return r;
     state.stopped_by_user = true;
     (void)state_write(c->dirfd, &state, NULL);
-    container_event(engine, &c->record, "die", "\"exitCode\":\"137\"");
     if (!c->record.host.auto_remove)
         return 0;
     r = journal_undo(c->dirfd, "journal", e);
     int runs = r == 0 ? engine_run_dir(engine, e) : -1;
-    return r == 0 && runs >= 0 ? fs_remove_tree_at(runs, c->id, e) : r;
+    if (r == 0 && runs >= 0)
+        r = fs_remove_tree_at(runs, c->id, e);
+    if (r == 0)
+        trash_reap(engine, c->id);
+    return r;
 }
 
 #define KILL_WAIT_MS    10000
@@ -198,6 +201,8 @@ int container_pause(struct engine *engine, struct container *c, bool pause, stru
     if (r == 0)
         r = pause ? cgroup_freeze(&layout, path, KILL_WAIT_MS, e) : cgroup_thaw(&layout, path, e);
     arena_release(&a);
+    if (r == 0)
+        container_event(engine, &c->record, pause ? "pause" : "unpause", (char *)NULL);
     return explain_pause(engine, r, e);
 }
 
@@ -280,7 +285,7 @@ int container_restart(struct engine *engine, struct container *c, int signo, int
 /* --- rm, rename ------------------------------------------------------------------------------------------------------------ */
 
 static int remove_now(struct engine *engine, struct container *c, bool volumes, struct error *e) {
-    int r = c->run_dirfd >= 0 ? undo_run_journal(engine, c->run_dirfd, e) : 0;
+    int r = c->run_dirfd >= 0 ? undo_run_journal(engine, c->id, c->run_dirfd, e) : 0;
     for (size_t i = 0; i < c->record.mounts.n; i++) {
         const struct mount_point *m = LIST_AT(struct mount_point, &c->record.mounts, i);
         if (strcmp(m->type, "volume") == 0 && m->name)
@@ -298,7 +303,7 @@ static int remove_now(struct engine *engine, struct container *c, bool volumes, 
         if (m->anonymous)
             (void)volume_remove(engine->roots, m->name, false, NULL);
     }
-    container_event(engine, &c->record, "destroy", (char *)NULL);
+    tell_destroyed(engine, &c->record); /* by its monitor it may have been, with --rm */
     int runs = engine_run_dir(engine, NULL);
     _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (runs >= 0)

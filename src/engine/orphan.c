@@ -25,7 +25,6 @@ static bool remove_leftover(struct engine *engine, struct container *c) {
     if (fd < 0)
         return false;
     fd_close(fd);
-    container_event(engine, &c->record, "destroy", (char *)NULL);
     engine_heal_later(engine);
     return true;
 }

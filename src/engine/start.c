@@ -38,7 +38,7 @@ static int make_run_dir(struct engine *engine, struct container *c, struct error
         return dir;
     if (c->run_dirfd >= 0) {
         /* Left by an earlier run: what its monitor could not undo is undone now. */
-        int r = undo_run_journal(engine, c->run_dirfd, e);
+        int r = undo_run_journal(engine, c->id, c->run_dirfd, e);
         if (r < 0)
             return r;
         c->run_dirfd = fd_close(c->run_dirfd);
@@ -165,11 +165,8 @@ static void remove_run_dir(struct engine *engine, struct container *c) {
     if (dir >= 0)
         (void)fs_remove_tree_at(dir, c->id, NULL);
     c->run_dirfd = fd_close(c->run_dirfd);
-    if (!c->record.host.auto_remove || journal_undo(c->dirfd, "journal", NULL) < 0)
-        return;
-    _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (trash >= 0)
-        (void)fs_remove_tree_at(trash, c->id, NULL);
+    if (c->record.host.auto_remove && journal_undo(c->dirfd, "journal", NULL) == 0)
+        trash_reap(engine, c->id);
 }
 
 /* A start that failed before its journal was written. */
@@ -184,7 +181,7 @@ static void take_back(struct engine *engine, struct container *c, const struct s
 static void undo_start(struct engine *engine, struct container *c) {
     if (faccessat(c->run_dirfd, "journal", F_OK, 0) < 0)
         return;
-    (void)undo_run_journal(engine, c->run_dirfd, NULL);
+    (void)undo_run_journal(engine, c->id, c->run_dirfd, NULL);
     remove_run_dir(engine, c);
 }
 
@@ -257,14 +254,6 @@ static int start_locked(struct engine *engine, struct container *c, const struct
     return r;
 }
 
-/* What a failed start with --rm has put into the trash. */
-static void reap(const struct engine *engine, const char *id) {
-    _cleanup_fd_ int trash = openat(engine->roots->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (trash >= 0)
-        (void)fs_remove_tree_at(trash, id, NULL);
-}
-
 static void forget_shutdown(const struct container *c) {
     if (restart_policy_of(&c->record.host.restart) == RESTART_UNLESS_STOPPED)
         (void)unlinkat(c->dirfd, STOPPED_BY_SHUTDOWN, 0);
@@ -281,7 +270,7 @@ int engine_start(struct engine *engine, struct container *c, const struct start_
     if (r == 0 && !o->dry_run)
         forget_shutdown(c);
     if (r < 0 && c->record.host.auto_remove)
-        reap(engine, c->id);
+        trash_reap(engine, c->id); /* what the monitor has put there */
     if (r < 0 && faccessat(c->run_dirfd, "journal", F_OK, 0) == 0)
         fd_close(fd); /* could not be undone: the entry stays, for the next command */
     else

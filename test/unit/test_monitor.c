@@ -5,15 +5,18 @@
 #include <string.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/fs.h"
 #include "runtime/detach_keys.h"
 #include "runtime/frame.h"
 #include "runtime/health.h"
 #include "runtime/launch.h"
+#include "runtime/life_events.h"
 #include "runtime/log_format.h"
 #include "runtime/log_reader.h"
 #include "runtime/monitor/log_writer.h"
@@ -410,15 +413,102 @@ static void health_keeps_the_last(void **state) {
     scratch_remove(&dir);
 }
 
+/* ---- Events of who was killed between the state and its telling ---- */
+
+static const char *missing(enum container_status status, const char *action, int64_t time_s, bool forgotten) {
+    static char text[64];
+    const struct container_state state = {.status = status, .started_at = {.tv_sec = 100}};
+    struct event_last last = {.time_ns = time_s * NS_PER_SEC, .forgotten = forgotten};
+    struct life_events life;
+    size_t n = 0;
+
+    (void)snprintf(last.action, sizeof(last.action), "%s", action);
+    life_events_compare(&state, &last, &life);
+    text[0] = '\0';
+    for (const char *const *p = life.missing; *p; p++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s ", *p);
+    return text;
+}
+
+static void what_was_not_told_follows_from_state_and_log(void **state) {
+    (void)state;
+    assert_string_equal(missing(STATUS_RUNNING, "start", 100, false), "");
+    assert_string_equal(missing(STATUS_RUNNING, "create", 99, false), "start ");
+    assert_string_equal(missing(STATUS_RUNNING, "create", 101, false), "start "); /* a clock that was set back */
+    assert_string_equal(missing(STATUS_RUNNING, "die", 99, false), "start ");
+    assert_string_equal(missing(STATUS_RUNNING, "die", 100, false), ""); /* of this run: the state is behind */
+    assert_string_equal(missing(STATUS_RUNNING, "", 0, false), "start ");
+    assert_string_equal(missing(STATUS_RUNNING, "", 0, true), ""); /* told, and dropped since */
+    assert_string_equal(missing(STATUS_RUNNING, "pause", 101, false), "unpause ");
+    assert_string_equal(missing(STATUS_PAUSED, "start", 101, false), "pause ");
+    assert_string_equal(missing(STATUS_PAUSED, "pause", 101, false), "");
+    assert_string_equal(missing(STATUS_EXITED, "start", 101, false), "die ");
+    assert_string_equal(missing(STATUS_EXITED, "unpause", 101, false), "die ");
+    assert_string_equal(missing(STATUS_EXITED, "die", 101, false), "");
+    assert_string_equal(missing(STATUS_EXITED, "die", 99, false), "start die ");
+    assert_string_equal(missing(STATUS_EXITED, "destroy", 101, false), "");
+    assert_string_equal(missing(STATUS_RESTARTING, "start", 101, false), "die ");
+    assert_string_equal(missing(STATUS_CREATED, "create", 99, false), "");
+}
+
+static void the_log_is_read_from_its_end(void **state) {
+    struct scratch dir;
+    struct event_last last;
+    _cleanup_buf_ struct buf prepared = BUF_INIT;
+    struct stat now;
+    off_t size;
+
+    (void)state;
+    scratch_make(&dir);
+    const int fd = dir.fd;
+    event_last(fd, "one", &last);
+    assert_string_equal(last.action, "");
+    assert_false(last.forgotten);
+    event_tell(fd, "container", "start", "one", "name", "x\",\"timeNano\":7}", NULL);
+    event_tell(fd, "container", "exec_die", "one", NULL);
+    event_tell(fd, "container", "die", "oneself", NULL);
+    event_last(fd, "one", &last);
+    assert_string_equal(last.action, "start");
+    assert_true(last.time_ns > 1000000000LL * NS_PER_SEC);
+    /* Who heals tells the end of what has begun, once. */
+    event_tell(fd, "network", "connect", "net", "container", "one", NULL);
+    event_prepare(&prepared, "network", "disconnect", "net", "container", "one", NULL);
+    assert_int_equal(fstatat(fd, EVENT_LOG_FILE, &now, 0), 0);
+    size = now.st_size;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fs_replace_at(fd, "end", prepared.data, prepared.size, 0600, FS_NO_SYNC, NULL), 0);
+        event_tell_prepared(fd, fd, "end", true);
+        assert_int_equal(faccessat(fd, "end", F_OK, 0), -1);
+        assert_int_equal(fstatat(fd, EVENT_LOG_FILE, &now, 0), 0);
+        assert_true((now.st_size > size) == (i == 0));
+        size = now.st_size;
+    }
+    assert_int_equal(renameat(fd, EVENT_LOG_FILE, fd, EVENT_LOG_FILE ".1"), 0);
+    event_tell(fd, "container", "die", "other", NULL);
+    event_last(fd, "one", &last);
+    assert_string_equal(last.action, "start"); /* in the file before */
+    event_last(fd, "two", &last);
+    assert_true(last.forgotten);
+    scratch_remove(&dir);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(detach_keys_grammar),      cmocka_unit_test(detach_keys_across_reads),
-        cmocka_unit_test(frames_round_trip),        cmocka_unit_test(launch_round_trip),
-        cmocka_unit_test(json_as_docker_writes_it), cmocka_unit_test(log_formats_round_trip),
-        cmocka_unit_test(logs_turn_over),           cmocka_unit_test(long_lines_are_cut),
-        cmocka_unit_test(torn_records_are_cut_off), cmocka_unit_test(backoff_as_dockers),
-        cmocka_unit_test(restart_policies),         cmocka_unit_test(state_is_not_believed),
+        cmocka_unit_test(detach_keys_grammar),
+        cmocka_unit_test(detach_keys_across_reads),
+        cmocka_unit_test(frames_round_trip),
+        cmocka_unit_test(launch_round_trip),
+        cmocka_unit_test(json_as_docker_writes_it),
+        cmocka_unit_test(log_formats_round_trip),
+        cmocka_unit_test(logs_turn_over),
+        cmocka_unit_test(long_lines_are_cut),
+        cmocka_unit_test(torn_records_are_cut_off),
+        cmocka_unit_test(backoff_as_dockers),
+        cmocka_unit_test(restart_policies),
+        cmocka_unit_test(state_is_not_believed),
         cmocka_unit_test(health_keeps_the_last),
+        cmocka_unit_test(what_was_not_told_follows_from_state_and_log),
+        cmocka_unit_test(the_log_is_read_from_its_end),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -3,10 +3,12 @@
 #include "runtime/monitor/monitor.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "runtime/life_events.h"
 
 /* linux/pidfd.h of Linux 6.15; the first version of the structure is enough. */
 struct pidfd_info_v0 {
@@ -88,6 +90,24 @@ static int adopt_living(struct monitor *m, struct error *e) {
     return 0;
 }
 
+/* What the one before did not come to tell. */
+static void tell_missing(struct monitor *m, const struct container_state *claim) {
+    struct life_events life;
+    char code[32];
+
+    if (m->l.run_root_fd < 0)
+        return;
+    life_events_look(m->l.run_root_fd, m->l.id, claim, &life);
+    m->end_told = life.told_end;
+    for (const char *const *action = life.missing; *action; action++) {
+        bool end = strcmp(*action, "die") == 0;
+
+        (void)snprintf(code, sizeof(code), "\"exitCode\":\"%d\"", claim->exit_code);
+        monitor_event(m, *action, end ? code : NULL);
+        m->end_told |= end;
+    }
+}
+
 int adopt_container(struct monitor *m, struct error *e) {
     struct container_state claim;
     int r = state_read_claim(m->l.run_dirfd, &claim, e);
@@ -101,6 +121,8 @@ int adopt_container(struct monitor *m, struct error *e) {
     if (r < 0)
         return r;
     claim.monitor_pid = m->state.monitor_pid;
+    m->healing = true;
+    tell_missing(m, &claim);
     if (claim.status != STATUS_RUNNING && claim.status != STATUS_PAUSED && claim.status != STATUS_RESTARTING) {
         m->state = claim; /* it ended in order, only the undoing was cut short */
         m->phase = PHASE_RESTARTING;

@@ -9,6 +9,7 @@
 #include "runtime/monitor/monitor.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -51,6 +52,13 @@ static void remove_run_dir(struct monitor *m) {
         (void)fs_remove_tree_at(dir, m->l.id, NULL);
 }
 
+static bool was_destroyed(const struct monitor *m) {
+    struct event_last last;
+
+    event_last(m->l.run_root_fd, m->l.id, &last);
+    return strcmp(last.action, "destroy") == 0;
+}
+
 /* A hook that fails keeps nothing from ending; `inspect` tells of it. */
 static void run_end_hooks(struct monitor *m, bool last) {
     _cleanup_error_ struct error e = ERROR_INIT;
@@ -65,7 +73,7 @@ void monitor_undo(struct monitor *m) {
     _cleanup_error_ struct error e = ERROR_INIT;
     int r = journal_undo(m->l.run_dirfd, JOURNAL_NAME, &e);
 
-    event_tell_prepared(m->l.run_root_fd, m->l.run_dirfd, STATE_END_EVENTS);
+    event_tell_prepared(m->l.run_root_fd, m->l.run_dirfd, STATE_END_EVENTS, m->healing);
     holder_release(m);
     run_end_hooks(m, true);
     if (r == 0 && m->l.auto_remove)
@@ -74,7 +82,8 @@ void monitor_undo(struct monitor *m) {
         (void)snprintf(m->state.error, sizeof(m->state.error), "cleaning up: %s", e.text ? e.text : errno_text(r));
         monitor_state_save(m);
     } else if (m->l.auto_remove) {
-        monitor_event(m, "destroy", NULL);
+        if (!m->healing || !was_destroyed(m))
+            monitor_event(m, "destroy", NULL);
         remove_run_dir(m);
         return;
     }
@@ -147,7 +156,9 @@ static void record_end(struct monitor *m, int wait_status) {
         run_end_hooks(m, false);
     }
     (void)snprintf(code, sizeof(code), "\"exitCode\":\"%d\"", m->state.exit_code);
-    monitor_event(m, "die", code);
+    if (!m->end_told)
+        monitor_event(m, "die", code);
+    m->end_told = false;
 }
 
 /* Steps 3 to 5. */

@@ -107,6 +107,8 @@ struct monitor {
     int64_t backoff_ns;
     bool stop_asked;    /* by a client: "stop" is told of, too */
     bool restart_asked; /* by a client or by health: once, whatever the policy */
+    bool healing;       /* took over from a monitor that was killed: what is to be told may have been told */
+    bool end_told;      /* of the run that ends: "die" stands in the log */
     bool in_own_cgroup;
     bool wants_idle; /* buffers grew: give memory back before sleeping */
     struct health health;

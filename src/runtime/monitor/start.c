@@ -117,6 +117,7 @@ void monitor_started(struct monitor *m) {
     m->state.exit_unknown = m->state.oom_killed = false;
     m->state.error[0] = '\0';
     m->state.finished_at = (struct timespec){0};
+    m->end_told = false;
     health_begin(m);
     monitor_state_save(m);
     monitor_event(m, "start", NULL);
