@@ -10,6 +10,7 @@
 #include "engine/heal.h"
 #include "model/config.h"
 #include "network/rootless.h"
+#include "runtime/delegation.h"
 #include "runtime/rootless.h"
 
 #define SYSTEM_CONFIG "/etc/tare/tare.conf"
@@ -75,6 +76,8 @@ static int enter_roots(struct cli *cli, const struct config *config, struct erro
         return r;
     roots->rootless = rootless.active;
     roots->single_id = rootless.single_id;
+    if (rootless.active && rootless.uid != 0 && cli->enters) /* the mount namespace is ours */
+        delegation_enter(roots->tag, rootless.joined);
     roots->uid = rootless.uid;
     roots->gid = rootless.gid;
     roots->uids = rootless.uids;

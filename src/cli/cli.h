@@ -28,6 +28,7 @@ struct cli {
     struct roots roots_value;    /* use cli_roots() */
     struct engine *engine_value;
     bool starts; /* the command starts a container (COMMAND_STARTS) */
+    bool enters; /* that, or it enters one (COMMAND_ENTERS) */
 };
 
 /* Each opens at the first call and gives the same handle afterwards; owned by cli. */

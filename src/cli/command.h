@@ -88,6 +88,7 @@ enum command_flag {
     COMMAND_GROUP = 1 << 3,      /* "image": has sub-commands and does nothing itself */
     COMMAND_RAW_ARGS = 1 << 4,   /* nothing is parsed: all words are arguments */
     COMMAND_STARTS = 1 << 6,     /* may start a container: see rootless_enter() */
+    COMMAND_ENTERS = 1 << 7,     /* enters one: see delegation_enter() */
     COMMAND_ERROR_HELP = 1 << 5, /* errors end with a pointer to --help, and status 125, as `docker run` does */
 };
 

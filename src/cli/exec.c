@@ -82,5 +82,5 @@ const struct command command_exec = {.names = {"exec", "container exec"},
                                      COMMAND_OPTIONS(struct exec_flags, exec_table),
                                      .args_min = 2,
                                      .args_max = COMMAND_ARGS_ANY,
-                                     .flags = COMMAND_STOP_AT_ARGUMENT | COMMAND_COMMON,
+                                     .flags = COMMAND_STOP_AT_ARGUMENT | COMMAND_COMMON | COMMAND_ENTERS,
                                      .run = exec_run};

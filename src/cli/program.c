@@ -99,6 +99,7 @@ static int run_command(struct cli *cli, const struct command *c, const char *con
     if (help)
         return print_help(c);
     cli->starts = c->flags & COMMAND_STARTS;
+    cli->enters = c->flags & (COMMAND_STARTS | COMMAND_ENTERS);
     r = c->run(cli, options, &args, &e);
     /* What was written to standard output only counts once it is out: a full disk must not look like success. */
     if (fflush(stdout) != 0 && r == 0 && errno != EPIPE)

@@ -72,8 +72,9 @@ static void set_rootfs(const struct engine *engine, const struct container_recor
 
 /* Defaults that need a cgroup which an ordinary user does not have. What he asked for stays, and fails by name. */
 static void drop_default_limits(struct container *c, const struct cgroup_layout *layout, struct arena *a, struct oci_resources *r) {
-    if (layout->of[CGROUP_DEVICES] == CGROUP_NONE && layout->unified == CGROUP_NONE)
-        r->devices = (struct list){0}; /* the user's own rights on the host's devices are the rule */
+    /* The user's own rights on the host's devices are the rule, and version 2's programs are root's to load. */
+    if (layout->of[CGROUP_DEVICES] == CGROUP_NONE)
+        r->devices = (struct list){0};
     if (layout->of[CGROUP_PIDS] == CGROUP_NONE && r->pids && !c->record.host.pids_limit.set) {
         r->pids = NULL;
         *LIST_ADD(a, struct adjustment, &c->record.adjustments) =
@@ -86,10 +87,9 @@ static int check_groups(const struct host_config *h, const struct cgroup_layout 
     bool any = layout->unified != CGROUP_NONE;
     for (size_t i = 0; i < ARRAY_SIZE(layout->of); i++)
         any |= layout->of[i] != CGROUP_NONE;
-    const char *what = !any && h->cgroup_parent && *h->cgroup_parent ? "--cgroup-parent"
-                       : h->device_cgroup_rules.n && layout->unified == CGROUP_NONE && layout->of[CGROUP_DEVICES] == CGROUP_NONE
-                           ? "--device-cgroup-rule"
-                           : NULL;
+    const char *what = !any && h->cgroup_parent && *h->cgroup_parent                           ? "--cgroup-parent"
+                       : h->device_cgroup_rules.n && layout->of[CGROUP_DEVICES] == CGROUP_NONE ? "--device-cgroup-rule"
+                                                                                               : NULL;
     return what ? error_set(e, -EPERM, "%s: no cgroup is delegated to this user", what) : 0;
 }
 
@@ -129,7 +129,8 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
     r = plan_context_cgroups(&x->plan, &x->layout, x->cgroup, x->spec.linux_->resources, a, e);
     if (r < 0 && engine->roots->rootless)
         error_hint(e,
-                   "an ordinary user can limit only in cgroups that are delegated to him: cgroup version 2 under `systemd --user`");
+                   "an ordinary user can limit only in cgroups that are delegated to him: on cgroup version 2 by `systemd --user`, "
+                   "with the controllers that Delegate= of user@.service names");
     if (r == 0)
         r = start_seccomp(engine, record, record->host.privileged, a, &x->plan.seccomp, &x->plan.seccomp_size,
                           &x->plan.seccomp_flags, e);

@@ -154,6 +154,14 @@ const char *dbus_get_string(struct dbus_reader *r) {
     return get_text(r, dbus_get_u32(r));
 }
 
+const char *dbus_get_variant_string(struct dbus_reader *r) {
+    const char *type = get_text(r, get_byte(r));
+
+    if (strcmp(type, "s") != 0)
+        r->failed = true;
+    return r->failed ? "" : dbus_get_string(r);
+}
+
 static bool is_swapped(char order) {
     return (order == LITTLE) != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 }

@@ -45,6 +45,7 @@ struct dbus_reader {
 };
 uint32_t dbus_get_u32(struct dbus_reader *r);
 const char *dbus_get_string(struct dbus_reader *r); /* points into the message */
+const char *dbus_get_variant_string(struct dbus_reader *r);
 
 /* Pointers into the message; "" what its header does not hold. */
 struct dbus_message {

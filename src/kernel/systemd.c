@@ -1,25 +1,67 @@
 #include "kernel/systemd.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "kernel/dbus.h"
 
-#define PRIVATE_SOCKET "/run/systemd/private" /* root's own way to PID 1, without a bus between */
-#define BUS_SOCKET     "/run/dbus/system_bus_socket"
-#define TIMEOUT_MS     30000
-#define JOB_PATH_MAX   128
-#define END_STEP_NS    10000000 /* between two looks whether a scope has ended */
-#define END_STEPS      100
-#define MANAGER        "org.freedesktop.systemd1"
-#define NO_SUCH_UNIT   MANAGER ".NoSuchUnit"
-#define UNIT_EXISTS    MANAGER ".UnitExists"
+#define PRIVATE_SOCKET  "/run/systemd/private" /* root's own way to PID 1, without a bus between */
+#define BUS_SOCKET      "/run/dbus/system_bus_socket"
+#define TIMEOUT_MS      30000
+#define SOCKET_PATH_MAX 108
+#define JOB_PATH_MAX    128
+#define END_STEP_NS     10000000 /* between two looks whether a scope has ended */
+#define END_STEPS       100
+#define MANAGER         "org.freedesktop.systemd1"
+#define NO_SUCH_UNIT    MANAGER ".NoSuchUnit"
+#define UNIT_EXISTS     MANAGER ".UnitExists"
 
 /* ---- Connecting ---- */
 
+/* Anybody whose namespace does not have all ids is no root of the host. */
+bool systemd_is_users(void) {
+    unsigned inside = 0, outside = 0, count = 0;
+    _cleanup_fd_ int fd = geteuid() == 0 ? open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC) : -1;
+    char text[64];
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+    text[n > 0 ? n : 0] = '\0';
+    return sscanf(text, "%u %u %u", &inside, &outside, &count) != 3 || inside || outside || count != UINT32_MAX;
+}
+
+static bool runtime_path(const char *name, char ret[SOCKET_PATH_MAX]) {
+    const char *dir = getenv("XDG_RUNTIME_DIR");
+
+    return dir && dir[0] == '/' && snprintf(ret, SOCKET_PATH_MAX, "%s/%s", dir, name) < SOCKET_PATH_MAX;
+}
+
+/* The manager's own socket, which no bus is between. */
+static bool private_socket(char ret[SOCKET_PATH_MAX]) {
+    return systemd_is_users() ? runtime_path("systemd/private", ret) : snprintf(ret, SOCKET_PATH_MAX, PRIVATE_SOCKET) > 0;
+}
+
+/* Of a user's bus, the address is that of his session ("unix:path=/run/user/1000/bus,guid=…"), or else the usual one. */
+static bool bus_socket(char ret[SOCKET_PATH_MAX]) {
+    static const char scheme[] = "unix:path=";
+    const char *address = getenv("DBUS_SESSION_BUS_ADDRESS");
+
+    if (!systemd_is_users())
+        return snprintf(ret, SOCKET_PATH_MAX, BUS_SOCKET) > 0;
+    if (!address || strncmp(address, scheme, strlen(scheme)) != 0)
+        return runtime_path("bus", ret);
+    address += strlen(scheme);
+    return snprintf(ret, SOCKET_PATH_MAX, "%.*s", (int)strcspn(address, ",;"), address) < SOCKET_PATH_MAX;
+}
+
 bool systemd_is_there(void) {
-    return access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
+    char path[SOCKET_PATH_MAX];
+
+    if (!systemd_is_users())
+        return access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
+    return (private_socket(path) && access(path, F_OK) == 0) || (runtime_path("systemd", path) && access(path, F_OK) == 0);
 }
 
 static int bus_call(struct dbus *d, const char *member, const char *text, struct error *e) {
@@ -53,7 +95,8 @@ static int manager_call(struct dbus *d, const char *member, const char *signatur
 /* Over the bus one has to say hello, and what one wants to hear; the private socket tells everything. */
 static int open_bus(struct dbus *d, struct error *e) {
     struct dbus_message reply;
-    int r = dbus_open(BUS_SOCKET, TIMEOUT_MS, d, e);
+    char path[SOCKET_PATH_MAX];
+    int r = bus_socket(path) ? dbus_open(path, TIMEOUT_MS, d, e) : error_set(e, -ENOENT, "XDG_RUNTIME_DIR is not set");
 
     if (r == 0)
         r = bus_call(d, "Hello", NULL, e);
@@ -63,12 +106,16 @@ static int open_bus(struct dbus *d, struct error *e) {
 }
 
 static int open_manager(struct dbus *d, struct error *e) {
+    char path[SOCKET_PATH_MAX];
     int r;
 
     if (!systemd_is_there())
-        return error_hint((error_set(e, -ENOTSUP, "systemd does not run on this host"), e),
+        return error_hint((error_set(e, -ENOTSUP,
+                                     systemd_is_users() ? "no systemd of this user's own runs (systemctl --user)"
+                                                        : "systemd does not run on this host"),
+                           e),
                           "without it, the caller's cgroup driver has to be cgroupfs");
-    r = dbus_open(PRIVATE_SOCKET, TIMEOUT_MS, d, e);
+    r = private_socket(path) ? dbus_open(path, TIMEOUT_MS, d, e) : -ENOENT;
     if (r == -ENOENT || r == -ECONNREFUSED) {
         error_release(e);
         r = open_bus(d, e);
@@ -180,6 +227,53 @@ int systemd_scope_start(const char *unit, const struct list *properties, pid_t p
     if (r < 0 && strcmp(error_name, UNIT_EXISTS) == 0)
         r = -EEXIST;
     return r < 0 ? error_wrap(e, r, "start %s", unit) : 0;
+}
+
+int systemd_scope_attach(const char *unit, const char *group, pid_t pid, struct error *e) {
+    _cleanup_dbus_ struct dbus d = DBUS_INIT;
+    _cleanup_buf_ struct buf body = BUF_INIT;
+    struct dbus_message reply = {.error_name = ""};
+    struct dbus_array pids;
+    int r = open_manager(&d, e);
+
+    if (r < 0)
+        return r;
+    dbus_put_string(&body, unit);
+    dbus_put_string(&body, group);
+    pids = dbus_array_begin(&body, 4);
+    dbus_put_u32(&body, (uint32_t)pid);
+    dbus_array_end(&body, pids);
+    r = manager_call(&d, "AttachProcessesToUnit", "ssau", &body, &reply, e);
+    if (r < 0 && strcmp(reply.error_name, NO_SUCH_UNIT) == 0)
+        r = -ENOENT;
+    return r < 0 ? error_wrap(e, r, "enter %s", unit) : 0;
+}
+
+int systemd_manager_group(struct arena *a, const char **ret, struct error *e) {
+    _cleanup_dbus_ struct dbus d = DBUS_INIT;
+    _cleanup_buf_ struct buf body = BUF_INIT;
+    struct dbus_message reply;
+    const char *text = "";
+    int r = open_manager(&d, e);
+
+    dbus_put_string(&body, MANAGER ".Manager");
+    dbus_put_string(&body, "ControlGroup");
+    if (r == 0)
+        r = dbus_call(&d,
+                      &(struct dbus_call){.destination = MANAGER,
+                                          .path = "/org/freedesktop/systemd1",
+                                          .interface = "org.freedesktop.DBus.Properties",
+                                          .member = "Get",
+                                          .signature = "ss",
+                                          .body = &body},
+                      &reply, e);
+    if (r < 0)
+        return error_wrap(e, r, "ask systemd for its control group");
+    text = dbus_get_variant_string(&reply.body);
+    if (reply.body.failed)
+        return error_set(e, -EPROTO, "systemd's control group is no text");
+    *ret = arena_strdup(a, strcmp(text, "/") == 0 ? "" : text);
+    return 0;
 }
 
 /* A call with the unit's name alone. */

@@ -487,6 +487,7 @@ int rootless_enter(const char *run_root, bool starts, struct rootless *ret, stru
     } else {
         r.active = true;
         result = join_any(run_root, starts, e);
+        r.joined = result > 0;
         if (result == 0)
             result = enter(&r, e);
         else if (result > 0)

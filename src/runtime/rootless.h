@@ -19,6 +19,7 @@ struct id_range {
 struct rootless {
     bool active;    /* this process is root of a user namespace, not of the host */
     bool single_id; /* only the user's own id is mapped (to 0): nobody else can be inside, groups cannot be changed */
+    bool joined;    /* the namespaces are those of a monitor, or of the keeper of networks, that lives */
     uid_t uid;      /* who the user is outside */
     gid_t gid;
     uint32_t uids, gids; /* how many are mapped, from 0 on */
