@@ -8,6 +8,7 @@
 #include "network/lease.h"
 #include "network/source_filter.h"
 #include "network/store.h"
+#include "network/zone.h"
 
 #define ADDRESS_TRIES_MAX 65536
 #define LINK_LOCAL_MAX    (LINK_ADDRESSES_MAX - 2) /* beside one address of each family */
@@ -371,7 +372,7 @@ static int make_ready(struct attaching *w, struct network *n, struct error *e) {
 
     if (!network_is_bridge(n))
         return !parent || link_index(parent) ? 0 : error_set(e, -ENODEV, "its parent interface %s is not there", parent);
-    if (link_index(network_bridge(n, w->arena)) && firewall_is_whole(w->roots))
+    if (link_index(network_bridge(n, w->arena)) && firewall_is_whole(w->roots) && zone_is_joined(w->roots))
         return 0;
     return network_restore(w->roots, n, w->arena, e);
 }

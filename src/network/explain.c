@@ -3,8 +3,10 @@
 #include <linux/netfilter.h>
 #include <string.h>
 
+#include "kernel/firewalld.h"
 #include "network/firewall.h"
 #include "network/port.h"
+#include "network/zone.h"
 
 struct drops {
     struct arena *arena;
@@ -107,10 +109,19 @@ static int explain_ports(const struct roots *roots, const struct network *n, str
     return r;
 }
 
-static int explain_obstacles(const struct roots *roots, const char *bridge, struct arena *a, struct buf *out, struct error *e) {
+static int explain_obstacles(const struct roots *roots, const char *name, const char *bridge, struct arena *a, struct buf *out,
+                             struct error *e) {
     struct list drops = {0};
+    char zone[FIREWALLD_ZONE_MAX];
     int r = explain_foreign_drops(roots, bridge, a, &drops, e);
 
+    if (zone_of(roots, bridge, zone) && *zone)
+        buf_printf(out, "firewalld runs: bridge %s is in its zone %s\n", bridge, zone);
+    else if (zone_of(roots, bridge, zone))
+        buf_printf(out,
+                   "BLOCKED: firewalld runs and has bridge %s in no zone, so that it rejects what containers send. This opens it:\n"
+                   "  tare network reload %s\n",
+                   bridge, name);
     for (size_t i = 0; r == 0 && i < drops.n; i++) {
         const struct foreign_drop *d = LIST_AT(struct foreign_drop, &drops, i);
 
@@ -156,5 +167,5 @@ int explain_network(const struct roots *roots, const char *name_or_id, struct ar
     explain_containers(&n, out);
     explain_reach(&n, bridge, out);
     r = explain_ports(roots, &n, a, out, e);
-    return r < 0 ? r : explain_obstacles(roots, bridge, a, out, e);
+    return r < 0 ? r : explain_obstacles(roots, n.name, bridge, a, out, e);
 }

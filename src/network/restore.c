@@ -13,6 +13,7 @@
 #include "network/source_filter.h"
 #include "network/store.h"
 #include "network/subnet.h"
+#include "network/zone.h"
 
 #define RESOLV_CONF_MAX  ((size_t)64 << 10)
 #define SUBNET_TRIES_MAX 4 /* of choosing anew, when another engine took the same one at the same moment */
@@ -271,6 +272,8 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
         r = plug_containers(roots, n, a, e);
     if (r == 0)
         r = restore_table(roots, a, e);
+    if (r == 0)
+        zone_join(roots, a);
     if (r == 0 && !n->internal)
         warn_of_drops(roots, network_bridge(n, a), a);
     return r < 0 ? error_wrap(e, r, "bring up network %s", n->name) : 0;
@@ -294,7 +297,10 @@ int network_open_uplinks(const struct roots *roots, bool ipv6, struct arena *a, 
 
 int network_forget_bridge(const struct roots *roots, const char *bridge, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
-    int r = link_delete(bridge, e);
+    int r;
+
+    zone_leave(roots, bridge);
+    r = link_delete(bridge, e);
 
     return r < 0 ? r : restore_table(roots, &a, e);
 }
@@ -310,6 +316,8 @@ int network_teardown(const struct roots *roots, struct error *e) {
     for (size_t i = 0; i < all.n; i++) {
         const struct network *n = LIST_AT(struct network, &all, i);
 
+        if (network_is_bridge(n))
+            zone_leave(roots, network_bridge(n, &a));
         r = network_is_bridge(n) ? link_delete(network_bridge(n, &a), first < 0 ? NULL : e) : 0;
         first = first < 0 ? first : r;
     }
@@ -317,6 +325,7 @@ int network_teardown(const struct roots *roots, struct error *e) {
     first = first < 0 ? first : r;
     r = forwarding_restore(roots, first < 0 ? NULL : e);
     first = first < 0 ? first : r;
+    (void)fs_unlink_at(roots->run_fd, ZONE_STAMP, NULL);
     r = fs_remove_tree_at(roots->run_fd, "leases", first < 0 ? NULL : e);
     return first < 0 ? first : r;
 }
