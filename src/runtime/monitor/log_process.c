@@ -16,9 +16,10 @@
 #define CLOSE_WAIT_MS 5000
 #define RESTART_NS    NS_PER_SEC /* between two that were killed */
 
-struct log_message {
+struct log_message { /* the head of a record in it */
     int64_t sec;
-    int32_t nsec, stream;
+    int32_t nsec;
+    uint16_t stream, size; /* LOG_LINE_MAX at most */
 };
 
 struct log_process {
@@ -33,12 +34,24 @@ struct log_process {
 
 /* --- in the process ---------------------------------------------------------------------------------------------------------- */
 
+static void take(const struct log_sink *sink, const char *p, size_t n) {
+    while (n >= sizeof(struct log_message)) {
+        struct log_message m;
+
+        memcpy(&m, p, sizeof(m));
+        if (m.size > n - sizeof(m))
+            return;
+        sink->record(sink->arg, m.stream, (struct timespec){m.sec, m.nsec}, p + sizeof(m), m.size);
+        p += sizeof(m) + m.size;
+        n -= sizeof(m) + m.size;
+    }
+}
+
 static void serve(const struct log_sink *sink, int fd) {
-    static char room[sizeof(struct log_message) + LOG_LINE_MAX];
+    static char room[LOG_MESSAGE_MAX];
     bool idle = true;
 
     for (;;) {
-        struct log_message m;
         ssize_t n = recv(fd, room, sizeof(room), idle ? 0 : MSG_DONTWAIT);
 
         if (n < 0 && errno == EINTR)
@@ -48,11 +61,10 @@ static void serve(const struct log_sink *sink, int fd) {
             idle = true;
             continue;
         }
-        if (n < (ssize_t)sizeof(m)) /* the monitor ended, or let go */
+        if (n <= 0) /* the monitor ended, or let go */
             return;
         idle = false;
-        memcpy(&m, room, sizeof(m));
-        sink->record(sink->arg, m.stream, (struct timespec){m.sec, m.nsec}, room + sizeof(m), (size_t)n - sizeof(m));
+        take(sink, room, (size_t)n);
     }
 }
 
@@ -99,7 +111,7 @@ static _Noreturn void live(const struct log_process *p, int fd) {
 
 /* Without privilege no more than net.core.wmem_max is given. */
 static void set_buffer(int fd, size_t size) {
-    int n = (int)MIN_OF(size, (size_t)INT32_MAX / 2);
+    int n = (int)MIN_OF(MAX_OF(size, 2 * LOG_MESSAGE_MAX), (size_t)INT32_MAX / 2);
 
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &n, sizeof(n)) < 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
@@ -161,13 +173,20 @@ static int start_again(struct log_process *p) {
     return start(p);
 }
 
-int log_process_send(struct log_process *p, int stream, struct timespec t, const char *data, size_t n) {
-    struct log_message m = {.sec = t.tv_sec, .nsec = (int32_t)t.tv_nsec, .stream = stream};
-    struct iovec pieces[] = {{&m, sizeof(m)}, {(void *)(uintptr_t)data, n}};
-    const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = ARRAY_SIZE(pieces)};
+size_t log_process_room(size_t n) {
+    return sizeof(struct log_message) + n;
+}
 
+void log_process_add(struct buf *message, int stream, struct timespec t, const char *p, size_t n) {
+    const struct log_message m = {.sec = t.tv_sec, .nsec = (int32_t)t.tv_nsec, .stream = (uint16_t)stream, .size = (uint16_t)n};
+
+    buf_add(message, &m, sizeof(m));
+    buf_add(message, p, n);
+}
+
+int log_process_send(struct log_process *p, const void *message, size_t n) {
     for (int tries = 0; tries < 2; tries++) {
-        if (p->fd >= 0 && sendmsg(p->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+        if (p->fd >= 0 && send(p->fd, message, n, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
             return 0;
         if (p->fd >= 0 && (errno == EAGAIN || errno == ENOBUFS))
             return -EAGAIN;

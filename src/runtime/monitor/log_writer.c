@@ -41,7 +41,9 @@ struct log_writer {
     struct log_remote *remote;   /* journald, syslog */
     struct log_process *process; /* writes in our stead */
     pid_t compressor;            /* makes a gzip file of the last file that was turned over; 0 = none */
-    struct buf waiting;          /* records that it has not taken: struct waiting, then the data, each */
+    struct buf message;          /* records that it gets next */
+    uint64_t message_bytes;      /* of output in it */
+    struct buf waiting;          /* messages that it has not taken: size_t, then so many bytes, each */
     uint64_t file_size;
     uint64_t size_max;
     uint32_t files_max;
@@ -54,13 +56,6 @@ struct log_writer {
     struct partial partial[2];
     struct timespec now; /* of the current log_write */
     char now_text[TIME_TEXT_MAX];
-};
-
-/* A record that waits for the process. */
-struct waiting {
-    struct timespec t;
-    int stream;
-    size_t size;
 };
 
 static bool is_remote(const struct log_writer *w) {
@@ -226,7 +221,7 @@ static void process_begin(void *arg) {
     _cleanup_fd_ int dir = openat(w->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     w->process = NULL;
-    w->waiting = (struct buf)BUF_INIT; /* of the monitor, which goes on with it, as with unfinished lines */
+    w->waiting = w->message = (struct buf)BUF_INIT; /* of the monitor, which goes on with it, as with unfinished lines */
     memset(w->partial, 0, sizeof(w->partial));
     w->lost_bytes = 0;
     if (dir >= 0)
@@ -241,8 +236,10 @@ static void tell_losses(struct log_writer *w);
 static void process_record(void *arg, int stream, struct timespec t, const char *p, size_t n) {
     struct log_writer *w = arg;
 
-    w->now = t;
-    time_format(t, w->now_text);
+    if (t.tv_sec != w->now.tv_sec || t.tv_nsec != w->now.tv_nsec) { /* those that were read together have one time */
+        w->now = t;
+        time_format(t, w->now_text);
+    }
     tell_losses(w);
     record_now(w, stream, t, w->now_text, p, n);
 }
@@ -345,21 +342,28 @@ static void record_now(struct log_writer *w, int stream, struct timespec t, cons
         w->end = log_local_encode(w->end, stream, t, p, n);
 }
 
-/* Hands it to the process. One whose buffer is full makes the container wait (log_is_stalled), or loses the record, as was asked.
- */
-static void hand_over(struct log_writer *w, int stream, struct timespec t, const char *p, size_t n) {
-    const struct waiting head = {t, stream, n};
-    int r = w->waiting.size ? -EAGAIN : log_process_send(w->process, stream, t, p, n);
+/* Hands the message to the process. One whose buffer is full makes the container wait (log_is_stalled), or the records are lost, as
+ * was asked. */
+static void send_message(struct log_writer *w) {
+    size_t size = w->message.size;
+    int r = size == 0 ? 0 : w->waiting.size ? -EAGAIN : log_process_send(w->process, w->message.data, size);
 
-    if (r == 0)
-        return;
-    if (w->options->non_blocking || r != -EAGAIN) {
-        w->lost_bytes += n;
+    if (r == -EAGAIN && !w->options->non_blocking) {
+        buf_add(&w->waiting, &size, sizeof(size));
+        buf_add(&w->waiting, w->message.data, size);
+    } else if (r < 0) {
+        w->lost_bytes += w->message_bytes;
         w->lost_errno = r == -EAGAIN ? -ENOBUFS : r;
-        return;
     }
-    buf_add(&w->waiting, &head, sizeof(head));
-    buf_add(&w->waiting, p, n);
+    buf_clear(&w->message);
+    w->message_bytes = 0;
+}
+
+static void hand_over(struct log_writer *w, int stream, struct timespec t, const char *p, size_t n) {
+    if (w->message.size + log_process_room(n) > LOG_MESSAGE_MAX)
+        send_message(w);
+    log_process_add(&w->message, stream, t, p, n);
+    w->message_bytes += n;
 }
 
 static void add_record(struct log_writer *w, int stream, struct timespec t, const char *time_text, const char *p, size_t n) {
@@ -381,18 +385,18 @@ void log_go_on(struct log_writer *w) {
     size_t used = 0;
 
     while (w && used < w->waiting.size) {
-        struct waiting head;
+        size_t size;
         int r;
 
-        memcpy(&head, w->waiting.data + used, sizeof(head));
-        r = log_process_send(w->process, head.stream, head.t, w->waiting.data + used + sizeof(head), head.size);
+        memcpy(&size, w->waiting.data + used, sizeof(size));
+        r = log_process_send(w->process, w->waiting.data + used + sizeof(size), size);
         if (r == -EAGAIN)
             break;
         if (r < 0) {
-            w->lost_bytes += head.size;
+            w->lost_bytes += size;
             w->lost_errno = r;
         }
-        used += sizeof(head) + head.size;
+        used += sizeof(size) + size;
     }
     if (w && used == w->waiting.size)
         buf_release(&w->waiting);
@@ -411,9 +415,9 @@ static void tell_losses(struct log_writer *w) {
                    errno_text(w->lost_errno));
     w->lost_bytes = 0;
     add_record(w, 2, w->now, w->now_text, text, strlen(text));
-    write_batch(w);
+    log_flush(w);
     if (w->lost_bytes) /* still no room */
-        w->lost_bytes = lost;
+        w->lost_bytes = w->process ? w->lost_bytes + lost - strlen(text) : lost;
 }
 
 static void partial_add(struct log_writer *w, struct partial *l, const char *p, size_t n) {
@@ -486,11 +490,15 @@ void log_write(struct log_writer *w, int stream, const char *p, size_t n) {
 }
 
 void log_flush(struct log_writer *w) {
-    if (w)
+    if (w && w->process)
+        send_message(w);
+    else if (w)
         write_batch(w);
 }
 
 void log_idle(struct log_writer *w) {
+    if (w && w->message.size == 0)
+        buf_release(&w->message);
     if (!w || (size_t)(w->high - w->batch) <= IDLE_KEEP)
         return;
     (void)madvise(w->batch + IDLE_KEEP, BATCH_SIZE - IDLE_KEEP, MADV_DONTNEED);
@@ -522,6 +530,7 @@ struct log_writer *log_close(struct log_writer *w) {
     w->process = log_process_close(w->process);
     end_compressing(w, true);
     buf_release(&w->waiting);
+    buf_release(&w->message);
     if (w->batch)
         (void)munmap(w->batch, BATCH_SIZE);
     w->remote = log_remote_close(w->remote);
