@@ -281,7 +281,7 @@ static int plug(struct engine *engine, struct container *c, const struct contain
     firewall_table_name(engine->roots, table);
     r = extend_journal(engine, c, &n, a, e);
     if (r == 0)
-        r = nft_elements_add(table, n.sources.v, n.sources.n, e);
+        r = nft_elements_add(table, n.sources.v, n.unchecked ? 0 : n.sources.n, e);
     if (r == 0)
         r = change_plan(c, NULL, &n.link, n.link.n_routes ? &n.link : NULL, a, e);
     if (r == 0)

@@ -125,7 +125,7 @@ static int add_elements(const struct engine *engine, const struct start_context 
     struct list elements = {0};
     for (size_t i = 0; i < x->attachments.n; i++) {
         const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
-        for (size_t k = 0; k < n->sources.n; k++)
+        for (size_t k = 0; k < n->sources.n && !n->unchecked; k++)
             *LIST_ADD(a, struct nft_element, &elements) = *LIST_AT(struct nft_element, &n->sources, k);
     }
     port_elements(&x->ports, a, &elements);

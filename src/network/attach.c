@@ -24,6 +24,7 @@ struct attaching {
     struct lease_owner owner;
     char mac[MAC_TEXT_MAX], ip[IP_TEXT_MAX], ip6[IP_TEXT_MAX]; /* what owner's fields point to */
     struct link *link;
+    bool unchecked; /* the kernel cannot check what the port sends: source_filter.h */
 };
 
 /* The host's end is named after the address. A pair that is still dying with its old container therefore still has the name, which
@@ -315,6 +316,7 @@ static void describe(struct attaching *w, struct network_attachment *ret) {
         .aliases = w->owner.aliases,
         .internal = w->network->internal,
         .publish_mode = network_option(w->network, OPTION_PUBLISH_MODE),
+        .unchecked = w->unchecked,
     };
 
     source_filter_elements(w->link, w->arena, &t.sources);
@@ -369,12 +371,24 @@ static int prepare_owner(struct attaching *w, struct error *e) {
 /* Is what the network stands on there? A bridge is put back when it is not. */
 static int make_ready(struct attaching *w, struct network *n, struct error *e) {
     const char *parent = network_option(n, "parent");
+    enum firewall_state state;
 
     if (!network_is_bridge(n))
         return !parent || link_index(parent) ? 0 : error_set(e, -ENODEV, "its parent interface %s is not there", parent);
-    if (link_index(network_bridge(n, w->arena)) && firewall_is_whole(w->roots) && zone_is_joined(w->roots))
-        return 0;
-    return network_restore(w->roots, n, w->arena, e);
+    state = link_index(network_bridge(n, w->arena)) ? firewall_look(w->roots) : FIREWALL_BROKEN;
+    if (state == FIREWALL_BROKEN || !zone_is_joined(w->roots)) {
+        int r = network_restore(w->roots, n, w->arena, e);
+
+        if (r < 0)
+            return r;
+        state = firewall_look(w->roots);
+    }
+    w->unchecked = state == FIREWALL_UNCHECKED;
+    if (w->unchecked && network_option_is(n, OPTION_SOURCE_CHECK, false))
+        return error_set(e, -EOPNOTSUPP,
+                         "its option " OPTION_SOURCE_CHECK "=true cannot be kept: this kernel has no tables of "
+                         "family bridge (CONFIG_NF_TABLES_BRIDGE)");
+    return 0;
 }
 
 static int attach(struct attaching *w, struct network *n, struct error *e) {

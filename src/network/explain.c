@@ -60,16 +60,20 @@ static void explain_containers(const struct network *n, struct buf *out) {
     }
 }
 
-static void explain_reach(const struct network *n, const char *bridge, struct buf *out) {
+static void explain_reach(const struct network *n, const char *bridge, enum firewall_state filter, struct buf *out) {
     bool icc = network_option_is(n, "com.docker.network.bridge.enable_icc", true);
     bool masquerade = network_option_is(n, "com.docker.network.bridge.enable_ip_masquerade", true);
 
     buf_printf(out, "containers of this network %s each other%s\n", icc ? "reach" : "do not reach",
                icc ? " (same bridge)" : ": inter-container communication is off (bridge ports are isolated)");
-    buf_printf(out, "a container sends under %s\n",
-               network_option_is(n, OPTION_SOURCE_CHECK, true)
-                   ? "its own MAC and addresses alone (table bridge, chain source)"
-                   : "any MAC and address: source_check is off, so that it can pose as another");
+    buf_printf(
+        out, "a container sends under %s\n",
+        !network_option_is(n, OPTION_SOURCE_CHECK, true)
+            ? "any MAC and address: source_check is off, so that it can pose as another"
+        : filter == FIREWALL_UNCHECKED
+            ? "its own MAC, but any address: this kernel has no tables of family bridge (CONFIG_NF_TABLES_BRIDGE), so that it "
+              "can pose as another"
+            : "its own MAC and addresses alone (table bridge, chain source)");
     if (n->internal)
         buf_printf(out, "nothing outside is reached: the network is internal (set internal: %s)\n", bridge);
     else
@@ -132,7 +136,8 @@ static int explain_obstacles(const struct roots *roots, const char *name, const 
     return r;
 }
 
-static void explain_state(const struct roots *roots, const struct network *n, const char *bridge, struct buf *out) {
+static void explain_state(const struct roots *roots, const struct network *n, const char *bridge, enum firewall_state filter,
+                          struct buf *out) {
     char table[FIREWALL_TABLE_MAX];
 
     firewall_table_name(roots, table);
@@ -144,12 +149,13 @@ static void explain_state(const struct roots *roots, const struct network *n, co
         buf_printf(out, "subnet %s, gateway %s\n", s->subnet, s->gateway ? s->gateway : "none");
     }
     buf_printf(out, "packet filter: table inet %s %s\n", table,
-               firewall_is_whole(roots) ? "is whole" : "is not there or was flushed (tare network reload puts it back)");
+               filter != FIREWALL_BROKEN ? "is whole" : "is not there or was flushed (tare network reload puts it back)");
 }
 
 int explain_network(const struct roots *roots, const char *name_or_id, struct arena *a, struct buf *out, struct error *e) {
     struct network n;
     const char *bridge;
+    enum firewall_state filter;
     int r = network_inspect(roots, name_or_id, a, &n, e);
 
     if (r < 0)
@@ -163,9 +169,10 @@ int explain_network(const struct roots *roots, const char *name_or_id, struct ar
         return 0;
     }
     bridge = network_bridge(&n, a);
-    explain_state(roots, &n, bridge, out);
+    filter = firewall_look(roots);
+    explain_state(roots, &n, bridge, filter, out);
     explain_containers(&n, out);
-    explain_reach(&n, bridge, out);
+    explain_reach(&n, bridge, filter, out);
     r = explain_ports(roots, &n, a, out, e);
     return r < 0 ? r : explain_obstacles(roots, n.name, bridge, a, out, e);
 }

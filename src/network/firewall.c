@@ -10,11 +10,13 @@
 #include "network/rootless.h"
 #include "network/source_filter.h"
 
+#define LOOKS_MAX 2 /* at the table, and at that of family bridge */
 #define SIZE_PORT 8 /* inet_proto . inet_service, each on four bytes */
 
 /* Says also which version of chains, sets and rules it is: with other ones, another number. A table that an earlier tare has made
  * is then made anew by the next start on a network. */
-#define COMMENT "tare's own, version 3; see tare network explain"
+#define COMMENT           "tare's own, version 3; see tare network explain"
+#define COMMENT_UNCHECKED "tare's own, version 3; sources are not checked: no tables of family bridge in this kernel"
 
 static const struct nft_set sets[] = {
     {.name = "bridges", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
@@ -148,27 +150,46 @@ static uint32_t rules_of(const char *chain) {
     return n;
 }
 
-bool firewall_is_whole(const struct roots *roots) {
-    char table[FIREWALL_TABLE_MAX];
-    struct nft_look bridge = source_filter_whole(COMMENT),
-                    found[] = {{.chain = "forward", .comment = COMMENT}, {bridge.family, bridge.chain, COMMENT, 0, 0, false}};
-    uint32_t wanted = ARRAY_SIZE(sets) + ARRAY_SIZE(chains);
-
-    if (roots->rootless)
-        wanted += ARRAY_SIZE(relay_chains);
-    firewall_table_name(roots, table);
-    /* What `nft flush` takes, it takes from every chain: one chain's rules stand for all. */
-    return nft_table_look(table, found, ARRAY_SIZE(found), NULL) == 0 && found[0].has_comment && found[0].objects == wanted &&
-           found[0].rules == rules_of("forward") && found[1].has_comment && found[1].objects == bridge.objects &&
-           found[1].rules == bridge.rules;
+/* What `nft flush` takes, it takes from every chain: one chain's rules stand for all. */
+static struct nft_look whole(const struct roots *roots, const char *comment) {
+    return (struct nft_look){.chain = "forward",
+                             .comment = comment,
+                             .objects = ARRAY_SIZE(sets) + ARRAY_SIZE(chains) + (roots->rootless ? ARRAY_SIZE(relay_chains) : 0),
+                             .rules = rules_of("forward"),
+                             .has_comment = true};
 }
 
-void firewall_build(struct netlink_batch *b, const char *table, bool rootless) {
+/* Are all tables as they are wanted? */
+static bool are(const struct roots *roots, const struct nft_look *wanted, size_t n) {
+    struct nft_look found[LOOKS_MAX];
+    char table[FIREWALL_TABLE_MAX];
+
+    for (size_t i = 0; i < n; i++)
+        found[i] = (struct nft_look){wanted[i].family, wanted[i].chain, wanted[i].comment, 0, 0, false};
+    firewall_table_name(roots, table);
+    if (nft_table_look(table, found, n, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!found[i].has_comment || found[i].objects != wanted[i].objects || found[i].rules != wanted[i].rules)
+            return false;
+    return true;
+}
+
+enum firewall_state firewall_look(const struct roots *roots) {
+    const struct nft_look both[LOOKS_MAX] = {whole(roots, COMMENT), source_filter_whole(COMMENT)},
+                          alone = whole(roots, COMMENT_UNCHECKED);
+
+    if (are(roots, both, LOOKS_MAX))
+        return FIREWALL_WHOLE;
+    return are(roots, &alone, 1) ? FIREWALL_UNCHECKED : FIREWALL_BROKEN;
+}
+
+void firewall_build(struct netlink_batch *b, const char *table, bool rootless, bool checked) {
     nft_begin(b);
     /* Made first, so that the deletion cannot fail; all of it is one transaction, and no packet sees a moment between. */
     nft_add_table(b, 0, table, NULL, false);
     nft_delete_table(b, 0, table);
-    nft_add_table(b, 0, table, COMMENT, false);
+    nft_add_table(b, 0, table, checked ? COMMENT : COMMENT_UNCHECKED, false);
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
         nft_add_set(b, table, &sets[i]);
     for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
@@ -179,7 +200,8 @@ void firewall_build(struct netlink_batch *b, const char *table, bool rootless) {
         nft_add_chain(b, table, &relay_chains[i]);
     for (size_t i = 0; rootless && i < ARRAY_SIZE(relay_rules); i++)
         nft_add_rule(b, table, &relay_rules[i]);
-    source_filter_build(b, table, COMMENT);
+    if (checked)
+        source_filter_build(b, table, COMMENT);
 }
 
 /* `second` NULL: the set's key is one name. */
@@ -210,18 +232,24 @@ void firewall_add_opened(struct netlink_batch *b, const char *table, const char 
 }
 
 int firewall_remove(const struct roots *roots, struct error *e) {
-    static const uint8_t families[] = {NFPROTO_INET, NFPROTO_BRIDGE};
-    _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
+    static const uint8_t families[] = {NFPROTO_BRIDGE, NFPROTO_INET};
     char table[FIREWALL_TABLE_MAX];
-    int r;
+    int r = 0;
 
     firewall_table_name(roots, table);
-    nft_begin(&b);
-    for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
+        _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
+        bool may_lack = families[i] == NFPROTO_BRIDGE;
+
+        nft_begin(&b);
         nft_add_table(&b, families[i], table, NULL, false); /* so that absent is success */
         nft_delete_table(&b, families[i], table);
+        r = nft_commit(&b, e);
+        if (r == -EOPNOTSUPP && may_lack) {
+            error_release(e);
+            r = 0;
+        }
     }
-    r = nft_commit(&b, e);
     return r < 0 ? error_wrap(e, r, "remove the packet filter's table %s", table) : 0;
 }
 

@@ -26,10 +26,16 @@ struct firewall_bridge {
     bool icc;        /* containers of the network reach each other */
 };
 
-/* Is the table there, with all its chains and rules? One request; tens of µs. */
-bool firewall_is_whole(const struct roots *roots);
-/* Begins a transaction that makes the table anew, whatever is there of it; the caller adds elements and calls nft_commit(). */
-void firewall_build(struct netlink_batch *b, const char *table, bool rootless);
+enum firewall_state {
+    FIREWALL_BROKEN,    /* not there, flushed, or made by another version of tare */
+    FIREWALL_WHOLE,     /* all chains and rules */
+    FIREWALL_UNCHECKED, /* the same without the check of sources: this kernel has no tables of family bridge */
+};
+/* One request, tens of µs; two where sources are not checked. */
+enum firewall_state firewall_look(const struct roots *roots);
+/* Begins a transaction that makes the tables anew, whatever is there of them, with or without the check of sources; the caller adds
+ * elements and calls nft_commit(). -EOPNOTSUPP from there: the kernel has no tables of family bridge (or none at all). */
+void firewall_build(struct netlink_batch *b, const char *table, bool rootless, bool checked);
 void firewall_add_bridge(struct netlink_batch *b, const char *table, const struct firewall_bridge *bridge);
 /* An interface on which tare switched forwarding on. */
 void firewall_add_opened(struct netlink_batch *b, const char *table, const char *ifname);

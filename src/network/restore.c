@@ -216,9 +216,22 @@ static int restore_sources(const struct roots *roots, const struct list *all, st
     return r < 0 ? error_wrap(e, r, "put the checks of sources back") : 0;
 }
 
-static int restore_table(const struct roots *roots, struct arena *a, struct error *e) {
+static int make_table(const struct roots *roots, const struct list *all, const struct strs *opened, bool checked, struct arena *a,
+                      struct error *e) {
     _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
     char table[FIREWALL_TABLE_MAX];
+    int r;
+
+    firewall_table_name(roots, table);
+    firewall_build(&b, table, roots->rootless, checked);
+    add_networks(all, a, &b, table);
+    for (size_t i = 0; i < opened->n; i++)
+        firewall_add_opened(&b, table, opened->v[i]);
+    r = nft_commit(&b, e);
+    return r < 0 ? error_wrap(e, r, "make the packet filter's table %s", table) : 0;
+}
+
+static int restore_table(const struct roots *roots, struct arena *a, struct error *e) {
     struct list all = {0};
     struct strs opened = {0};
     bool ipv6 = false;
@@ -226,20 +239,22 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
 
     if (r < 0)
         return r;
-    firewall_table_name(roots, table);
-    firewall_build(&b, table, roots->rootless);
-    add_networks(&all, a, &b, table);
     for (size_t i = 0; i < all.n; i++)
         ipv6 |= LIST_AT(struct network, &all, i)->ipv6;
     r = roots->rootless ? 0 : forwarding_open_uplinks(roots, ipv6, a, &opened, NULL, e);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < opened.n; i++)
-        firewall_add_opened(&b, table, opened.v[i]);
-    r = nft_commit(&b, e);
-    if (r < 0)
-        return error_wrap(e, r, "make the packet filter's table %s", table);
-    r = restore_sources(roots, &all, a, e);
+    r = make_table(roots, &all, &opened, true, a, e);
+    if (r == 0)
+        r = restore_sources(roots, &all, a, e);
+    if (r == -EOPNOTSUPP) {
+        error_release(e);
+        r = make_table(roots, &all, &opened, false, a, e);
+        if (r == 0)
+            log_warn(
+                "this kernel has no tables of family bridge (CONFIG_NF_TABLES_BRIDGE): a container that opens packet sockets can "
+                "pose as another of its network");
+    }
     return r < 0 ? r : port_restore_elements(roots, a, e);
 }
 

@@ -7,7 +7,8 @@
  *   source4   port . MAC . IPv4 address
  *   source6   port . MAC . IPv6 address, its link-local one and :: (duplicate address detection) among them
  *
- * Only IPv4, ARP and IPv6 pass. Needs the kernel's NF_TABLES_BRIDGE, which every distribution has on. */
+ * Only IPv4, ARP and IPv6 pass. Needs the kernel's NF_TABLES_BRIDGE, which every distribution has on; without it containers run all
+ * the same (FIREWALL_UNCHECKED), and it is said: with a warning when a network is brought up, and by `tare network explain`. */
 #pragma once
 
 #include "base/arena.h"

@@ -272,7 +272,7 @@ static void batch(void **state) {
     size_t at = 0;
 
     (void)state;
-    firewall_build(&b, "tare-test", true);
+    firewall_build(&b, "tare-test", true, true);
     firewall_add_bridge(&b, "tare-test", &bridge);
     assert_false(b.buf.failed);
     while (at < b.buf.size) {
