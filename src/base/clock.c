@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int64_t clock_ns(clockid_t id) {
@@ -25,6 +26,16 @@ struct timespec clock_wall(void) {
 
     (void)clock_gettime(CLOCK_REALTIME, &t);
     return t;
+}
+
+bool clock_is_recent(struct timespec t, int64_t ns) {
+    struct timespec now = clock_wall();
+    int64_t seconds = now.tv_sec - t.tv_sec; /* in whole seconds first: what a file system gives as a time need not fit */
+
+    if (seconds > ns / NS_PER_SEC + 1 || seconds < -(ns / NS_PER_SEC) - 1)
+        return false;
+    ns -= llabs(seconds * NS_PER_SEC + now.tv_nsec - t.tv_nsec);
+    return ns > 0;
 }
 
 #define SECONDS_A_DAY           86400

@@ -1,6 +1,7 @@
 /* Time: monotonic for every wait and measurement, wall-clock only to be shown or stored. */
 #pragma once
 
+#include <stdbool.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -10,6 +11,9 @@
 int64_t clock_monotonic_ns(void);
 int64_t clock_boottime_ns(void);
 struct timespec clock_wall(void);
+/* Whether a time of the wall clock (a file's) lies less than ns from now, before or after. What lies further ahead was written before
+ * somebody set the clock back, so it is no moment ago either. */
+bool clock_is_recent(struct timespec t, int64_t ns);
 
 #define TIME_TEXT_MAX 40
 /* RFC 3339 with nanoseconds in UTC ("2026-11-24T15:23:21.123456789Z"), as Docker's documents carry. Trailing zeros are dropped. */

@@ -215,7 +215,6 @@ int summary_cache_get(struct summary_cache *cache, const char *id, struct contai
     int dir = engine_containers_dir(cache->engine, e), r;
     const struct entry *const *known;
     struct entry_key key = {0};
-    struct timespec now;
     struct stat st;
 
     if (dir < 0)
@@ -233,8 +232,7 @@ int summary_cache_get(struct summary_cache *cache, const char *id, struct contai
         return r;
     summary_of_record(id, &c.record, cache->arena, ret);
     cache->fresh++;
-    now = clock_wall();
-    if (key.inode && (now.tv_sec - key.seconds) * INT64_C(1000000000) + now.tv_nsec - key.nanoseconds > YOUNG_NS)
+    if (key.inode && !clock_is_recent(st.st_ctim, YOUNG_NS))
         remember(cache, entry_make(ret, &key, cache->arena));
     return 0;
 }

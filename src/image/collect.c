@@ -2,15 +2,15 @@
  * lock, unlinked after it was given up. */
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "image/store_internal.h"
 
 /* What is not known to be synced was written a moment ago by a commit that is about to refer to it (the small documents of a pull
  * are stored before anything is pinned). */
-#define FRESH_SECONDS 3600
-#define PIN_MAX       4096
+#define FRESH_NS (3600 * NS_PER_SEC)
+#define PIN_MAX  4096
 
 struct sweep {
     struct image_store *store;
@@ -90,7 +90,7 @@ static int sweep_blob(int dirfd, const char *name, void *arg, struct error *e) {
 
     if (is_live(w, name) || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
-    if ((st.st_mode & 0200) && st.st_mtime + FRESH_SECONDS > time(NULL))
+    if ((st.st_mode & 0200) && clock_is_recent(st.st_mtim, FRESH_NS))
         return 0;
     (void)snprintf(path, sizeof(path), DIR_BLOBS "/%.255s", name);
     w->freed += (uint64_t)st.st_size;
@@ -117,7 +117,7 @@ static int sweep_layer(int dirfd, const char *name, void *arg, struct error *e) 
     if (strchr(name, '.') || is_live(w, name) || is_live_copy(w, name)) /* KEY.json goes with KEY; .new-KEY is another command's */
         return 0;
     (void)snprintf(mark, sizeof(mark), "%.255s.unsynced", name);
-    if (fstatat(dirfd, mark, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime + FRESH_SECONDS > time(NULL))
+    if (fstatat(dirfd, mark, &st, AT_SYMLINK_NOFOLLOW) == 0 && clock_is_recent(st.st_mtim, FRESH_NS))
         return 0;
     if (layer_read_info(w->store, name, NULL, &w->arena, &info, NULL) == 0)
         w->freed += info.size;

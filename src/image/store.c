@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -195,7 +195,7 @@ static bool is_newborn_scratch(int dirfd, const char *name) {
     struct stat st;
 
     return strncmp(name, "image-scratch", 13) == 0 && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           st.st_mtime + 60 > time(NULL);
+           clock_is_recent(st.st_mtim, 60 * NS_PER_SEC);
 }
 
 static int remove_from_trash(int dirfd, const char *name, void *arg, struct error *e) {
@@ -242,18 +242,31 @@ int store_scratch(struct image_store *s, char ret_path[STORE_PATH_MAX], struct e
 
 /* --- reaping what dead commands left ------------------------------------------------------------------------------------------ */
 
-#define PARTIAL_AGE_MAX (24 * 3600) /* seconds: a partial blob that nobody came back for */
+#define PARTIAL_AGE_MAX_NS (24 * 3600 * NS_PER_SEC) /* a partial blob that nobody came back for */
+
+/* ingest/DIGEST.part belongs to whoever holds the digest's lock, however old the clock says that it is. */
+static void reap_partial(struct image_store *s, int dirfd, const char *name) {
+    struct stat st;
+    char digest[NAME_MAX + 1];
+    int lock;
+
+    (void)snprintf(digest, sizeof(digest), "%.*s", (int)(strlen(name) - strlen(".part")), name);
+    lock = ingest_lock(s, 'b', digest, false, NULL);
+    if (lock < 0)
+        return;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !clock_is_recent(st.st_mtim, PARTIAL_AGE_MAX_NS))
+        (void)unlinkat(dirfd, name, 0);
+    ingest_unlock(s, 'b', digest, lock);
+}
 
 static int reap_ingest(int dirfd, const char *name, void *arg, struct error *e) {
     struct image_store *s = arg;
     struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     size_t n = strlen(name);
-    struct stat st;
 
     (void)e;
     if (n > 5 && strcmp(name + n - 5, ".part") == 0) {
-        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime + PARTIAL_AGE_MAX < time(NULL))
-            (void)unlinkat(dirfd, name, 0);
+        reap_partial(s, dirfd, name);
         return 0;
     }
     if ((n > 5 && strcmp(name + n - 5, ".lock") == 0) || strncmp(name, "pin-", 4) == 0) {
@@ -265,7 +278,6 @@ static int reap_ingest(int dirfd, const char *name, void *arg, struct error *e) 
             fstatat(dirfd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && here.st_ino == there.st_ino)
             (void)unlinkat(dirfd, name, 0);
     }
-    (void)s;
     return 0;
 }
 

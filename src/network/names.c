@@ -12,7 +12,6 @@
 
 #define LEASES      "leases"
 #define ENTRIES_MAX 65536
-#define NS_PER_S    1000000000LL
 /* A change within the same tick of the kernel's clock leaves the directory's time as it was: a time this young proves nothing. */
 #define SETTLED_NS (50 * 1000 * 1000LL)
 
@@ -20,14 +19,14 @@
 
 struct look {
     uint64_t hash;
-    int64_t newest_ns;
+    bool young;
 };
 
 static void look_add(struct look *l, const struct stat *st) {
-    int64_t ns = st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec;
+    int64_t ns = st->st_mtim.tv_sec * NS_PER_SEC + st->st_mtim.tv_nsec;
 
     l->hash = (l->hash ^ (uint64_t)ns ^ st->st_ino) * 0x100000001b3ULL;
-    l->newest_ns = MAX_OF(l->newest_ns, ns);
+    l->young |= clock_is_recent(st->st_mtim, SETTLED_NS);
 }
 
 static int look_at(int dirfd, const char *name, void *arg, struct error *e _unused_) {
@@ -66,7 +65,6 @@ void names_forget(struct names *n) {
 
 void names_refresh(struct names *n) {
     struct look look = {.hash = 1};
-    struct timespec now = clock_wall();
     struct stat st;
 
     if (fstatat(n->roots.run_fd, LEASES, &st, 0) == 0)
@@ -76,7 +74,7 @@ void names_refresh(struct names *n) {
         return;
     names_forget(n);
     (void)fs_each(n->roots.run_fd, LEASES, take_network, n, NULL);
-    if (now.tv_sec * NS_PER_S + now.tv_nsec - look.newest_ns > SETTLED_NS)
+    if (!look.young)
         n->seen = look.hash;
 }
 

@@ -139,14 +139,22 @@ static int read_history(struct reader *r, struct error *e) {
     return code;
 }
 
-/* Milliseconds to wait at most; 0: the end is reached. */
-static int time_left(const struct event_read *q) {
+/* Until when to wait, by the clock that nobody sets; 0: without end. */
+static int64_t deadline(const struct event_read *q) {
     struct timespec now = clock_wall();
-    int64_t left;
 
     if (!q->until_ns)
+        return 0;
+    return MAX_OF(q->until_ns - ((int64_t)now.tv_sec * NS_PER_SEC + now.tv_nsec) + clock_monotonic_ns(), 1);
+}
+
+/* Milliseconds to wait at most; 0: the end is reached. */
+static int time_left(int64_t end_ns) {
+    int64_t left;
+
+    if (!end_ns)
         return -1;
-    left = (q->until_ns - ((int64_t)now.tv_sec * NS_PER_SEC + now.tv_nsec)) / 1000000;
+    left = (end_ns - clock_monotonic_ns()) / 1000000;
     return left <= 0 ? 0 : (int)MIN_OF(left + 1, 60000);
 }
 
@@ -154,13 +162,14 @@ int event_log_read(int run_root_fd, const struct event_read *q, struct error *e)
     struct reader r = {.query = q, .run_root = run_root_fd, .file = -1, .rest = BUF_WITH_MAX(LINE_MAX_BYTES * 2)};
     _cleanup_fd_ int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     char path[40], ignored[4096];
+    int64_t end_ns = deadline(q);
     int code = 0, left;
 
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", run_root_fd);
     if (watch < 0 || inotify_add_watch(watch, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
         return error_errno(e, -errno, "watch the event log");
     code = read_history(&r, e); /* after the watch: nothing is missed in between */
-    while (code == 0 && (left = time_left(q)) != 0) {
+    while (code == 0 && (left = time_left(end_ns)) != 0) {
         struct pollfd p = {.fd = watch, .events = POLLIN};
 
         if (poll(&p, 1, left) < 0 && errno != EINTR)

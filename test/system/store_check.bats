@@ -156,3 +156,26 @@ tear() { # FILE: cut in the middle, as after a power cut
     ok tare system check
     tare rmi again:1
 }
+
+@test "a partial blob goes when it is old, or from ahead of the clock; never while somebody fetches it" {
+    local part
+    mkdir -p "$ROOT/ingest"
+    for day in -2 0 2; do
+        part=$(printf '%064d' $((day + 3)))
+        echo partial >"$ROOT/ingest/$part.part"
+        touch -d "$day days" "$ROOT/ingest/$part.part"
+    done
+    part=$(printf '%064d' 9)
+    echo partial >"$ROOT/ingest/$part.part"
+    touch -d '-2 days' "$ROOT/ingest/$part.part"
+    # As a pull holds it: F_OFD_SETLK.
+    ok python3 - "$ROOT/ingest/b-$part.lock" "$TARE" --root "$ROOT" --run-root "$RUN" system check --repair <<'PYTHON'
+import fcntl, struct, subprocess, sys
+lock = open(sys.argv[1], "w")
+fcntl.fcntl(lock, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+sys.exit(subprocess.run(sys.argv[2:]).returncode)
+PYTHON
+    ok find "$ROOT/ingest" -name '*.part' -printf '%f '
+    [ "$(tr ' ' '\n' <<<"$output" | sort | tr -d '\n')" = "$(printf '%064d.part' 3 9)" ] || { echo "$output"; false; }
+    rm "$ROOT/ingest"/*.part
+}

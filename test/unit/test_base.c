@@ -129,6 +129,23 @@ static void times(void **state) {
     assert_int_equal(time_parse("2026-13-24T16:23:21Z", &t), -EINVAL);
 }
 
+/* What lies ahead was written before the clock was set back: it is not of this moment. */
+static void recent(void **state) {
+    const int64_t decade = 315360000;
+    const struct {
+        int64_t ahead_s;
+        bool recent;
+    } cases[] = {{0, true}, {-50, true}, {50, true}, {-61, false}, {61, false}, {-decade, false}, {decade, false}, {INT64_MAX / 2, false}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct timespec t = clock_wall();
+
+        t.tv_sec += cases[i].ahead_s;
+        assert_int_equal(clock_is_recent(t, 60 * NS_PER_SEC), cases[i].recent);
+    }
+}
+
 /* Every tenth day or so of the years 0001 to 9999, against the C library. */
 static void dates(void **state) {
     char ours[TIME_TEXT_MAX], theirs[TIME_TEXT_MAX];
@@ -150,6 +167,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_round_trip), cmocka_unit_test(json_lists_grow), cmocka_unit_test(json_errors_name_the_field),
         cmocka_unit_test(durations),       cmocka_unit_test(times),           cmocka_unit_test(dates),
+        cmocka_unit_test(recent),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
