@@ -323,7 +323,7 @@ static void plan_rdma(struct planner *p, const struct list *devices) {
 static void plan_unified(struct planner *p, const struct map *files) {
     for (size_t i = 0; i < files->n && p->r == 0; i++) {
         if (p->layout->unified < 0)
-            fail(p, files->v[i].key, "this host has no cgroup version 2");
+            fail(p, arena_printf(p->arena, "unified %s", files->v[i].key), "this host has no cgroup version 2");
         else if (!is_plain(files->v[i].key))
             p->r = error_set(p->e, -EINVAL, "\"%s\" is not the name of a cgroup file", files->v[i].key);
         else
@@ -332,7 +332,7 @@ static void plan_unified(struct planner *p, const struct map *files) {
                              .dir = cgroup_dir(p->layout, p->layout->unified, p->path, p->arena),
                              .file = files->v[i].key,
                              .value = files->v[i].value,
-                             .what = files->v[i].key,
+                             .what = arena_printf(p->arena, "unified %s", files->v[i].key),
                          });
     }
 }

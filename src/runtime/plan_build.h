@@ -21,7 +21,7 @@ struct builder {
     bool maps_trees;     /* the parent shifts owners of trees that the child will attach */
     bool own_user;       /* a new user namespace */
     bool own_dev;        /* /dev is a tmpfs of ours */
-    bool has_limits;     /* plan_limits() has been called for the process */
+    bool joins_user;     /* another's user namespace: what needs rights on the host is planned before */
 };
 
 /* Adds a step; arguments as they come (missing ones are 0). */
@@ -69,4 +69,5 @@ struct process_extra {
     const struct oci_memory_policy *memory_policy;
 };
 void plan_limits(struct builder *b, const struct oci_process *p); /* resource limits and the out-of-memory score */
+void plan_labels(struct builder *b, const struct oci_process *p); /* what AppArmor and SELinux will call its program */
 int plan_process(struct builder *b, const struct oci_process *p, const struct process_extra *more, struct error *e);

@@ -108,7 +108,7 @@ static void plan_scheduling(struct builder *b, const struct oci_process *p, cons
         STEP(b, PLAN_CHILD, PLAN_PERSONALITY, text_add(b, personality));
 }
 
-static void plan_labels(struct builder *b, const struct oci_process *p) {
+void plan_labels(struct builder *b, const struct oci_process *p) {
     if (p->apparmor_profile && *p->apparmor_profile)
         STEP(b, PLAN_CHILD, PLAN_LABEL, text_add(b, "apparmor"), text_add(b, p->apparmor_profile));
     if (p->selinux_label && *p->selinux_label)
@@ -209,13 +209,14 @@ int plan_process(struct builder *b, const struct oci_process *p, const struct pr
     STEP(b, PLAN_CHILD, PLAN_CWD, text_add(b, path_clean(b->arena, p->cwd)));
     if (c->new_keyring)
         STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_KEYRING, text_add(b, c->id));
-    if (!b->own_user && !b->has_limits)
+    if (!b->own_user && !b->joins_user)
         plan_limits(b, p);
     plan_scheduling(b, p, more->personality);
     r = plan_memory_policy(b, more->memory_policy, e);
     if (r < 0)
         return r;
-    plan_labels(b, p);
+    if (!b->joins_user)
+        plan_labels(b, p);
     if (c->scopes)
         STEP(b, PLAN_CHILD, PLAN_SCOPE, c->scopes);
     if (!joins)

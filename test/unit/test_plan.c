@@ -296,6 +296,23 @@ static void exec_is_born_last(void **state) {
     assert_order(&f->plan, PLAN_SESSION, PLAN_READY);
 }
 
+/* Root of the container's user namespace has no procfs to write its label to. */
+static void exec_is_labelled_before_it_joins(void **state) {
+    struct fixture *f = *state;
+    struct plan_exec_context context = {.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID};
+    struct oci_process process = {.cwd = "/", .apparmor_profile = "some"};
+
+    strs_add(&f->arena, &process.args, "true");
+    assert_int_equal(plan_build_exec(&process, &context, &f->plan, &f->e), 0);
+    assert_order(&f->plan, PLAN_LABEL, PLAN_NAMESPACE_JOIN);
+    assert_int_equal(find(&f->plan, PLAN_LABEL, 1), -1);
+    plan_release(&f->plan);
+
+    context.namespaces = CLONE_NEWNS | CLONE_NEWPID;
+    assert_int_equal(plan_build_exec(&process, &context, &f->plan, &f->e), 0);
+    assert_order(&f->plan, PLAN_NAMESPACE_JOIN, PLAN_LABEL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(order_of_steps, setup, teardown),
@@ -303,6 +320,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(without_mount_namespace, setup, teardown),
         cmocka_unit_test_setup_teardown(joined_namespaces, setup, teardown),
         cmocka_unit_test_setup_teardown(exec_is_born_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(exec_is_labelled_before_it_joins, setup, teardown),
         cmocka_unit_test_setup_teardown(refused, setup, teardown),
         cmocka_unit_test_setup_teardown(blobs, setup, teardown),
         cmocka_unit_test(ranges),
