@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every field of config.json, one line each: oci_fields.py TARE BUNDLE GROUP [FIELD…]. For each field a container is run that shows whether
 the field works, or that it is refused by its name. Prints what failed; the exit status says whether anything did."""
-import copy, json, os, re, subprocess, sys, tempfile
+import copy, glob, json, os, re, subprocess, sys, tempfile
 
 tare, bundle, group, *only = sys.argv[1:]
 work = tempfile.mkdtemp(prefix="/tmp/tof.")
@@ -15,6 +15,7 @@ ALL = ["CAP_" + n for n in "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID 
        "AUDIT_WRITE SETFCAP SYS_ADMIN NET_ADMIN SYS_NICE".split()]
 base["process"]["capabilities"] = {s: ALL for s in ("bounding", "effective", "permitted")}
 V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+UNIFIED = [name for path in glob.glob("/sys/fs/cgroup/cgroup.controllers") + glob.glob("/sys/fs/cgroup/unified/cgroup.controllers") for name in open(path).read().split()]
 
 groups = {}
 def case(group, field, change, command=None, says=None, refused=None, exec_=None, host=None):
@@ -177,11 +178,11 @@ case("resources", "linux.resources.memory.swap", put("linux.resources.memory", {
 if not V2:
     res("memory.swappiness", 30, "memory", "memory.swappiness", "-", "^30$")
     res("memory.disableOOMKiller", True, "memory", "memory.oom_control", "-", "oom_kill_disable 1")
-    for field, value, file, text in (("classID", 0x100001, "net_cls.classid", "^1048577$"), ("priorities", [{"name": "lo", "priority": 5}], "net_prio.ifpriomap", "lo 5")):
-        if os.path.exists("/sys/fs/cgroup/net_cls,net_prio"):
-            res("network." + field, value, "net_cls,net_prio", file, "-", text)
-        else:
-            case("resources", "linux.resources.network." + field, put("linux.resources.network." + field, value), ["true"], refused=r"linux\.resources: network")
+for field, value, file, text in (("classID", 0x100001, "net_cls.classid", "^1048577$"), ("priorities", [{"name": "lo", "priority": 5}], "net_prio.ifpriomap", "lo 5")):
+    if os.path.exists("/sys/fs/cgroup/net_cls,net_prio"):
+        res("network." + field, value, "net_cls,net_prio", file, "-", text)
+    else:
+        case("resources", "linux.resources.network." + field, put("linux.resources.network." + field, value), ["true"], refused=r"linux\.resources: network")
 res("cpu.shares", 512, "cpu,cpuacct", "cpu.shares", "cpu.weight", "^(512|20)$")
 case("resources", "linux.resources.cpu.quota", put("linux.resources.cpu", {"quota": 20000, "period": 50000}), host=limit("cpu,cpuacct", "cpu.cfs_quota_us", "cpu.max", "^20000( 50000)?$"))
 case("resources", "linux.resources.cpu.burst", put("linux.resources.cpu", {"quota": 20000, "period": 50000, "burst": 1000}), host=limit("cpu,cpuacct", "cpu.cfs_burst_us", "cpu.max.burst", "^1000$"))
@@ -191,11 +192,18 @@ res("cpu.mems", "0", "cpuset", "cpuset.mems", "cpuset.mems", "^0$")
 res("pids.limit", 99, "pids", "pids.max", "pids.max", "^99$")
 res("hugepageLimits", [{"pageSize": "2MB", "limit": 4 * M}], "hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max", "^4194304$")
 case("resources", "linux.resources.hugepageLimits size", put("linux.resources.hugepageLimits", [{"pageSize": "3MB", "limit": 1}]), ["true"], refused="3MB")
-case("resources", "linux.resources.unified", put("linux.resources.unified", {"pids.max": "77"}), *((None, None, None, None, limit("-", "-", "pids.max", "^77$")) if V2 else (["true"], None, r"unified")))
+for file, value in (("pids.max", "77"), ("memory.high", "8388608"), ("hugetlb.2MB.max", "4194304")):
+    case("resources", "linux.resources.unified " + file, put("linux.resources.unified", {file: value}),
+         *((None, None, None, None, limit("-", "-", file, f"^{value}$")) if file.split(".")[0] in UNIFIED else (["true"], None, r"unified")))
+case("resources", "linux.resources.unified none such", put("linux.resources.unified", {"nonsense.max": "1"}), ["true"], refused=r"unified nonsense\.max")
+case("resources", "linux.resources.unified misc.max none such", put("linux.resources.unified", {"misc.max": "nonsense 1"}), ["true"], refused=r"unified misc\.max")
 case("resources", "linux.resources.devices", put("linux.resources.devices", [{"allow": False, "access": "rwm"}]), sh("mknod /tmp/sda b 8 0; cat /tmp/sda 2>&1; rm /tmp/sda; cat /dev/null && echo null"), r"not permitted\nnull")
 case("resources", "linux.cgroupsPath", lambda c: None, None, host=lambda: None if any(os.path.isdir(p + cgroup) for p in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup")) else "no group")
-if not os.path.exists("/sys/fs/cgroup/rdma") and not V2:
-    case("resources", "linux.resources.rdma", put("linux.resources.rdma", {"mlx5_1": {"hcaHandles": 3}}), ["true"], refused="rdma")
+rdma = glob.glob("/sys/class/infiniband/*")
+case("resources", "linux.resources.rdma none such", put("linux.resources.rdma", {"nonsense_1": {"hcaHandles": 3}}), ["true"], refused="RDMA limit")
+if rdma:
+    name = os.path.basename(rdma[0])
+    res("rdma", {name: {"hcaHandles": 3, "hcaObjects": 100}}, "rdma", "rdma.max", "rdma.max", f"{name} hca_handle=3 hca_object=100")
 
 # ---- sentences of the specification (config.md, config-linux.md, runtime-linux.md) that no field's line above shows
 def drop(path):
@@ -252,7 +260,7 @@ for field, value in (("mounts", [{"destination": "/tmp", "type": "tmpfs", "sourc
 rule_case("without linux", drop("linux"), ["true"], refused="linux")
 rule_case("without process", drop("process"), ["true"], refused="process")
 
-def call(*args, **more): return subprocess.run([tare, "oci", "--root", work + "/run", *args], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, **more)
+def call(*args, **more): return subprocess.run([tare, "oci", "--root", work + "/run", *args], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, **more)
 def state(): return call("state", "c").stdout
 
 def try_case(field, change, command, says, refused, exec_, host):
@@ -270,7 +278,7 @@ def try_case(field, change, command, says, refused, exec_, host):
         out = r.stdout + r.stderr
     else:
         log = open(work + "/out", "w+")
-        r = subprocess.run([tare, "oci", "--root", work + "/run", "run", "-d", "-b", work, "c"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=30)
+        r = subprocess.run([tare, "oci", "--root", work + "/run", "run", "-d", "-b", work, "c"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120)
         if r.returncode != 0: return open(work + "/out").read()
         out = ""
         if exec_: out = call("exec", "c", *exec_).stdout

@@ -100,7 +100,7 @@ for path, why, document in cases:
     if why == "required" and "." in path and path.split(".")[0] in ("process", "linux", "root") and path.count(".") == 1 and "[" not in path:
         document[path.split(".")[0]].pop(path.split(".")[1], None)
     json.dump(document, open(work + "/config.json", "w"))
-    r = subprocess.run([tare, "oci", "--root", work + "/run", "create", "-b", work, "c"], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20)
+    r = subprocess.run([tare, "oci", "--root", work + "/run", "create", "-b", work, "c"], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
     if r.returncode == 0: subprocess.run([tare, "oci", "--root", work + "/run", "delete", "--force", "c"])
     message = (re.search(r'msg="(.*)"$', r.stderr.strip()) or [None, r.stderr])[1]
     plain = re.sub(r"\[\d+\]", "", path)
@@ -111,14 +111,14 @@ for path, why, document in cases:
 def children_seconds():  # of the processor
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-# Large and deep ones do no harm: within this address space and processor time the answer is the same.
+# Large and deep ones do no harm: within this address space and processor time (that of an emulated machine) the answer is the same.
 def harmless(name, text, says, kib):
     open(work + "/config.json", "w").write(text)
     before = children_seconds()
     r = subprocess.run(["sh", "-c", f'ulimit -v {kib}; exec "$@"', "sh", tare, "oci", "--root", work + "/run", "create", "-b", work, "c"],
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60)
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300)
     took = children_seconds() - before
-    if r.returncode == 0 or not re.search(says, r.stderr) or took > 5:
+    if r.returncode == 0 or not re.search(says, r.stderr) or took > 60:
         print(f"{name}: status {r.returncode}, {took:.1f} s: {r.stderr[:200]}")
         return 1
     return 0
