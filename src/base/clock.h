@@ -11,8 +11,8 @@
 int64_t clock_monotonic_ns(void);
 int64_t clock_boottime_ns(void);
 struct timespec clock_wall(void);
-/* Whether a time of the wall clock (a file's) lies less than ns from now, before or after. What lies further ahead was written before
- * somebody set the clock back, so it is no moment ago either. */
+/* Whether a time of the wall clock (a file's) lies less than ns from now, before or after. What lies further ahead was written
+ * before somebody set the clock back, so it is no moment ago either. */
 bool clock_is_recent(struct timespec t, int64_t ns);
 
 #define TIME_TEXT_MAX 40

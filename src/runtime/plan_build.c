@@ -509,8 +509,8 @@ int plan_build_exec(const struct oci_process *process, const struct plan_exec_co
     STEP(&b, PLAN_CHILD, PLAN_BEGIN);
     for (size_t i = 0; i < c->cgroup_join.n; i++)
         STEP(&b, PLAN_CHILD, PLAN_CGROUP_JOIN, join_slot + (int64_t)i, text_add(&b, c->cgroup_join.v[i]));
-    /* Raising limits takes rights on the host, which root of a user namespace lacks; so does a procfs to write the label to, as long
-     * as the joiner is in the host's pid namespace. */
+    /* Raising limits takes rights on the host, which root of a user namespace lacks; so does a procfs to write the label to, as
+     * long as the joiner is in the host's pid namespace. */
     b.joins_user = c->namespaces & CLONE_NEWUSER;
     if (b.joins_user) {
         plan_limits(&b, process);

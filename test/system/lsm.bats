@@ -52,6 +52,13 @@ securityfs() { # COMMAND…: with the kernel's security files at $SECURITY
     ok tare stop -t 5 c
 }
 
+@test "also in a user namespace, for its first process and for what is executed in it" {
+    needs_apparmor
+    ok tare run -d --name c --userns auto busybox sleep 100
+    ok tare exec c cat /proc/1/attr/current /proc/self/attr/current
+    is $'tare-default (enforce)\ntare-default (enforce)'
+}
+
 @test "the profile holds where rights and filter would let a program through" {
     needs_apparmor
     local options=(--cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt systempaths=unconfined)

@@ -135,7 +135,8 @@ static void recent(void **state) {
     const struct {
         int64_t ahead_s;
         bool recent;
-    } cases[] = {{0, true}, {-50, true}, {50, true}, {-61, false}, {61, false}, {-decade, false}, {decade, false}, {INT64_MAX / 2, false}};
+    } cases[] = {{0, true},   {-50, true},      {50, true},      {-61, false},
+                 {61, false}, {-decade, false}, {decade, false}, {INT64_MAX / 2, false}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
