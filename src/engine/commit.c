@@ -76,6 +76,18 @@ static struct image_defaults defaults_of(const struct container_config *c) {
     };
 }
 
+/* One that has ended meanwhile is as still as can be. */
+static int hold(struct engine *engine, struct container *c, bool still, struct error *e) {
+    _cleanup_error_ struct error own = ERROR_INIT;
+    int r = container_pause(engine, c, still, &own);
+
+    if (r == -ESRCH)
+        return 0;
+    if (r < 0)
+        error_move(e, &own);
+    return r < 0 ? r : 1;
+}
+
 /* Frozen while its files are read, unless it does not run or is paused already; thawed on every way out. */
 static int layer_of_still_container(struct engine *engine, struct container *c, bool no_pause, int fd, struct error *e) {
     _cleanup_error_ struct error why = ERROR_INIT;
@@ -84,8 +96,8 @@ static int layer_of_still_container(struct engine *engine, struct container *c, 
     int r = container_state(c, &state, e);
 
     if (r == 0 && !no_pause && state.status == STATUS_RUNNING) {
-        r = container_pause(engine, c, true, &why);
-        frozen = r == 0;
+        r = hold(engine, c, true, &why);
+        frozen = r > 0;
         if (r == -ENOENT && engine->roots->rootless) { /* nobody asked for it */
             log_warn("the container goes on while its files are read: no cgroup is delegated to this user");
             r = 0;
@@ -93,12 +105,12 @@ static int layer_of_still_container(struct engine *engine, struct container *c, 
         if (r < 0)
             error_move(e, &why);
     }
-    if (r == 0)
+    if (r >= 0)
         r = container_layer(engine, c, fd, e);
     if (frozen) {
-        int thawed = container_pause(engine, c, false, r < 0 ? NULL : e);
+        int thawed = hold(engine, c, false, r < 0 ? NULL : e);
 
-        r = r < 0 ? r : thawed;
+        r = r < 0 ? r : MIN_OF(thawed, 0);
     }
     return r;
 }

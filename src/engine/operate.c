@@ -166,13 +166,16 @@ int container_kill(struct engine *engine, struct container *c, int signo, struct
     return 0;
 }
 
-/* A frozen container needs a group to be frozen. */
-static int explain_pause(const struct engine *engine, int r, struct error *e) {
-    return r == -ENOENT && engine->roots->rootless
-               ? error_hint(
-                     e,
-                     "an ordinary user can pause only where cgroups are delegated to him: cgroup version 2 under `systemd --user`")
-               : r;
+static int pause_not_running(const struct container *c, struct error *e) {
+    return error_set(e, -ESRCH, "container %s is not running", c->id);
+}
+
+/* A frozen container needs a group to be frozen; that of one which ends goes before its monitor does. */
+static int explain_pause(const struct engine *engine, const struct container *c, int r, struct error *e) {
+    if (r == -ENOENT && engine->roots->rootless)
+        return error_hint(
+            e, "an ordinary user can pause only where cgroups are delegated to him: cgroup version 2 under `systemd --user`");
+    return r == -ENOENT || r == -ENODEV ? pause_not_running(c, e) : r;
 }
 
 int container_pause(struct engine *engine, struct container *c, bool pause, struct error *e) {
@@ -182,13 +185,13 @@ int container_pause(struct engine *engine, struct container *c, bool pause, stru
     if (r < 0)
         return r;
     if (!container_is_alive(&state))
-        return error_set(e, -EINVAL, "container %s is not running", c->id);
+        return pause_not_running(c, e);
     if (pause == (state.status == STATUS_PAUSED))
         return error_set(e, -EINVAL, pause ? "container %s is already paused" : "container %s is not paused", c->id);
     r = connect_monitor(c, &conn, e);
     if (r > 0) {
         r = monitor_pause(&conn, pause, e);
-        return has_ended(r) ? error_set(e, -EINVAL, "container %s is not running", c->id) : explain_pause(engine, r, e);
+        return has_ended(r) ? pause_not_running(c, e) : explain_pause(engine, c, r, e);
     }
     if (r < 0)
         return r;
@@ -203,7 +206,7 @@ int container_pause(struct engine *engine, struct container *c, bool pause, stru
     arena_release(&a);
     if (r == 0)
         container_event(engine, &c->record, pause ? "pause" : "unpause", (char *)NULL);
-    return explain_pause(engine, r, e);
+    return explain_pause(engine, c, r, e);
 }
 
 /* Waits with its monitor; when that one is killed, with the next. 1: there is none (*ret: what is true then). */

@@ -266,6 +266,17 @@ PY
     tare rmi made:1 made:2
 }
 
+@test "commit: one that ends at that moment is taken as it stands" {
+    local i
+    ok tare create --name c --network none busybox touch /made
+    for ((i = 0; i < 20; i++)); do
+        ok tare start c
+        ok tare commit c made:ends
+    done
+    ok tare wait c
+    ok tare rmi made:ends
+}
+
 @test "commit: a container that runs is held still, and goes on" {
     alive busybox sh -c 'echo x >/new; sleep 60'
     until_true 5 sh -c "[ -e $ROOT/containers/*/upper/new ]"
