@@ -18,14 +18,14 @@ demo: all
 	@scripts/demo $(BUILD)/tare
 
 # Everything: units (also under the sanitizers), rules of the source, the system as root and as an ordinary user, attacks.
-# One part: make test PARTS="unit rules system filesystem attack sweep model compare"; some files: make test ONLY='run*'.
+# One part: make test PARTS="unit rules system filesystem attack sweep model compare vm"; some files: make test ONLY='run*'.
 test:
 	@test/run $(PARTS)
 
 test-sweep:
 	@test/run sweep-all
 
-# The system tests again on the cgroup layouts and the kernel (6.1) of virtual machines, reboots and power cuts: an hour, without KVM.
+# The system tests again on the cgroup layouts and the kernel (6.1) of virtual machines, reboots, power cuts, a clock set back: two hours, without KVM.
 test-vm: all
 	@scripts/install-deps vm
 	@test/vm/all

@@ -69,6 +69,8 @@ boot() {
     is ""
     ok tare inspect -f '{{.State.Status}} {{.State.ExitCode}}' always
     is "exited 137"
+    ok tare inspect -f '{{.State.Status}} {{.State.ExitCode}}' plain # it ran, and nobody saw how it ended
+    is "exited 137"
     ok boot
     ok running
     is "always always-off failure later unless "

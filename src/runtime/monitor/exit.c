@@ -98,8 +98,12 @@ void monitor_undo(struct monitor *m) {
 }
 
 void monitor_remember(struct monitor *m) {
-    if (!m->is_exec && m->l.restart != RESTART_NO && m->l.container_dirfd >= 0)
+    if (m->is_exec || m->l.auto_remove || m->l.container_dirfd < 0)
+        return;
+    if (m->l.restart != RESTART_NO)
         (void)state_write_lasting(m->l.container_dirfd, &m->state, NULL);
+    else
+        (void)state_write(m->l.container_dirfd, &m->state, NULL);
 }
 
 void monitor_reap_trash(struct monitor *m) {

@@ -175,7 +175,7 @@ void signals_ready(struct monitor *m, struct source *s, uint32_t events);
 /* exit.c */
 void payload_ended(struct monitor *m, int wait_status);
 void monitor_state_save(struct monitor *m);
-/* For a container with a restart policy: leaves in its own directory that it runs, for after a power cut. */
+/* Leaves in its own directory that it runs, for after a power cut; synced with a restart policy, which counts on it. */
 void monitor_remember(struct monitor *m);
 void monitor_undo(struct monitor *m); /* everything that stands on the host for this container; with --rm the container, too */
 void monitor_reap_trash(struct monitor *m);
