@@ -237,18 +237,21 @@ int state_open_pidfd(const struct container_state *s) {
     return fd;
 }
 
+bool state_is_of_this_boot(const struct container_state *s) {
+    char boot_id[40];
+
+    boot_id_read(boot_id);
+    return strcmp(boot_id, s->boot_id) == 0;
+}
+
 enum life { LIFE_GONE, LIFE_ZOMBIE, LIFE_LIVES };
 
 /* Is PID 1 of the state alive in this boot? Asked only when it has no monitor: a zombie then is dead, and tells how it ended until
  * somebody reaps it. */
 static enum life payload_life(const struct container_state *s, int *ret_wait_status) {
     struct process_stat st;
-    char boot_id[40];
 
-    if (s->pid <= 0)
-        return LIFE_GONE;
-    boot_id_read(boot_id);
-    if (strcmp(boot_id, s->boot_id) != 0 || !process_stat_read(s->pid, &st) || st.start_ticks != s->pid_start_ticks)
+    if (s->pid <= 0 || !state_is_of_this_boot(s) || !process_stat_read(s->pid, &st) || st.start_ticks != s->pid_start_ticks)
         return LIFE_GONE;
     *ret_wait_status = st.wait_status;
     return st.state == 'Z' || st.state == 'X' ? LIFE_ZOMBIE : LIFE_LIVES;

@@ -58,6 +58,8 @@ struct container_state {
 int state_read(int container_dirfd, int run_dirfd, struct container_state *ret, struct error *e);
 /* The file of the run directory as it is, unchecked: for a monitor that takes over. -ENOENT. */
 int state_read_claim(int run_dirfd, struct container_state *ret, struct error *e);
+/* Else its numbers of processes mean nothing: the run directory outlived the boot. */
+bool state_is_of_this_boot(const struct container_state *s);
 /* Who holds the record lock: the monitor, also while it starts the container or clears up behind it (the state then claims no
  * life). 0: nobody; -1: one whose number is not seen from here. */
 pid_t state_monitor(int run_dirfd);

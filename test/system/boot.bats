@@ -30,7 +30,7 @@ dead() { # PID: gone, or nobody has reaped it yet
     [ ! -e "/proc/$1" ] || grep -q '^State:.[ZX]' "/proc/$1/status"
 }
 
-power_cut() {
+power_cut() { # [--keep-run]: the run directory lies on a disk
     local id pid pids=()
     for id in $(tare ps -q --no-trunc); do
         pids+=("$(lock_holder "$RUN/containers/$id/lock")" "$(tare inspect -f '{{.State.Pid}}' "$id")")
@@ -41,7 +41,11 @@ power_cut() {
         find /sys/fs/cgroup -depth -type d -path "*/tare$TAG/${id##*/}*" -exec rmdir {} + || true
     done
     for set in ports source4 source6; do nft flush set bridge "tare$TAG" $set; done # and what the table knew of the interfaces
-    rm -rf "$RUN/containers" "$RUN/leases"
+    if [ "${1:-}" = --keep-run ]; then
+        sed -i 's/^boot_id .*/boot_id 01234567-89ab-cdef-0123-456789abcdef/' "$RUN"/containers/*/state "$ROOT"/containers/*/state
+    else
+        rm -rf "$RUN/containers" "$RUN/leases"
+    fi
 }
 
 running() {
@@ -76,6 +80,29 @@ boot() {
     is "always always-off failure later unless "
     ok boot # once more does nothing
     is ""
+}
+
+@test "what a run directory on a disk tells of before the boot is not believed: nobody is adopted, nobody is killed" {
+    ok tare run -d --name always --restart always busybox sleep 1000
+    ok tare run -d --name plain busybox sleep 1000
+    ok tare run -d --name removed --rm busybox sleep 1000
+    power_cut --keep-run
+    # The number of the first process is another's now, born at the same tick: ours.
+    sleep 1000 3>&- &
+    local other=$! ticks
+    ticks=$(awk '{print $22}' "/proc/$other/stat")
+    sed -i "s/^pid .*/pid $other/; s/^pid_start_ticks .*/pid_start_ticks $ticks/" "$RUN"/containers/*/state
+    ok running
+    is ""
+    ok tare ps -a --format '{{.Names}} {{.State}}'
+    is $'plain exited\nalways exited'
+    kill -0 "$other"
+    ok boot
+    ok running
+    is "always "
+    ok tare inspect -f '{{.RestartCount}}' always
+    is 0
+    kill "$other"
 }
 
 @test "they come back by age, and one that cannot does not keep the others" {

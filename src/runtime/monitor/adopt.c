@@ -108,6 +108,17 @@ static void tell_missing(struct monitor *m, const struct container_state *claim)
     }
 }
 
+/* The run directory lies where a boot does not empty it: nobody who is named there lives, and it is for `system start-at-boot run` to
+ * start what comes back. */
+static void forget_other_boot(struct monitor *m, struct container_state *claim) {
+    if (state_is_of_this_boot(claim))
+        return;
+    claim->pid = claim->keeper_pid = 0;
+    if (claim->status == STATUS_RESTARTING)
+        claim->status = STATUS_EXITED;
+    m->l.restart = RESTART_NO;
+}
+
 int adopt_container(struct monitor *m, struct error *e) {
     struct container_state claim;
     int r = state_read_claim(m->l.run_dirfd, &claim, e);
@@ -123,6 +134,7 @@ int adopt_container(struct monitor *m, struct error *e) {
     claim.monitor_pid = m->state.monitor_pid;
     m->healing = true;
     tell_missing(m, &claim);
+    forget_other_boot(m, &claim);
     if (claim.status != STATUS_RUNNING && claim.status != STATUS_PAUSED && claim.status != STATUS_RESTARTING) {
         m->state = claim; /* it ended in order, only the undoing was cut short */
         m->phase = PHASE_RESTARTING;
