@@ -175,7 +175,7 @@ lock = open(sys.argv[1], "w")
 fcntl.fcntl(lock, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
 sys.exit(subprocess.run(sys.argv[2:]).returncode)
 PYTHON
-    ok find "$ROOT/ingest" -name '*.part' -printf '%f '
+    ok find "$ROOT/ingest" -name '0000*.part' -printf '%f '
     [ "$(tr ' ' '\n' <<<"$output" | sort | tr -d '\n')" = "$(printf '%064d.part' 3 9)" ] || { echo "$output"; false; }
-    rm "$ROOT/ingest"/*.part
+    rm "$ROOT/ingest"/0000*.part
 }
