@@ -108,8 +108,8 @@ static void tell_missing(struct monitor *m, const struct container_state *claim)
     }
 }
 
-/* The run directory lies where a boot does not empty it: nobody who is named there lives, and it is for `system start-at-boot run` to
- * start what comes back. */
+/* The run directory lies where a boot does not empty it: nobody who is named there lives, and it is for `system start-at-boot run`
+ * to start what comes back. */
 static void forget_other_boot(struct monitor *m, struct container_state *claim) {
     if (state_is_of_this_boot(claim))
         return;
