@@ -183,7 +183,7 @@ for field, value, file, text in (("classID", 0x100001, "net_cls.classid", "^1048
         res("network." + field, value, "net_cls,net_prio", file, "-", text)
     else:
         case("resources", "linux.resources.network." + field, put("linux.resources.network." + field, value), ["true"], refused=r"linux\.resources: network")
-res("cpu.shares", 512, "cpu,cpuacct", "cpu.shares", "cpu.weight", "^(512|20)$")
+res("cpu.shares", 512, "cpu,cpuacct", "cpu.shares", "cpu.weight", "^(512|59)$")
 case("resources", "linux.resources.cpu.quota", put("linux.resources.cpu", {"quota": 20000, "period": 50000}), host=limit("cpu,cpuacct", "cpu.cfs_quota_us", "cpu.max", "^20000( 50000)?$"))
 case("resources", "linux.resources.cpu.burst", put("linux.resources.cpu", {"quota": 20000, "period": 50000, "burst": 1000}), host=limit("cpu,cpuacct", "cpu.cfs_burst_us", "cpu.max.burst", "^1000$"))
 res("cpu.idle", 1, "cpu,cpuacct", "cpu.idle", "cpu.idle", "^1$")
