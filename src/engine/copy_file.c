@@ -5,7 +5,8 @@
 
 #include "base/fs.h"
 
-#define BLOCK 512 /* of an archive */
+#define BLOCK       512                /* of an archive */
+#define UNSIZED_MAX ((size_t)16 << 20) /* one that never ends is cut */
 
 static int open_source(const struct copy_place *from, struct stat *ret, struct error *e) {
     _cleanup_fd_ int fd = openat(from->dirfd, from->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -54,6 +55,22 @@ static int set_metadata(int in, int out, const struct stat *st, const struct tar
     return futimens(out, times) < 0 ? error_errno(e, -errno, "set the times") : 0;
 }
 
+/* Files of /proc and /sys in a container that runs have content without a size. */
+static int copy_unsized(int in, int out) {
+    char block[4096];
+    size_t total = 0;
+    ssize_t n;
+
+    while ((n = read(in, block, sizeof(block))) > 0 && total < UNSIZED_MAX) {
+        int r = fs_write_all(out, block, (size_t)n);
+
+        if (r < 0)
+            return r;
+        total += (size_t)n;
+    }
+    return n < 0 && errno != EAGAIN ? -errno : 0;
+}
+
 int copy_file_over(const struct copy_place *from, int dirfd, const char *name, const struct tar_stream *as,
                    const struct id_shift *owners, uint64_t *ret_bytes, struct error *e) {
     struct stat st;
@@ -65,7 +82,7 @@ int copy_file_over(const struct copy_place *from, int dirfd, const char *name, c
     out = make_target(dirfd, name, e);
     if (out < 0)
         return out;
-    r = fs_copy_data(in, out, st.st_size);
+    r = st.st_size > 0 ? fs_copy_data(in, out, st.st_size) : copy_unsized(in, out);
     r = r < 0 ? error_errno(e, r, "copy %s", name) : set_metadata(in, out, &st, as, owners, e);
     if (r < 0) {
         (void)unlinkat(dirfd, name, 0); /* half a file would pass for the whole */

@@ -169,6 +169,8 @@ D /usr"
     ok tare cp file c:/mem/
     ok tare exec c cat /mem/file
     is file
+    ok tare cp c:/proc/1/limits limits # no size, and yet a content
+    grep -q "Max open files" limits
     ok tare cp file c:/bind/
     [ "$(cat bind/file)" = file ]
     ok tare cp file c:/vol/

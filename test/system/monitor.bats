@@ -176,6 +176,22 @@ terminal() {
     until_true 5 grep -q "/tare$TAG/monitors" "/proc/$(state group monitor_pid)/cgroup"
 }
 
+@test "a reader that stalls while the program closes its output costs no processor time, and gets everything later" {
+    mkfifo "$BATS_TEST_TMPDIR/reader"
+    tare run --name stall --network none busybox sh -c 'yes | head -c 900000; exec >&- 2>&-; sleep 60' >"$BATS_TEST_TMPDIR/reader" 3>&- &
+    exec 4<"$BATS_TEST_TMPDIR/reader"
+    local monitor before
+    until_true 10 sh -c "! '$TARE' --root '$ROOT' --run-root '$RUN' top stall | grep -q head && '$TARE' --root '$ROOT' --run-root '$RUN' top stall | grep -q sleep"
+    monitor=$(state stall monitor_pid)
+    before=$(awk '{print $14 + $15}' "/proc/$monitor/stat")
+    sleep 1
+    [ $(($(awk '{print $14 + $15}' "/proc/$monitor/stat") - before)) -lt 10 ] # ticks of 10 ms
+    tare kill stall
+    [ "$(wc -c <&4)" = 900000 ]
+    exec 4<&-
+    wait $! || true
+}
+
 @test "SIGKILL of the monitor: the payload goes on, without SIGPIPE" {
     tare run -d --name orphan busybox sh -c 'while :; do echo tick || exit 1; sleep 0.05; done' >/dev/null
     local pid

@@ -25,7 +25,14 @@ void loop_change(struct monitor *m, struct source *s, uint32_t events) {
     if (s->fd < 0 || s->events == events)
         return;
     s->events = events;
-    (void)epoll_ctl(m->epoll_fd, EPOLL_CTL_MOD, s->fd, &ev);
+    (void)epoll_ctl(m->epoll_fd, s->resting ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->fd, &ev);
+    s->resting = false;
+}
+
+void loop_rest(struct monitor *m, struct source *s) {
+    (void)epoll_ctl(m->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+    s->events = 0;
+    s->resting = true;
 }
 
 void loop_remove(struct monitor *m, struct source *s) {

@@ -24,6 +24,7 @@ struct monitor;
 struct source {
     int fd; /* owned; -1 = closed */
     uint32_t events;
+    bool resting; /* not watched, not even for its end */
     void (*ready)(struct monitor *m, struct source *s, uint32_t events);
 };
 
@@ -118,8 +119,9 @@ struct monitor {
 int loop_init(struct monitor *m, struct error *e);
 int loop_add(struct monitor *m, struct source *s, uint32_t events);
 void loop_change(struct monitor *m, struct source *s, uint32_t events); /* 0 events: stays registered, errors only */
-void loop_remove(struct monitor *m, struct source *s);                  /* and closes */
-void loop_run(struct monitor *m);                                       /* until PHASE_LINGERING has no one left */
+void loop_rest(struct monitor *m, struct source *s);   /* until loop_change() wants something: an end that cannot be taken now */
+void loop_remove(struct monitor *m, struct source *s); /* and closes */
+void loop_run(struct monitor *m);                      /* until PHASE_LINGERING has no one left */
 
 /* start.c: from the launch description to a running program; also after a backoff. */
 int monitor_start_program(struct monitor *m, struct error *e);

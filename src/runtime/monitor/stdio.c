@@ -88,6 +88,10 @@ static void output_ready(struct monitor *m, struct source *s, uint32_t events) {
     struct output *o = (struct output *)s;
 
     (void)events;
+    if (o->paused || m->log_room.fd >= 0) { /* nothing was asked for: all writers are gone, which epoll says again and again */
+        loop_rest(m, s);
+        return;
+    }
     for (int i = 0; i < CHUNKS_A_ROUND && o->source.fd >= 0 && !o->paused && !log_is_stalled(m->log); i++)
         if (pump(m, o) < CHUNK_SIZE)
             break;
