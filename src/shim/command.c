@@ -2,6 +2,7 @@
  *
  *   … start     in the bundle: prints the address of the pod's shim, which is started if there is none
  *   … delete    in the bundle, after a shim has died: ends the container, takes everything away, prints how it ended
+ *   … -info     prints what this runtime can do, as `tare oci features`
  *   …           serves (started by `start`, the socket at descriptor 3)
  *
  * Options in Go's manner: -name value, -name=value, one dash or two. */
@@ -97,7 +98,13 @@ static int find_group(const char *id, struct arena *a, const char **ret, struct 
     return 0;
 }
 
-static int socket_path(const struct arguments *args, const char *group, struct sockaddr_un *ret, struct error *e) {
+/* What `start` hears on standard input. */
+struct start_input {
+    const char *shim_cgroup; /* of runc's options; NULL = none */
+    const char *socket_dir;
+};
+
+static int socket_path(const struct arguments *args, const char *dir, const char *group, struct sockaddr_un *ret, struct error *e) {
     struct sha256 h;
     unsigned char digest[SHA256_SIZE];
     char hex[2 * SHA256_SIZE + 1];
@@ -109,9 +116,9 @@ static int socket_path(const struct arguments *args, const char *group, struct s
     sha256_final(&h, digest);
     hex_encode(digest, sizeof(digest), hex);
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if ((size_t)snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/%s", SHIM_SOCKETS, hex) >= sizeof(ret->sun_path))
+    if ((size_t)snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/%s", dir, hex) >= sizeof(ret->sun_path))
         return error_set(e, -ENAMETOOLONG, "the socket's path is too long");
-    return fs_mkdirs(SHIM_SOCKETS, 0711, e);
+    return fs_mkdirs(dir, 0711, e);
 }
 
 /* A listening socket; -EADDRINUSE: a shim lives there. */
@@ -136,19 +143,32 @@ static int listen_at(const struct sockaddr_un *at, struct error *e) {
     return TAKE_FD(s);
 }
 
-/* containerd hands the runtime's options over; of them only the shim's own group matters here. */
-static const char *read_shim_cgroup(struct arena *a) {
+/* Of the runtime's options only the shim's own group matters here. */
+static const char *shim_cgroup_of(const Pb__Any *any, struct arena *a) {
+    const Pb__Options *o;
+
+    return options_read(any, a, &o, NULL) == 0 && *o->shim_cgroup ? o->shim_cgroup : NULL;
+}
+
+/* containerd hands over the runtime's options, and since 2.3 a message that has them among its extensions. One can be read as the
+ * other: the message is meant when it says what the command line says. */
+static void read_input(const struct arguments *args, struct arena *a, struct start_input *ret) {
     struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
     _cleanup_buf_ struct buf text = BUF_INIT;
-    const Pb__Any *any;
-    const Pb__Options *o = NULL;
+    const Pb__BootstrapParams *b;
 
+    *ret = (struct start_input){.socket_dir = SHIM_SOCKETS};
     if (poll(&p, 1, STDIN_WAIT_MS) != 1 || fs_read_fd(STDIN_FILENO, STDIN_MAX, &text, NULL) < 0 || text.size == 0)
-        return NULL;
-    any = message_unpack(&pb__any__descriptor, text.data, text.size, a);
-    if (any && strstr(any->type_url, "runc.v1.Options"))
-        o = message_unpack(&pb__options__descriptor, any->value.data, any->value.len, a);
-    return o && *o->shim_cgroup ? o->shim_cgroup : NULL;
+        return;
+    b = message_unpack(&pb__bootstrap_params__descriptor, text.data, text.size, a);
+    if (!b || strcmp(b->instance_id, args->id) != 0 || strcmp(b->namespace_, args->namespace_) != 0) {
+        ret->shim_cgroup = shim_cgroup_of(message_unpack(&pb__any__descriptor, text.data, text.size, a), a);
+        return;
+    }
+    for (size_t i = 0; i < b->n_extensions && !ret->shim_cgroup; i++)
+        ret->shim_cgroup = shim_cgroup_of(b->extensions[i]->value, a);
+    if (b->socket_dir[0] == '/')
+        ret->socket_dir = b->socket_dir;
 }
 
 static int enter_cgroup(const char *path, struct arena *a, struct error *e) {
@@ -202,11 +222,9 @@ static _Noreturn void become_shim(const struct arguments *args, int listener) {
     _exit(EXIT_ENGINE);
 }
 
-static int spawn(const struct arguments *args, int listener, struct error *e) {
-    _cleanup_arena_ struct arena a = ARENA_INIT;
-    const char *cgroup = read_shim_cgroup(&a);
+static int spawn(const struct arguments *args, const char *cgroup, int listener, struct arena *a, struct error *e) {
     pid_t pid;
-    int r = cgroup ? enter_cgroup(cgroup, &a, e) : 0;
+    int r = cgroup ? enter_cgroup(cgroup, a, e) : 0;
 
     if (r < 0)
         return error_wrap(e, r, "ShimCgroup %s", cgroup);
@@ -235,16 +253,18 @@ static int do_start(const struct arguments *args, struct error *e) {
     _cleanup_buf_ struct buf address = BUF_INIT;
     _cleanup_fd_ int listener = -1;
     struct sockaddr_un at;
+    struct start_input input;
     const char *group = args->id;
     int r = find_group(args->id, &a, &group, e);
 
+    read_input(args, &a, &input);
     if (r == 0)
-        r = socket_path(args, group, &at, e);
+        r = socket_path(args, input.socket_dir, group, &at, e);
     if (r < 0)
         return r;
     listener = listen_at(&at, e);
     if (listener >= 0)
-        r = spawn(args, listener, e);
+        r = spawn(args, input.shim_cgroup, listener, &a, e);
     else if (listener != -EADDRINUSE)
         r = listener;
     if (r < 0)
@@ -264,7 +284,7 @@ static void remove_dead_socket(int bundle) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     _cleanup_buf_ struct buf text = BUF_INIT;
     _cleanup_fd_ int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    static const char head[] = "unix://" SHIM_SOCKETS "/";
+    static const char head[] = "unix:///";
 
     if (s < 0 || fs_read_at(bundle, "address", sizeof(to.sun_path), &text, NULL) < 0 || !text.data ||
         strncmp(text.data, head, strlen(head)) != 0)
@@ -308,6 +328,32 @@ static int do_delete(const struct arguments *args, struct error *e) {
     return fs_write_all(STDOUT_FILENO, out.data, out.size);
 }
 
+/* ---- -info ---- */
+
+static int do_info(struct error *e) {
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    struct oci_call call = {0};
+    Pb__RuntimeVersion version = PB__RUNTIME_VERSION__INIT;
+    Pb__RuntimeInfo m = PB__RUNTIME_INFO__INIT;
+    Pb__Any features = PB__ANY__INIT;
+    int r = oci_call(1, (const char *const[]){"features"}, &call, e);
+
+    version.version = (char *)(uintptr_t)TARE_VERSION;
+    features.type_url = (char *)(uintptr_t) "types.containerd.io/opencontainers/runtime-spec/1/features/Features";
+    features.value.data = (uint8_t *)call.out.data;
+    features.value.len = call.out.size;
+    m.name = (char *)(uintptr_t) "io.containerd.tare.v2";
+    m.version = &version;
+    m.features = &features;
+    if (r == 0) {
+        message_pack(&m.base, &out);
+        r = fs_write_all(STDOUT_FILENO, out.data, out.size);
+    }
+    arena_release(&call.arena);
+    buf_release(&call.out);
+    return r;
+}
+
 /* ---- Serving ---- */
 
 static int do_serve(const struct arguments *args, struct error *e) {
@@ -344,7 +390,9 @@ int shim_main(int argc, char *argv[]) {
     }
     if (r == 0 && strchr(args.id, '/'))
         r = error_set(&e, -EINVAL, "-id: %s is not an id", args.id);
-    if (r == 0 && args.action && strcmp(args.action, "start") == 0)
+    if (r == 0 && args.info)
+        r = do_info(&e);
+    else if (r == 0 && args.action && strcmp(args.action, "start") == 0)
         r = do_start(&args, &e);
     else if (r == 0 && args.action && strcmp(args.action, "delete") == 0)
         r = do_delete(&args, &e);

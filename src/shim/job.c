@@ -232,8 +232,7 @@ static void read_options(struct container *c, const Pb__CreateRequest *r) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
     const Pb__Options *o = NULL;
 
-    if (r->options && strstr(r->options->type_url, "runc.v1.Options"))
-        o = message_unpack(&pb__options__descriptor, r->options->value.data, r->options->value.len, &a);
+    (void)options_read(r->options, &a, &o, NULL); /* the worker says what is wrong with them */
     c->io_given = o && (o->io_uid || o->io_gid);
     c->io_uid = o ? o->io_uid : 0;
     c->io_gid = o ? o->io_gid : 0;

@@ -7,6 +7,7 @@
  *   job.c       whatever takes long or needs memory is done in a fork of the shim, which hands back the answer: nothing blocks
  *               the loop, a document that the parser chokes on costs one answer, and the heap of the shim stays as it was born
  *   work.c      what those forks do: the OCI runtime's verbs (oci/oci.h), mounts, metrics
+ *   options.c   the runtime's options, in either of containerd's forms
  *   process.c   containers and their processes, their ends
  *   stdio.c     FIFOs, files and log programs; terminal.c: the copying of terminals
  *   event.c     events to containerd, which may be away for a while
@@ -249,6 +250,13 @@ int rootfs_unmount(const char *bundle, struct error *e); /* nothing there is suc
 
 /* The payload of the answer to Stats. */
 int stats_make(const char *cgroup, struct arena *a, struct buf *out, struct error *e);
+
+/* ---- options.c ---- */
+
+typedef struct Pb__Any Pb__Any;
+typedef struct Pb__Options Pb__Options;
+/* NULL, or of an unknown type: the defaults. Memory of the arena. */
+int options_read(const Pb__Any *any, struct arena *a, const Pb__Options **ret, struct error *e);
 
 /* Messages in memory of an arena. */
 typedef struct ProtobufCMessageDescriptor ProtobufCMessageDescriptor;

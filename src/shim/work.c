@@ -103,13 +103,11 @@ static int save_root(struct errand *d, struct error *e) {
 }
 
 static int read_options(struct errand *d, const Pb__CreateRequest *m, const Pb__Options **ret, struct error *e) {
-    static const Pb__Options none = PB__OPTIONS__INIT;
-    const Pb__Options *o = &none;
+    const Pb__Options *o;
+    int r = options_read(m->options, &d->arena, &o, e);
 
-    if (m->options && strstr(m->options->type_url, "runc.v1.Options"))
-        o = message_unpack(&pb__options__descriptor, m->options->value.data, m->options->value.len, &d->arena);
-    if (!o)
-        return error_set(e, -EINVAL, "the options cannot be read");
+    if (r < 0)
+        return r;
     if (*o->binary_name && !strstr(o->binary_name, "tare-oci"))
         return error_hint((error_set(e, -EINVAL, "BinaryName: %s is another runtime", o->binary_name), e),
                           "this shim is the runtime itself; io.containerd.runc.v2 is the one that calls programs");

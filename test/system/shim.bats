@@ -267,3 +267,49 @@ PY
     [ "$(shims)" = 1 ]
     [ "$(ctr task exec --exec-id e a echo alive)" = alive ]
 }
+
+@test "containerd 2 asks what the runtime can do (-info)" {
+    "$SHIM" -info </dev/null >"$S/info"
+    python3 - "$S/info" "$("$TARE" oci features)" <<'PY'
+import json, sys
+data = open(sys.argv[1], "rb").read()
+assert b"io.containerd.tare.v2" in data and b"types.containerd.io/opencontainers/runtime-spec/1/features/Features" in data
+assert json.loads(data[data.index(b'{"ociVersionMin'):]) == json.loads(sys.argv[2])
+PY
+}
+
+# start_input ID: what containerd 2.3 and later write to `start`, with options as CRI passes those of a runtime that it does not know.
+start_input() {
+    python3 - "$@" <<'PY'
+import sys
+def varint(n): return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+def text(n, v): return bytes([n << 3 | 2]) + varint(len(v)) + v
+id, namespace, socket_dir, toml = (v.encode() for v in sys.argv[1:])
+any = text(1, b"runtimeoptions.v1.Options") + text(2, text(3, toml))
+sys.stdout.buffer.write(text(1, id) + text(2, namespace) + text(8, text(1, any)) + text(9, socket_dir))
+PY
+}
+
+@test "start as containerd 2 calls it: the shim's group and the place of its socket are in the message" {
+    local group=/$NS/shims address pid
+    mkdir "$S/bundle" "$S/sockets"
+    cd "$S/bundle"
+    echo '{}' >config.json
+    address=$(start_input one "$NS" "$S/sockets" "ShimCgroup = '$group'" | MAX_SHIM_VERSION=3 "$SHIM" -namespace "$NS" -address "$S/nobody.sock" -id one start)
+    [[ $(jq -r '"\(.version) \(.protocol) \(.address)"' <<<"$address") == "3 ttrpc unix://$S/sockets/"* ]]
+    pid=$(pgrep -f "containerd-shim-tare-v2 -namespace $NS -id one")
+    grep -q ":pids:$group\$\|^0::$group\$" "/proc/$pid/cgroup"
+    kill -KILL "$pid"
+    eventually eval '! kill -0 '"$pid"' 2>/dev/null'
+    "$SHIM" -namespace "$NS" -address "$S/nobody.sock" -id one delete >/dev/null
+    [ -z "$(ls "$S/sockets")" ]
+    # Told for another: not the message, and so no options.
+    address=$(start_input other "$NS" "$S/sockets" "ShimCgroup = '$group'" | "$SHIM" -namespace "$NS" -address "$S/nobody.sock" -id one start)
+    [[ $address == unix:///run/containerd/s/* ]]
+    pid=$(pgrep -f "containerd-shim-tare-v2 -namespace $NS -id one")
+    ! grep -q ":$group\$" "/proc/$pid/cgroup"
+    kill -KILL "$pid"
+    rm -f "${address#unix://}"
+    eventually eval '[ -z "$(cat /sys/fs/cgroup{,/pids}'"$group"'/cgroup.procs 2>/dev/null)" ]'
+    rmdir /sys/fs/cgroup{,/*}"$group" 2>/dev/null || true
+}
