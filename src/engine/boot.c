@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "engine/launch.h"
+#include "engine/limits.h"
 #include "engine/lookup.h"
 #include "engine/operate.h"
 #include "engine/start.h"

@@ -11,6 +11,7 @@
 #include "engine/container.h"
 #include "engine/container_event.h"
 #include "engine/container_journal.h"
+#include "engine/limits.h"
 #include "engine/pending.h"
 #include "engine/volume.h"
 #include "kernel/cgroup_own.h"
@@ -173,14 +174,24 @@ static int release_other(int dirfd _unused_, const char *name, void *arg, struct
     return 0;
 }
 
+/* An `update` that was killed: the record says what holds. Limits that the record does not have stay as they were made. */
+static void restore_limits(struct engine *engine, struct container *c, struct arena *a) {
+    struct container_state state;
+    if (container_state(c, &state, NULL) < 0 || !container_is_alive(&state))
+        return;
+    (void)limits_apply(engine, c, &c->record.host, a, NULL);
+    (void)limits_tell_policy(c, &c->record.host.restart, NULL);
+}
+
 /* The record says which name it is to have. */
-static int finish_rename(struct engine *engine, const char *id, struct error *e) {
+static int finish_change(struct engine *engine, const char *id, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
     _cleanup_container_ struct container c = CONTAINER_INIT;
     int names = engine_names_dir(engine, e);
     int r = names < 0 ? names : container_open_id(engine, id, &a, &c, e);
     if (r < 0)
         return r;
+    restore_limits(engine, &c, &a);
     struct names n = {engine, id, c.record.name};
     (void)fs_each(names, ".", release_other, &n, NULL);
     return container_journal_write(engine, &c, NULL, true, &a, e);
@@ -209,7 +220,7 @@ static int heal_own_dir(struct heal *h, const char *id, enum pending_kind kind, 
         tell_life(h->engine, id, kind);
     int r = dir >= 0 && (removed || !complete) ? container_undo_creation(h->engine, id, dir, e) : 0;
     if (r == 0 && kind == PENDING_CHANGE && complete)
-        r = finish_rename(h->engine, id, e);
+        r = finish_change(h->engine, id, e);
     int runs = engine_run_dir(h->engine, e);
     if (r == 0 && runs >= 0 && (removed || dir < 0))
         r = fs_remove_tree_at(runs, id, e);

@@ -6,21 +6,11 @@
 
 #include "base/self.h"
 #include "engine/container_event.h"
+#include "engine/limits.h"
 #include "engine/gather.h"
 #include "engine/log_options.h"
 #include "model/holder.h"
 #include "model/signal_name.h"
-
-uint32_t restart_policy_of(const struct restart_rule *r) {
-    static const char *const names[] = {[RESTART_NO] = "no",
-                                        [RESTART_ALWAYS] = "always",
-                                        [RESTART_UNLESS_STOPPED] = "unless-stopped",
-                                        [RESTART_ON_FAILURE] = "on-failure"};
-    for (uint32_t i = 0; r->name && i < ARRAY_SIZE(names); i++)
-        if (strcmp(r->name, names[i]) == 0)
-            return i;
-    return RESTART_NO;
-}
 
 static uint32_t health_action_of(const char *text) {
     static const char *const names[] = {

@@ -6,5 +6,3 @@
 
 int launch_monitor(struct engine *engine, struct container *c, struct start_context *x, const struct plan *plan,
                    const struct start_options *o, struct arena *a, struct monitor_conn *ret, struct error *e);
-/* enum restart_policy of a rule that was checked. */
-uint32_t restart_policy_of(const struct restart_rule *r);

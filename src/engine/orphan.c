@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "engine/container_event.h"
 #include "engine/heal.h"
+#include "engine/limits.h"
 #include "engine/pending.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_plan.h"
@@ -97,7 +98,8 @@ bool orphan_look_after(struct engine *engine, struct container *c) {
     if (c->run_dirfd < 0 || state_monitor(c->run_dirfd) != 0 || state_read_claim(c->run_dirfd, &state, NULL) < 0)
         return true;
     if (claims_life(&state))
-        (void)monitor_adopt(c->dirfd, c->run_dirfd, engine->roots->root_fd, engine->roots->run_fd, NULL);
+        (void)monitor_adopt(c->dirfd, c->run_dirfd, engine->roots->root_fd, engine->roots->run_fd,
+                            restart_policy_of(&c->record.host.restart), (uint32_t)c->record.host.restart.maximum_retry_count, NULL);
     if (!c->record.host.auto_remove || state_monitor(c->run_dirfd) != 0 || container_state(c, &state, NULL) < 0 ||
         state.status != STATUS_EXITED)
         return true;

@@ -15,6 +15,7 @@
 #include "engine/heal.h"
 #include "engine/hold.h"
 #include "engine/launch.h"
+#include "engine/limits.h"
 #include "engine/mount_sources.h"
 #include "engine/pending.h"
 #include "engine/resource_events.h"

@@ -11,7 +11,7 @@
 #include "engine/container_event.h"
 #include "engine/hold.h"
 #include "engine/host_limits.h"
-#include "engine/launch.h"
+#include "engine/limits.h"
 #include "engine/spec.h"
 
 #define PROC_FILE_MAX ((size_t)1 << 20)
@@ -230,30 +230,6 @@ static void merge_limits(struct host_config *to, const struct host_config *from)
         to->restart = from->restart;
 }
 
-static int apply_limits(struct engine *engine, const struct container *c, const struct host_config *limits, struct arena *a,
-                        struct error *e) {
-    struct oci_resources resources = {0};
-    struct cgroup_layout layout;
-    struct list ops = {0};
-    const char *group;
-    int r = group_of(engine, c, a, &group, e);
-
-    spec_limits(limits, a, &resources);
-    if (r == 0)
-        r = cgroup_layout_load(engine->roots->run_fd, &layout, e);
-    if (r == 0)
-        r = cgroup_plan_update(&layout, group, &resources, a, &ops, e);
-    return r < 0 ? r : cgroup_ops_run(&ops, 0, e);
-}
-
-/* The monitor decides at the end of the container, so it has to know. */
-static int tell_monitor(const struct container *c, const struct restart_rule *rule, struct error *e) {
-    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
-    int r = monitor_connect(c->run_dirfd, &conn, e);
-
-    return r < 0 ? r : monitor_update_restart(&conn, restart_policy_of(rule), (uint32_t)rule->maximum_retry_count, e);
-}
-
 static int update_held(struct engine *engine, struct container *c, const struct host_config *changes, bool alive, struct arena *a,
                        struct error *e) {
     struct host_config merged = c->record.host;
@@ -268,9 +244,9 @@ static int update_held(struct engine *engine, struct container *c, const struct 
         return error_set(
             e, -EINVAL, "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time");
     if (alive)
-        r = apply_limits(engine, c, &merged, a, e);
+        r = limits_apply(engine, c, &merged, a, e);
     if (r == 0 && alive && changes->restart.name && *changes->restart.name)
-        r = tell_monitor(c, &changes->restart, e);
+        r = limits_tell_policy(c, &changes->restart, e);
     if (r < 0)
         return error_wrap(e, r, "Cannot update container %s", c->id);
     c->record.host = merged;

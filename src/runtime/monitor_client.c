@@ -199,17 +199,21 @@ int monitor_exec(const struct monitor_exec *x, struct monitor_conn *ret, struct 
     return start("exec", x->id, &blob, fds, x->attached, ret, e);
 }
 
-int monitor_adopt(int container_dirfd, int run_dirfd, int root_fd, int run_root_fd, struct error *e) {
+int monitor_adopt(int container_dirfd, int run_dirfd, int root_fd, int run_root_fd, uint32_t restart, uint32_t restart_max,
+                  struct error *e) {
     const int fds[LAUNCH_FDS] = {container_dirfd, run_dirfd, root_fd, run_root_fd, -1, -1};
     struct monitor_conn conn = MONITOR_CONN_INIT;
-    _cleanup_buf_ struct buf blob = BUF_INIT;
+    _cleanup_buf_ struct buf file = BUF_INIT, blob = BUF_INIT;
     struct monitor_launch l;
-    int r = fs_read_at(run_dirfd, LAUNCH_FILE, LAUNCH_SIZE_MAX, &blob, NULL);
+    int r = fs_read_at(run_dirfd, LAUNCH_FILE, LAUNCH_SIZE_MAX, &file, NULL);
 
     if (r < 0)
         return error_errno(e, r, "read the launch description");
-    if (launch_decode(blob.data, blob.size, &l) < 0)
+    if (launch_decode(file.data, file.size, &l) < 0)
         return error_set(e, -EPROTO, "the launch description is damaged");
+    l.restart = restart;
+    l.restart_max = restart_max;
+    launch_encode(&l, &blob);
     launch_set_fds(&blob, fds);
     return start("adopt", l.id, &blob, fds, false, &conn, e);
 }

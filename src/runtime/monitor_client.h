@@ -33,8 +33,10 @@ int monitor_start(const struct monitor_launch *l, struct monitor_conn *ret, stru
 /* Starts a monitor for a container whose monitor was killed. Where PID 1 lives, it takes over streams, log, policy and health
  * checks; where it does not, the end is recorded (as unknown where nobody can tell), everything is undone, and the policy decides
  * whether it starts again. Returns when that is done. -EALREADY: it has a monitor. -ENOENT: it was killed in its first moments,
- * before the launch description was on file: then only the journals can be undone. */
-int monitor_adopt(int container_dirfd, int run_dirfd, int root_fd, int run_root_fd, struct error *e);
+ * before the launch description was on file: then only the journals can be undone. restart: the policy (RESTART_…) that holds now.
+ */
+int monitor_adopt(int container_dirfd, int run_dirfd, int root_fd, int run_root_fd, uint32_t restart, uint32_t restart_max,
+                  struct error *e);
 
 /* A command joins a running container, through a worker. */
 int monitor_exec(const struct monitor_exec *x, struct monitor_conn *ret, struct error *e);

@@ -270,3 +270,19 @@ END
     *) false ;;
     esac
 }
+
+@test "a policy that was updated holds when the monitor is killed with PID 1" {
+    local pid
+    sleeper p --restart on-failure:5
+    ok tare update --restart no p
+    pid=$(field p .State.Pid)
+    kill -9 "$(monitor_of p)" "$pid"
+    until_true 5 eval '[ "$(field p .State.Status)" = exited ]'
+    ok tare start p
+    ok tare update --restart always p
+    pid=$(field p .State.Pid)
+    kill -9 "$(monitor_of p)" "$pid"
+    until_true 5 eval '[ "$(field p .State.Status) $(field p .State.Pid)" != "running $pid" ]'
+    until_true 5 eval '[ "$(field p .State.Status)" = running ]'
+    tare rm -f p >/dev/null
+}

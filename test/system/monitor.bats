@@ -236,6 +236,10 @@ terminal() {
     first=$(state ever pid)
     kill -9 "$first"
     until_true 5 eval '[ "$(state ever status)" = running ] && [ "$(state ever pid)" != "$first" ]'
+    until_true 5 eval '[ "$(tare inspect -f "{{.State.Status}} {{.RestartCount}}" ever)" = "running 1" ]'
+    # A restart that was asked for begins to count anew, as Docker's does.
+    tare restart -t 0 ever >/dev/null
+    [ "$(tare inspect -f '{{.State.Status}} {{.RestartCount}}' ever)" = "running 0" ]
 }
 
 @test "health: healthy, then unhealthy" {

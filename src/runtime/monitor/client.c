@@ -329,6 +329,7 @@ static int on_restart(struct monitor *m, struct client *c, const struct frame *f
     c->condition = WAIT_NEXT_EXIT;
     c->restarter = true;
     m->restart_asked = true;
+    m->state.restart_count = 0;
     stop_as_asked(m, c, f);
     return 0;
 }

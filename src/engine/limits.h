@@ -1,0 +1,10 @@
+/* What of a container may change while it runs: limits, and the restart policy, which its monitor goes by. */
+#pragma once
+
+#include "engine/container.h"
+
+int limits_apply(struct engine *engine, const struct container *c, const struct host_config *limits, struct arena *a,
+                 struct error *e);
+int limits_tell_policy(const struct container *c, const struct restart_rule *rule, struct error *e);
+/* enum restart_policy of a rule that was checked. */
+uint32_t restart_policy_of(const struct restart_rule *r);
