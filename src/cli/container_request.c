@@ -437,7 +437,8 @@ static void set_isolation(const struct container_flags *f, struct arena *a, stru
     h->cgroupns_mode = f->cgroupns;
     h->cgroup_parent = f->cgroup_parent;
     h->runtime = f->runtime;
-    h->isolate = f->isolate;
+    for (size_t i = 0; i < f->isolate.n; i++) /* the kernel's name for it, too */
+        strs_add(a, &h->isolate, strcmp(f->isolate.v[i], "net") == 0 ? "network" : f->isolate.v[i]);
     h->cap_add = f->cap_add;
     h->cap_drop = f->cap_drop;
     h->group_add = f->group_add;

@@ -37,7 +37,7 @@ static int load_run(struct cli *cli, const void *options, const struct strs *arg
 
         printf("Loaded image%s: %s\n", is_id ? " ID" : "", names.v[i]);
     }
-    return r < 0 ? r : 0;
+    return r < 0 ? error_wrap(e, r, "load %s", o->input && strcmp(o->input, "-") != 0 ? o->input : "standard input") : 0;
 }
 
 const struct command command_load = {

@@ -111,7 +111,9 @@ static int unknown_command(const struct command *group, const char *word) {
     _cleanup_error_ struct error e = ERROR_INIT;
     error_set(&e, -EINVAL, "unknown command: tare %s%s%s", group ? group->names[0] : "", group ? " " : "", word);
     const char *like = group ? NULL : suggest_command(word);
-    if (like)
+    if (!group && strcmp(word, "oci") == 0)
+        error_hint(&e, "it stands first, and takes options of its own: tare oci --root …");
+    else if (like)
         error_hint(&e, "did you mean 'tare %s'?", like);
     if (group)
         error_status(&e, 1);

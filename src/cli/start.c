@@ -34,7 +34,7 @@ static int start_detached(struct cli *cli, struct engine *engine, const char *na
     const struct start_options o = START_OPTIONS_INIT;
     struct container_state state;
     int r = container_open(engine, name, &cli->arena, &c, e);
-    if (r == 0)
+    if (r >= 0)
         r = container_state(&c, &state, e);
     if (r >= 0 && state.status == STATUS_PAUSED)
         return error_set(e, -EINVAL, "cannot start a paused container, try unpause instead");

@@ -10,9 +10,9 @@ static int read_config(struct image_store *s, const struct image_manifest *m, st
     _cleanup_buf_ struct buf b = BUF_INIT;
     int r = blob_read(s, m->config.digest, IMAGE_CONFIG_MAX, &b, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = image_config_decode(buf_text(&b), b.size, a, ret, e);
-    if (r == 0)
+    if (r >= 0)
         *ret_text = arena_strndup(a, buf_text(&b), b.size);
     return r;
 }

@@ -78,9 +78,9 @@ int registry_blob_upload(struct registry *r, const char *digest, const char *upl
     struct registry_call call = {
         .method = "PUT", .body_max = ERROR_BODY_MAX, .fd = fd, .flags = FETCH_UPLOAD, .size = size, .once = true};
     struct fetch_reply reply;
-    int res = 0;
+    int res = upload ? 0 : upload_place(r, digest, &a, &upload, e);
 
-    if (!upload && (res = upload_place(r, digest, &a, &upload, e)) < 0)
+    if (res < 0 || !upload)
         return res;
     buf_printf(&to, "%s%cdigest=", upload, strchr(upload, '?') ? '&' : '?');
     url_escape(digest, &to);

@@ -162,6 +162,27 @@ static int check_endpoints(const struct create_request *r, struct error *e) {
     return 0;
 }
 
+/* The namespaces of --isolate; one that is misspelt would be the host's. */
+static int check_isolate(const struct host_config *h, struct error *e) {
+    static const char *const known[] = {"none", "mount", "pid", "network", "ipc", "uts", "cgroup"};
+
+    for (size_t i = 0; i < h->isolate.n; i++) {
+        const char *name = h->isolate.v[i];
+        size_t k = 0;
+
+        while (k < ARRAY_SIZE(known) && strcmp(name, known[k]) != 0)
+            k++;
+        if (k == ARRAY_SIZE(known)) {
+            error_set(e, -EINVAL, "--isolate: \"%s\" is no namespace that can be chosen there", name);
+            return error_hint(e, "mount, pid, network, ipc, uts and cgroup are, or none alone%s",
+                              strcmp(name, "user") == 0 ? "; --userns makes that one" : "");
+        }
+        if (k == 0 && h->isolate.n > 1)
+            return error_set(e, -EINVAL, "--isolate: none stands alone");
+    }
+    return 0;
+}
+
 /* In a network namespace of somebody else's there is nothing to set up either; the names in a container's are that container's. */
 static int check_network(const struct create_request *r, struct error *e) {
     const struct host_config *h = &r->host;
@@ -184,6 +205,11 @@ static int check_network(const struct create_request *r, struct error *e) {
         return error_set(e, -EINVAL, "invalid network mode: %s: an absolute path is needed", h->network_mode);
     if ((container || path) && h->isolate.n && !strs_has(&h->isolate, "network"))
         return error_set(e, -EINVAL, "conflicting options: --isolate without network and the network mode");
+    for (size_t i = 0; i < h->dns.n; i++) {
+        struct ip_address server;
+        if (ip_parse(h->dns.v[i], &server, NULL) < 0)
+            return error_set(e, -EINVAL, "--dns: %s is not an IP address", h->dns.v[i]);
+    }
     int x = check_publish_mode(h, kind, e);
     return x < 0 ? x : check_endpoints(r, e);
 }
@@ -240,6 +266,8 @@ int create_request_check(const struct create_request *r, struct error *e) {
         x = check_modes(&r->host, e);
     if (x == 0)
         x = check_network(r, e);
+    if (x == 0)
+        x = check_isolate(&r->host, e);
     return x == 0 ? check_exclusions(r, e) : x;
 }
 

@@ -50,8 +50,10 @@ static int check_target(const struct secret_request *s, struct error *e) {
 }
 
 int secret_request_check(struct secret_request *s, struct arena *a, struct error *e) {
-    int r = name_check("secret name", s->source ? s->source : "", e);
+    int r;
 
+    s->source = s->source ? s->source : "";
+    r = name_check("secret name", s->source, e);
     if (r < 0)
         return r;
     s->type = s->type ? s->type : "mount";

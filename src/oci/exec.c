@@ -66,6 +66,8 @@ static int make_process(struct oci_call *call, const struct oci_spec *spec, stru
 
     if (o->process) {
         r = read_process(call, o->process, p, e);
+        if (r < 0)
+            return r;
     } else {
         *p = *spec->process;
         p->terminal = false;

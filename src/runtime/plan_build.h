@@ -61,8 +61,7 @@ void plan_mounted_child(struct builder *b);
 void plan_start_hooks(struct builder *b);
 void plan_poststart(struct builder *b);
 void plan_bundle(struct builder *b);
-int64_t plan_agent(struct builder *b);            /* the slot; -1 = none */
-int plan_finish(struct plan *p, struct error *e); /* plan_build.c */
+int64_t plan_agent(struct builder *b); /* the slot; -1 = none */
 /* plan_process.c. struct process_extra: what stands in `linux` and is the process's, too. */
 struct process_extra {
     const char *personality;

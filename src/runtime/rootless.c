@@ -346,7 +346,7 @@ static int become_root(struct error *e) {
 }
 
 static int enter_with_ranges(struct rootless *r, struct map_command *uids, struct map_command *gids, struct error *e) {
-    struct helper helper;
+    struct helper helper = {.go = -1, .said = -1};
     int result = helper_start(uids, gids, &helper);
 
     if (result < 0)

@@ -207,7 +207,7 @@ int stats_make(const char *cgroup, struct arena *a, struct buf *out, struct erro
     struct cgroup_stats st;
     int r = cgroup_layout_read(&layout, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = cgroup_stats(&layout, cgroup, &st, e);
     if (r < 0)
         return r;

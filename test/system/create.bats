@@ -117,6 +117,24 @@ time.sleep(60)" 3>&- &
     ok tare rm "$(cat "$BATS_TEST_TMPDIR/cid")"
 }
 
+@test "values that would be taken for something else are refused, and leave nothing" {
+    fails 125 tare run --isolate pid,nett busybox true
+    has '"nett" is no namespace that can be chosen there (mount, pid, network'
+    fails 125 tare run --isolate user busybox true
+    has "--userns makes that one"
+    fails 125 tare run --isolate none,pid busybox true
+    has "none stands alone"
+    fails 125 tare run --dns 192.0.2.1,x busybox true
+    fails 125 tare run --dns x busybox true
+    has "--dns: x is not an IP address"
+    fails 1 tare oci state x
+    has "it stands first"
+    fails 1 tare load -i /etc/passwd
+    has "load /etc/passwd: not an archive"
+    ok tare ps -aq
+    is ""
+}
+
 @test "what this machine does not have is refused, what there is is named, and nothing is left" {
     local row n
     n=$(nproc --all)
