@@ -72,6 +72,10 @@ static int cni_run(const char *verb, const char *file, struct error *e) {
     return hook_run(&h, "", 0, e);
 }
 
+int cni_check(struct engine *engine, const struct container *c, struct arena *a, struct error *e) {
+    return cni_run("check", container_path(engine, c->id, CNI_FILE, a), e);
+}
+
 static int make_namespace(const char *path, struct error *e) {
     _cleanup_fd_ int netns = netns_new(false, e);
     return netns < 0 ? netns : netns_bind(netns, path, e);

@@ -91,31 +91,31 @@ static bool has_container(const struct network *n, const char *id) {
     return false;
 }
 
+void explain_port(const struct port_record *p, struct buf *out) {
+    bool loopback = ip_is_loopback(&p->host_ip);
+    char ip[IP_TEXT_MAX], target[IP_TEXT_MAX];
+
+    buf_printf(out, "  port %u/%s at %s leads to %s %s port %u%s%s\n", p->host_port, port_protocol_name(p->protocol),
+               p->host_ip.family == IP_NONE ? "every address of the host" : ip_format(&p->host_ip, ip), p->container_name,
+               ip_format(p->target4.family != IP_NONE ? &p->target4 : &p->target6, target), p->container_port,
+               loopback ? ", from this host alone (chain guard drops what comes from a wire for a loopback address)" : "",
+               p->by_input ? ", through a relay: the host's own input rules apply, and the container sees the host as its client"
+                           : "");
+}
+
 static int explain_ports(const struct roots *roots, const struct network *n, struct arena *a, struct buf *out, struct error *e) {
     struct list records = {0};
     int r = port_list(roots, a, &records, e);
 
-    for (size_t i = 0; r == 0 && i < records.n; i++) {
-        const struct port_record *p = LIST_AT(struct port_record, &records, i);
-        bool loopback = ip_is_loopback(&p->host_ip);
-        char ip[IP_TEXT_MAX], target[IP_TEXT_MAX];
-
-        if (!has_container(n, p->container_id))
-            continue;
-        buf_printf(out, "  port %u/%s at %s leads to %s %s port %u%s%s\n", p->host_port, port_protocol_name(p->protocol),
-                   p->host_ip.family == IP_NONE ? "every address of the host" : ip_format(&p->host_ip, ip), p->container_name,
-                   ip_format(p->target4.family != IP_NONE ? &p->target4 : &p->target6, target), p->container_port,
-                   loopback ? ", from this host alone (chain guard drops what comes from a wire for a loopback address)" : "",
-                   p->by_input
-                       ? ", through a relay: the host's own input rules apply, and the container sees the host as its client"
-                       : "");
-    }
+    for (size_t i = 0; r == 0 && i < records.n; i++)
+        if (has_container(n, LIST_AT(struct port_record, &records, i)->container_id))
+            explain_port(LIST_AT(struct port_record, &records, i), out);
     return r;
 }
 
-static int explain_obstacles(const struct roots *roots, const char *name, const char *bridge, struct arena *a, struct buf *out,
-                             struct error *e) {
+int explain_obstacles(const struct roots *roots, const struct network *n, struct arena *a, struct buf *out, struct error *e) {
     struct list drops = {0};
+    const char *bridge = network_bridge(n, a);
     char zone[FIREWALLD_ZONE_MAX];
     int r = explain_foreign_drops(roots, bridge, a, &drops, e);
 
@@ -125,7 +125,7 @@ static int explain_obstacles(const struct roots *roots, const char *name, const 
         buf_printf(out,
                    "BLOCKED: firewalld runs and has bridge %s in no zone, so that it rejects what containers send. This opens it:\n"
                    "  tare network reload %s\n",
-                   bridge, name);
+                   bridge, n->name);
     for (size_t i = 0; r == 0 && i < drops.n; i++) {
         const struct foreign_drop *d = LIST_AT(struct foreign_drop, &drops, i);
 
@@ -136,11 +136,16 @@ static int explain_obstacles(const struct roots *roots, const char *name, const 
     return r;
 }
 
-static void explain_state(const struct roots *roots, const struct network *n, const char *bridge, enum firewall_state filter,
-                          struct buf *out) {
+void explain_table(const struct roots *roots, struct buf *out) {
     char table[FIREWALL_TABLE_MAX];
 
     firewall_table_name(roots, table);
+    buf_printf(out, "packet filter: table inet %s %s\n", table,
+               firewall_look(roots) != FIREWALL_BROKEN ? "is whole"
+                                                       : "is not there or was flushed (tare network reload puts it back)");
+}
+
+static void explain_state(const struct roots *roots, const struct network *n, const char *bridge, struct buf *out) {
     buf_printf(out, "network %s (%.12s), driver %s, bridge %s: %s\n", n->name, n->id, n->driver, bridge,
                link_index(bridge) ? "up" : "not there (made when a container is attached)");
     for (size_t i = 0; i < n->ipam.config.n; i++) {
@@ -148,8 +153,7 @@ static void explain_state(const struct roots *roots, const struct network *n, co
 
         buf_printf(out, "subnet %s, gateway %s\n", s->subnet, s->gateway ? s->gateway : "none");
     }
-    buf_printf(out, "packet filter: table inet %s %s\n", table,
-               filter != FIREWALL_BROKEN ? "is whole" : "is not there or was flushed (tare network reload puts it back)");
+    explain_table(roots, out);
 }
 
 int explain_network(const struct roots *roots, const char *name_or_id, struct arena *a, struct buf *out, struct error *e) {
@@ -170,9 +174,9 @@ int explain_network(const struct roots *roots, const char *name_or_id, struct ar
     }
     bridge = network_bridge(&n, a);
     filter = firewall_look(roots);
-    explain_state(roots, &n, bridge, filter, out);
+    explain_state(roots, &n, bridge, out);
     explain_containers(&n, out);
     explain_reach(&n, bridge, filter, out);
     r = explain_ports(roots, &n, a, out, e);
-    return r < 0 ? r : explain_obstacles(roots, n.name, bridge, a, out, e);
+    return r < 0 ? r : explain_obstacles(roots, &n, a, out, e);
 }

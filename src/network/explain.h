@@ -2,6 +2,7 @@
 #pragma once
 
 #include "network/manage.h"
+#include "network/port.h"
 
 /* A chain of somebody else's that would drop what goes to or comes from containers: in nftables a drop anywhere is final. */
 struct foreign_drop {
@@ -13,3 +14,7 @@ struct foreign_drop {
 int explain_foreign_drops(const struct roots *roots, const char *bridge, struct arena *a, struct list *ret, struct error *e);
 /* Appends the text for a network, by name or id. */
 int explain_network(const struct roots *roots, const char *name_or_id, struct arena *a, struct buf *out, struct error *e);
+/* Parts of it, for a container's: one published port; what of somebody else's stands in the way of a bridge; the table. */
+void explain_port(const struct port_record *p, struct buf *out);
+int explain_obstacles(const struct roots *roots, const struct network *n, struct arena *a, struct buf *out, struct error *e);
+void explain_table(const struct roots *roots, struct buf *out);

@@ -129,7 +129,14 @@ calls() {
     world nsenter --net="$(cni inspect --format '{{.NetworkSettings.SandboxKey}}' c)" ip addr del 10.213.5.2/24 dev eth0
     fails 1 world "$(dirname "$TARE")/tare-cni" check "$file"
     has "CNI plugin bridge (CHECK): "
+    ok cni network explain c
+    has "CNI network net: plugins of somebody else's made it"
+    has "BLOCKED, perhaps: CNI plugin bridge (CHECK): "
     world nsenter --net="$(cni inspect --format '{{.NetworkSettings.SandboxKey}}' c)" ip addr add 10.213.5.2/24 dev eth0
+    world nsenter --net="$(cni inspect --format '{{.NetworkSettings.SandboxKey}}' c)" ip route add default via 10.213.5.1
+    ok cni network explain c
+    has "(CHECK)"
+    has_not BLOCKED
     # it keeps its namespace and address over restarts, by the command and by the policy
     ok cni restart -t 0 c
     ok cni exec c ip -4 -o addr show eth0
@@ -139,7 +146,7 @@ calls() {
     cni start c >/dev/null
     [ -n "$(leases)" ]
     cni rm -f c >/dev/null
-    [ "$(calls)" = "ADD ADD DEL CHECK DEL ADD DEL" ]
+    [ "$(calls)" = "ADD ADD DEL CHECK CHECK DEL ADD DEL" ]
     ok cat "$ROOTS/calls"
     has '"name": "net", "cniVersion": "1.0.0"'
     [ "$(grep -c '^DEL eth0 netns .* prev$' "$ROOTS/calls")" = 3 ]
