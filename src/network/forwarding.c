@@ -76,7 +76,7 @@ int forwarding_open_bridge(const char *bridge, bool ipv6, struct error *e) {
 struct uplinks {
     struct arena *arena;
     struct strs names;
-    unsigned last; /* index of the interface that was looked at last: its addresses follow one another */
+    struct list seen; /* unsigned: index of each, which the dump of the second family names again */
 };
 
 static int take_address(const struct link_address_info *info, void *arg) {
@@ -84,10 +84,13 @@ static int take_address(const struct link_address_info *info, void *arg) {
     char name[IF_NAMESIZE];
     bool link_local = info->prefix.address.family == IP_V6 && info->prefix.address.bytes[0] == 0xfe;
 
-    if (link_local || ip_is_loopback(&info->prefix.address) || info->index == u->last || !link_name(info->index, name))
+    if (link_local || ip_is_loopback(&info->prefix.address))
         return 0;
-    u->last = info->index;
-    if (!strs_has(&u->names, name))
+    for (size_t i = 0; i < u->seen.n; i++)
+        if (*LIST_AT(unsigned, &u->seen, i) == info->index)
+            return 0;
+    *LIST_ADD(u->arena, unsigned, &u->seen) = info->index;
+    if (link_name(info->index, name))
         strs_add(u->arena, &u->names, arena_strdup(u->arena, name));
     return 0;
 }
