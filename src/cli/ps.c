@@ -1,6 +1,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/format.h"
@@ -168,7 +169,7 @@ static void add_row(const struct container_summary *s, const struct ps_options *
     row->labels = &s->labels;
     row->values = arena_array(a, const char *, COLUMNS);
     row->values[COMMAND] = command_cell(s->command, o->no_trunc, a);
-    row->values[CREATED_AT] = format_local_time(s->created, a);
+    row->values[CREATED_AT] = format_local_time(s->created_ns / NS_PER_SEC, a);
     row->values[HEALTH_STATUS] = s->health;
     row->values[ID] = o->no_trunc ? s->id : arena_strndup(a, s->id, ID_SHORT_LENGTH);
     row->values[IMAGE] = o->no_trunc || strncmp(image, "sha256:", 7) != 0 ? image : arena_strndup(a, image + 7, ID_SHORT_LENGTH);
@@ -179,7 +180,7 @@ static void add_row(const struct container_summary *s, const struct ps_options *
     row->values[NETWORKS] = joined(&s->networks, a);
     row->values[PLATFORM] = s->platform;
     row->values[PORTS] = s->ports;
-    row->values[RUNNING_FOR] = format_age(s->created, a);
+    row->values[RUNNING_FOR] = format_age(s->created_ns / NS_PER_SEC, a);
     row->values[SIZE] = size_cell(s, a);
     row->values[STATE] = s->state_text;
     row->values[STATUS] = s->status_text;

@@ -125,7 +125,7 @@ static bool fits(struct engine *engine, const struct list_query *q, const struct
            any_fits(&q->statuses, s->state_text, equal) && any_fits(&q->health, s->health, equal) && exited_fits(&q->exited, s) &&
            labels_fit(&q->labels, &s->labels) && any_of_fits(&q->volumes, &s->mounts, &s->mount_targets) &&
            network_fits(&q->networks, s) && ports_fit(&q->publish, &s->published) && ports_fit(&q->expose, &s->exposed) &&
-           (!q->until || s->created < q->until) && ancestor_fits(engine, &q->ancestors, s, a);
+           (!q->until || s->created_ns / NS_PER_SEC < q->until) && ancestor_fits(engine, &q->ancestors, s, a);
 }
 
 /* --- sizes ---------------------------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ struct walk {
     struct arena *arena;
     struct summary_cache *cache;
     struct list *ret;
-    int64_t before, since; /* seconds; 0 = any */
+    int64_t before, since; /* nanoseconds, as created_ns; 0 = any */
 };
 
 /* Opens the container and mends what a killed monitor left. False: it does not exist any more. */
@@ -209,7 +209,8 @@ static int add_container(int dirfd _unused_, const char *name, void *arg, struct
     if (r < 0 || !current_state(w->engine, &s, &state))
         return 0;
     summary_add_state(&s, &state, w->arena);
-    if (!fits(w->engine, w->query, &s, w->arena) || (w->before && s.created >= w->before) || (w->since && s.created <= w->since))
+    if (!fits(w->engine, w->query, &s, w->arena) || (w->before && s.created_ns >= w->before) ||
+        (w->since && s.created_ns <= w->since))
         return 0;
     if (w->query->size)
         add_sizes(w->engine, w->arena, &s);
@@ -220,8 +221,8 @@ static int add_container(int dirfd _unused_, const char *name, void *arg, struct
 static int newest_first(const void *a, const void *b) {
     const struct container_summary *x = a, *y = b;
 
-    if (x->created != y->created)
-        return x->created < y->created ? 1 : -1;
+    if (x->created_ns != y->created_ns)
+        return x->created_ns < y->created_ns ? 1 : -1;
     return strcmp(x->id, y->id);
 }
 
@@ -232,7 +233,7 @@ static int created_of(struct engine *engine, const char *text, struct arena *a, 
 
     if (r >= 0)
         (void)time_parse(c.record.created ? c.record.created : "", &created);
-    *ret = created.tv_sec;
+    *ret = created.tv_sec * NS_PER_SEC + created.tv_nsec;
     return r;
 }
 

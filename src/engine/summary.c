@@ -100,7 +100,7 @@ void summary_of_record(const char *id, const struct container_record *r, struct 
         .image = r->config.image && *r->config.image ? r->config.image : "",
         .image_id = r->image ? r->image : "",
         .command = command_text(r, a),
-        .created = created.tv_sec,
+        .created_ns = created.tv_sec * NS_PER_SEC + created.tv_nsec,
         .ports = ports_text(r, a),
         .platform = r->platform ? r->platform : "",
         .cgroup_parent = r->host.cgroup_parent ? r->host.cgroup_parent : "",

@@ -9,7 +9,7 @@ struct container_summary {
     const char *id, *name;
     const char *image, *image_id; /* as the user wrote it; "sha256:…" */
     const char *command;          /* path and arguments, joined by blanks */
-    int64_t created;              /* seconds since the epoch */
+    int64_t created_ns;           /* since the epoch: several are made within a second, and the order is theirs */
     const char *ports;            /* "0.0.0.0:8080->80/tcp, 443/tcp"; "" unless it lives */
     const char *platform;
     const char *cgroup_parent; /* "" = the engine's own */

@@ -9,7 +9,7 @@
 
 #define CACHE_DIR   "cache"
 #define CACHE_FILE  "summaries"
-#define CACHE_MAGIC 0x31736d7573726174ULL /* raised with every change of the format */
+#define CACHE_MAGIC 0x32736d7573726174ULL /* raised with every change of the format */
 #define CACHE_MAX   ((size_t)64 << 20)
 
 /* So many that had to be read are worth a new file: reading one costs about what writing a hundred does. */
@@ -28,7 +28,7 @@ struct entry {
         uint64_t device, inode;
         int64_t seconds, nanoseconds, size;
     } key;
-    int64_t created;
+    int64_t created_ns;
     uint32_t volumes, auto_remove;
     uint64_t size; /* of the whole entry, with padding */
 };
@@ -68,7 +68,7 @@ static void add_count(struct buf *b, size_t n) {
 
 static const struct entry *entry_make(const struct container_summary *s, const struct entry_key *key, struct arena *a) {
     _cleanup_buf_ struct buf b = BUF_WITH_MAX(CACHE_MAX);
-    struct entry head = {.key = *key, .created = s->created, .volumes = (uint32_t)s->volumes, .auto_remove = s->auto_remove};
+    struct entry head = {.key = *key, .created_ns = s->created_ns, .volumes = (uint32_t)s->volumes, .auto_remove = s->auto_remove};
 
     memcpy(head.id, s->id, sizeof(head.id));
     buf_add(&b, &head, sizeof(head));
@@ -124,7 +124,8 @@ static size_t next_count(struct cursor *c) {
 /* The strings of the summary are those of the entry. */
 static bool entry_read(const struct entry *entry, const char *id, struct arena *a, struct container_summary *ret) {
     struct cursor c = {(const char *)(entry + 1), (const char *)entry + entry->size, false};
-    struct container_summary s = {.created = entry->created, .volumes = entry->volumes, .auto_remove = entry->auto_remove != 0};
+    struct container_summary s = {
+        .created_ns = entry->created_ns, .volumes = entry->volumes, .auto_remove = entry->auto_remove != 0};
 
     s.id = arena_strdup(a, id);
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

@@ -337,3 +337,17 @@ PART
     [[ "$(status_of good)" == "Exited (0)"* ]]
     [[ "$(status_of deaf)" == "Exited (137)"* ]]
 }
+
+@test "ps: the order is that of creation, also within a second; --last, since and before go by it" {
+    local i
+    for i in 1 2 3 4 5 6; do tare create --name "o$i" busybox true >/dev/null; done
+    ok tare ps -a --format '{{.Names}}' --filter name=o
+    is $'o6\no5\no4\no3\no2\no1'
+    ok tare ps -l --format '{{.Names}}'
+    is o6
+    ok tare ps -a --format '{{.Names}}' --filter since=o4
+    is $'o6\no5'
+    ok tare ps -a --format '{{.Names}}' --filter before=o3
+    is $'o2\no1'
+    tare rm o1 o2 o3 o4 o5 o6 >/dev/null
+}
