@@ -57,6 +57,14 @@ static void civil_date(int64_t days, int64_t *ret_year, int *ret_month, int *ret
     *ret_year = year + era * 400 + (month >= 10);
 }
 
+/* The other way; years from 0 on. timegm() would read that file, too. */
+static int64_t civil_day(int64_t year, int month, int day) {
+    int64_t since = year + 400 - (month <= 2); /* so that no year is negative */
+    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+
+    return 365 * since + since / 4 - since / 100 + since / 400 + day_of_year - DAYS_400_YEARS - DAYS_0000_03_01_TO_1970;
+}
+
 void time_format(struct timespec t, char text[TIME_TEXT_MAX]) {
     int64_t days = t.tv_sec / SECONDS_A_DAY, second = t.tv_sec % SECONDS_A_DAY, year;
     int month, day;
@@ -113,7 +121,7 @@ int time_parse(const char *s, struct timespec *ret) {
     struct tm tm = {0};
     int hours = 0, minutes = 0, sign = 0;
     long ns = 0;
-    time_t seconds;
+    int64_t seconds;
 
     if (!take_number(&s, 4, &tm.tm_year) || !take_char(&s, '-') || !take_number(&s, 2, &tm.tm_mon) || !take_char(&s, '-') ||
         !take_number(&s, 2, &tm.tm_mday) || (!take_char(&s, 'T') && !take_char(&s, 't') && !take_char(&s, ' ')) ||
@@ -131,9 +139,7 @@ int time_parse(const char *s, struct timespec *ret) {
     if (*s || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
         tm.tm_sec > 60 || hours > 23 || minutes > 59)
         return -EINVAL;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    seconds = timegm(&tm);
+    seconds = civil_day(tm.tm_year, tm.tm_mon, tm.tm_mday) * SECONDS_A_DAY + tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec;
     *ret = (struct timespec){seconds + (time_t)sign * (hours * 3600 + minutes * 60), ns};
     return 0;
 }

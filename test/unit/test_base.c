@@ -154,9 +154,12 @@ static void dates(void **state) {
     (void)state;
     for (int64_t s = -62135596800; s < 253402300799; s += 864137) {
         time_t t = s;
+        struct timespec parsed;
         struct tm tm;
 
         time_format((struct timespec){.tv_sec = s}, ours);
+        assert_int_equal(time_parse(ours, &parsed), 0);
+        assert_int_equal(parsed.tv_sec, s);
         assert_non_null(gmtime_r(&t, &tm));
         (void)strftime(theirs, sizeof(theirs), "%Y-%m-%dT%H:%M:%SZ", &tm);
         if (s >= -30610224000) /* strftime writes no leading zeros before the year 1000 */
