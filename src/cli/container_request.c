@@ -211,7 +211,8 @@ static int set_resources(const struct container_flags *f, struct arena *a, struc
 
 /* --- mounts ---------------------------------------------------------------------------------------------------------------- */
 
-static int set_mounts(const struct container_flags *f, struct arena *a, struct host_config *h, struct error *e) {
+static int set_mounts(const struct container_flags *f, struct arena *a, struct container_config *c, struct host_config *h,
+                      struct error *e) {
     _cleanup_free_ char *cwd = getcwd(NULL, 0);
     for (size_t i = 0; i < f->volumes.n; i++) {
         struct mount_point m;
@@ -221,7 +222,8 @@ static int set_mounts(const struct container_flags *f, struct arena *a, struct h
         const char *text = f->volumes.v[i];
         if (text[0] == '.') /* the record has to hold whole paths */
             text = arena_printf(a, "%s%s", m.source, text + strcspn(text, ":"));
-        strs_add(a, &h->binds, text);
+        strs_add(a, strchr(text, ':') ? &h->binds : &c->volumes,
+                 text); /* anonymous ones stand where the image's do, as in Docker's */
     }
     for (size_t i = 0; i < f->mounts.n; i++) {
         int r = mount_text_parse(f->mounts.v[i], cwd, a, LIST_ADD(a, struct mount_request, &h->mounts), e);
@@ -491,7 +493,7 @@ int container_flags_request(const struct container_flags *f, const struct strs *
     if (r == 0)
         r = set_resources(f, a, &q.host, e);
     if (r == 0)
-        r = set_mounts(f, a, &q.host, e);
+        r = set_mounts(f, a, &q.config, &q.host, e);
     if (r == 0)
         r = set_security(f, a, &q.host, e);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(setters); i++)

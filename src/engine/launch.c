@@ -6,8 +6,8 @@
 
 #include "base/self.h"
 #include "engine/container_event.h"
-#include "engine/limits.h"
 #include "engine/gather.h"
+#include "engine/limits.h"
 #include "engine/log_options.h"
 #include "model/holder.h"
 #include "model/signal_name.h"

@@ -22,20 +22,20 @@ static int compare_strings(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void sort_strings(struct strs *s) {
-    if (s->n)
-        qsort(s->v, s->n, sizeof(*s->v), compare_strings);
-}
-
+/* In the order of the whole names, as Docker has it: those of its own registry stand by docker.io. */
 static void names_of(const struct list *refs, const char *id, struct arena *a, struct strs *tags, struct strs *digests) {
+    struct strs names = {0};
+
     for (size_t i = 0; i < refs->n; i++) {
         const struct image_record *r = LIST_AT(struct image_record, refs, i);
 
-        if (strcmp(r->config.digest, id) == 0)
-            add_familiar(r->name, a, tags, digests);
+        if (r->name && strcmp(r->config.digest, id) == 0)
+            strs_add(a, &names, r->name);
     }
-    sort_strings(tags);
-    sort_strings(digests);
+    if (names.n)
+        qsort(names.v, names.n, sizeof(*names.v), compare_strings);
+    for (size_t i = 0; i < names.n; i++)
+        add_familiar(names.v[i], a, tags, digests);
 }
 
 /* --- list -------------------------------------------------------------------------------------------------------------------- */

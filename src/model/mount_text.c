@@ -16,9 +16,10 @@ int mount_target_clean(const char *target, struct arena *a, const char **ret, st
     for (const char *s = target; *s;) {
         size_t n = strcspn(s, "/");
 
-        if (n == 2 && s[0] == '.' && s[1] == '.')
-            return error_set(e, -EINVAL, "invalid mount path: '%s' must not contain '..'", target);
-        if (n > 0 && !(n == 1 && s[0] == '.')) {
+        if (n == 2 && s[0] == '.' && s[1] == '.') {
+            while (out > clean && *--out != '/') /* of the text: what is there inside is looked up later, once */
+                ;
+        } else if (n > 0 && !(n == 1 && s[0] == '.')) {
             *out++ = '/';
             memcpy(out, s, n);
             out += n;
