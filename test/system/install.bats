@@ -31,7 +31,7 @@ make_there() {
     local top=$DESTDIR$PREFIX path
     ok make_there install
     (cd "$top" && find . ! -type d ! -path './share/man/*' | sort) >"$BATS_TEST_TMPDIR/installed"
-    printf './%s\n' bin/containerd-shim-tare-v2 bin/tare bin/tare-oci libexec/tare/tare-{fetch,monitor,net,unpack} \
+    printf './%s\n' bin/containerd-shim-tare-v2 bin/tare bin/tare-oci libexec/tare/tare-{cni,fetch,monitor,net,unpack} \
         share/bash-completion/completions/tare share/fish/vendor_completions.d/tare.fish share/zsh/site-functions/_tare |
         sort | diff - "$BATS_TEST_TMPDIR/installed"
     while read -r path; do
