@@ -128,7 +128,7 @@ P
     lan python3 -c 'import socket, sys; s = socket.create_server((sys.argv[1], 7000)); c = s.accept(); print(c[1][0])' "$CLIENT" >"$BATS_TEST_TMPDIR/peer" 3>&- &
     local listener=$!
     until_true 5 sh -c "nsenter --net=/run/netns/$LAN ss -ltn | grep -q :7000"
-    ok tare exec web nc -w 1 $CLIENT 7000
+    ok tare exec web nc -w 10 $CLIENT 7000
     wait $listener
     [ "$(cat "$BATS_TEST_TMPDIR/peer")" = $HOST ]
 }
