@@ -12,12 +12,11 @@
 #include "base/kernel.h"
 #include "kernel/netns.h"
 
-#define MESSAGE(type)       (NFNL_SUBSYS_NFTABLES << 8 | (type))
-#define USERDATA_COMMENT    0     /* libnftnl's type, length, value: the length counts the NUL */
-#define EXPIRE_MS           1     /* the shortest there is: until the clock's next tick */
-#define COLLECT_INTERVAL_MS 10000 /* of what has expired; what is collected has been out of use since then */
-#define ADD_TRIES_MAX       100
-#define ADD_PAUSE_NS        1000000
+#define MESSAGE(type)    (NFNL_SUBSYS_NFTABLES << 8 | (type))
+#define USERDATA_COMMENT 0 /* libnftnl's type, length, value: the length counts the NUL */
+#define EXPIRE_MS        1 /* the shortest there is: until the clock's next tick */
+#define ADD_TRIES_MAX    100
+#define ADD_PAUSE_NS     1000000
 
 static uint8_t family_of(uint8_t family) {
     return family ? family : NFPROTO_INET;
@@ -75,6 +74,8 @@ void nft_add_set(struct netlink_batch *b, const char *table, const struct nft_se
 
     message(b, NFT_MSG_NEWSET, NLM_F_CREATE, set->family, table, NFTA_SET_TABLE);
     netlink_attr_str(b, NFTA_SET_NAME, set->name);
+    /* Without a timeout of the set's own, an element stays until it is given one. What has expired is collected each second, the
+     * kernel's default: with ten, a thousand of one key (a port published by one container after the other) made adding slow. */
     netlink_attr_be32(b, NFTA_SET_FLAGS, (set->data_size ? NFT_SET_MAP : 0) | (expires ? NFT_SET_TIMEOUT : 0));
     netlink_attr_be32(b, NFTA_SET_KEY_TYPE, set->key_type);
     netlink_attr_be32(b, NFTA_SET_KEY_LEN, set->key_size);
@@ -82,8 +83,6 @@ void nft_add_set(struct netlink_batch *b, const char *table, const struct nft_se
         netlink_attr_be32(b, NFTA_SET_DATA_TYPE, set->data_type);
         netlink_attr_be32(b, NFTA_SET_DATA_LEN, set->data_size);
     }
-    if (expires) /* no timeout: an element stays until it is given one */
-        netlink_attr_be32(b, NFTA_SET_GC_INTERVAL, COLLECT_INTERVAL_MS);
     netlink_attr_be32(b, NFTA_SET_ID, b->count);
     /* For nft(8) alone: how to show the keys. Interface names are in host order, all else is in network order. */
     netlink_attr(b, NFTA_SET_USERDATA, order, sizeof(order));

@@ -118,7 +118,7 @@ int nft_elements_add(const char *table, const struct nft_element *v, size_t n, s
  * Deleting is slow: memory is freed after a grace period (10 to 20 ms), for which every close(2) of a socket to nfnetlink waits
  * with nf_tables' lock held, so that the next command's transaction waits as well. Where the kernel can change an element's timeout
  * (Linux 6.12; older ones ignore the change without a word), elements of sets that are `is_changing` are therefore left to expire
- * at once: neither packets nor listings see them any more, and the kernel collects them some seconds later. Otherwise they are
+ * at once: neither packets nor listings see them any more, and the kernel collects them within a second or two. Otherwise they are
  * deleted: also elements of a map whose value is not known, and those in a table that an earlier version of tare has made. */
 int nft_elements_delete(const char *table, const struct nft_element *v, size_t n, struct error *e);
 

@@ -15,8 +15,8 @@
 
 /* Says also which version of chains, sets and rules it is: with other ones, another number. A table that an earlier tare has made
  * is then made anew by the next start on a network. */
-#define COMMENT           "tare's own, version 3; see tare network explain"
-#define COMMENT_UNCHECKED "tare's own, version 3; sources are not checked: no tables of family bridge in this kernel"
+#define COMMENT           "tare's own, version 4; see tare network explain"
+#define COMMENT_UNCHECKED "tare's own, version 4; sources are not checked: no tables of family bridge in this kernel"
 
 static const struct nft_set sets[] = {
     {.name = "bridges", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},

@@ -94,7 +94,7 @@ L
     pair mine
     # It had no comment, and elements that cannot expire. (nft cannot read the rule about advertisements that it shows.)
     nft list table bridge "tare$TAG" |
-        sed '/comment/d; /flags timeout/d; /gc-interval/d; s/advert iif.*/advert drop/' >"$list"
+        sed '/comment/d; /flags timeout/d; s/advert iif.*/advert drop/' >"$list"
     nft delete table bridge "tare$TAG"
     nft -f "$list"
     nft list set bridge "tare$TAG" source4 | grep -q "$E4"
