@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,6 +37,17 @@ struct printer {
 };
 
 /* "key=value,key=value " from the record's object of strings, as --details shows it. */
+/* As Go's url.QueryEscape. */
+static void add_escaped(struct buf *line, const char *text) {
+    for (const unsigned char *s = (const unsigned char *)text; *s; s++)
+        if (isalnum(*s) || strchr("-_.~", *s))
+            buf_add_char(line, (char)*s);
+        else if (*s == ' ')
+            buf_add_char(line, '+');
+        else
+            buf_printf(line, "%%%02X", *s);
+}
+
 static void add_details(const struct log_record *record, struct buf *line) {
     static const struct json_field fields[] = {{.name = "attrs", .kind = JSON_MAP, .offset = 0}, JSON_END};
     static const struct json_table table = {.name = "attrs", .size = sizeof(struct map), .fields = fields};
@@ -50,8 +62,13 @@ static void add_details(const struct log_record *record, struct buf *line) {
     buf_add_char(&text, '}');
     if (json_decode(&table, text.data, text.size, &a, &attrs, NULL) < 0)
         return;
-    for (size_t i = 0; i < attrs.n; i++)
-        buf_printf(line, "%s%s=%s", i ? "," : "", attrs.v[i].key, attrs.v[i].value);
+    for (size_t i = 0; i < attrs.n; i++) {
+        if (i)
+            buf_add_char(line, ',');
+        add_escaped(line, attrs.v[i].key);
+        buf_add_char(line, '=');
+        add_escaped(line, attrs.v[i].value);
+    }
     if (attrs.n)
         buf_add_char(line, ' ');
 }

@@ -267,6 +267,8 @@ static int set_option(const struct pair *p, struct asked *x, struct error *e) {
     for (size_t i = 0; i < ARRAY_SIZE(log_options); i++)
         if (log_options[i].drivers & BIT(x->o.driver) && strcmp(log_options[i].key, p->key) == 0)
             return log_options[i].set(p->value, x, e);
+    if (x->o.driver == LOG_LOCAL)
+        return error_set(e, -EINVAL, "unknown log opt '%s' for log driver local", p->key);
     return error_set(e, -EINVAL, "unknown log opt '%s' for %s log driver", p->key, log_drivers[x->o.driver]);
 }
 
@@ -285,7 +287,9 @@ static int parse(const struct log_config *c, struct asked *x, struct error *e) {
         x->o.files_max = CACHE_FILES;
         x->compress = true;
     }
-    for (size_t i = 0; r >= 0 && driver != LOG_NONE && i < c->config.n; i++) /* as Docker: none takes anything */
+    if (driver == LOG_NONE && c->config.n)
+        return error_set(e, -EINVAL, "invalid logging opts for driver none");
+    for (size_t i = 0; r >= 0 && i < c->config.n; i++)
         r = set_option(&c->config.v[i], x, e);
     if (r >= 0 && BIT(driver) & FILES && x->compress && x->o.files_max == 1)
         r = error_set(e, -EINVAL, "compress cannot be true when max-file is less than 2 or max-size is not set");
@@ -294,9 +298,20 @@ static int parse(const struct log_config *c, struct asked *x, struct error *e) {
     return r;
 }
 
-int log_options_check(const struct log_config *c, struct error *e) {
+static int by_key(const void *a, const void *b) {
+    return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
+}
+
+/* As Go writes a map. */
+static void sort(struct map *m) {
+    if (m->n)
+        qsort(m->v, m->n, sizeof(*m->v), by_key);
+}
+
+int log_options_check(struct log_config *c, struct error *e) {
     struct asked x = {0};
 
+    sort(&c->config);
     return parse(c, &x, e);
 }
 
@@ -325,10 +340,6 @@ static void choose(const struct map *all, const char *list, const char *regex, s
         regfree(&re);
 }
 
-static int by_key(const void *a, const void *b) {
-    return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
-}
-
 static void extra_attributes(const struct container_record *c, const struct asked *x, struct arena *a, struct map *ret) {
     struct map env = {0};
 
@@ -337,12 +348,12 @@ static void extra_attributes(const struct container_record *c, const struct aske
     choose(&env, x->env, x->env_regex, a, ret);
 }
 
-static const char *object_text(const struct map *m, struct arena *a) {
+static const char *object_text(struct map *m, struct arena *a) {
     _cleanup_buf_ struct buf out = BUF_INIT;
 
     if (m->n == 0)
         return NULL;
-    qsort(m->v, m->n, sizeof(*m->v), by_key); /* as Go writes a map */
+    sort(m);
     for (size_t i = 0; i < m->n; i++) {
         buf_add_char(&out, i ? ',' : '{');
         json_write_string(&out, m->v[i].key);
