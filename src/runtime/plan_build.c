@@ -180,6 +180,7 @@ static int read_namespaces(struct builder *b, struct error *e) {
             b->new_namespaces |= flag;
     }
     b->own_user = b->new_namespaces & CLONE_NEWUSER;
+    b->foreign_user = b->own_user || (b->joined_namespaces & CLONE_NEWUSER && !b->context->rootless);
     return 0;
 }
 
@@ -270,12 +271,12 @@ static void build_parent_limits(struct builder *b) {
     const struct oci_process *p = b->spec->process;
 
     /* Raising them takes rights on the host, which root of a user namespace lacks: its parent does it. */
-    for (size_t i = 0; p && b->own_user && i < p->rlimits.n; i++) {
+    for (size_t i = 0; p && b->foreign_user && i < p->rlimits.n; i++) {
         const struct oci_rlimit *l = LIST_AT(struct oci_rlimit, &p->rlimits, i);
 
         STEP(b, PLAN_PARENT, PLAN_LIMIT_CHILD, text_add(b, l->type), (int64_t)l->soft, (int64_t)l->hard);
     }
-    if (p && b->own_user && p->oom_score_adj.set)
+    if (p && b->foreign_user && p->oom_score_adj.set)
         STEP(b, PLAN_PARENT, PLAN_OOM_CHILD, p->oom_score_adj.value);
 }
 

@@ -20,6 +20,7 @@ struct builder {
     bool parent_awaited; /* the child has waited for what the parent does beside it */
     bool maps_trees;     /* the parent shifts owners of trees that the child will attach */
     bool own_user;       /* a new user namespace */
+    bool foreign_user;   /* that, or another's, joined by root of the host: what the host's root may open, the child may not */
     bool own_dev;        /* /dev is a tmpfs of ours */
     bool joins_user;     /* another's user namespace: what needs rights on the host is planned before */
 };

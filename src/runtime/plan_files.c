@@ -24,11 +24,11 @@ static bool is_bind(const struct oci_mount *m, const struct mount_options *o) {
 /* In a user namespace of its own the child may make a procfs only with a pid namespace, a sysfs only with a network namespace made
  * there as well; else it gets the host's by a bind, which shows the same. */
 static const char *replaced_by_bind(const struct builder *b, const struct oci_mount *m) {
-    bool foreign = b->own_user || b->context->rootless;
+    bool foreign = b->foreign_user || b->context->rootless;
 
     if (!m->type || !foreign)
         return NULL;
-    if (strcmp(m->type, "proc") == 0 && b->own_user && !(b->new_namespaces & CLONE_NEWPID))
+    if (strcmp(m->type, "proc") == 0 && b->foreign_user && !(b->new_namespaces & CLONE_NEWPID))
         return "/proc";
     if (strcmp(m->type, "sysfs") == 0 && !(b->new_namespaces & CLONE_NEWNET))
         return "/sys";
@@ -70,7 +70,7 @@ static int plan_mount_tree(struct builder *b, size_t i, struct error *e) {
                          m->destination);
     b->maps_trees |= o.id_map || m->uid_mappings.n > 0;
     /* A clone that is to stay connected with the host's mount must be made before the child cuts all connections. */
-    if (b->own_user || o.id_map || m->uid_mappings.n > 0 || (o.propagation & (MS_SHARED | MS_SLAVE)) || m->subpath)
+    if (b->foreign_user || o.id_map || m->uid_mappings.n > 0 || (o.propagation & (MS_SHARED | MS_SLAVE)) || m->subpath)
         b->mount_slot[i] = tree_open(b, m->source, o.recursive, m->subpath);
     return 0;
 }
@@ -85,7 +85,7 @@ static int plan_root_trees(struct builder *b, struct error *e) {
     const struct plan_rootfs *root = &b->context->rootfs;
 
     b->root_slot = b->upper_slot = -1;
-    if (!b->own_user || root->kind == PLAN_ROOTFS_NONE)
+    if (!b->foreign_user || root->kind == PLAN_ROOTFS_NONE)
         return 0;
     b->root_slot = b->slots;
     if (root->kind == PLAN_ROOTFS_BIND) {
@@ -162,7 +162,7 @@ static void plan_root(struct builder *b) {
     else
         STEP(b, PLAN_CHILD, PLAN_ROOT_OVERLAY, texts_add(b, &root->lowers), b->root_slot, text_add(b, root->upper),
              text_add(b, root->work), b->upper_slot, root->is_volatile, root->in_one);
-    if (b->own_user)
+    if (b->foreign_user)
         plan_bundle(b);
     STEP(b, PLAN_CHILD, PLAN_ROOT_ATTACH, text_add(b, plan_hooks_see_mounts(b) ? root->path : NULL));
 }
@@ -199,7 +199,7 @@ static void plan_default_nodes(struct builder *b) {
     for (size_t i = 0; i < ARRAY_SIZE(default_nodes); i++)
         if (!device_is_listed(b, default_nodes[i].path))
             STEP(b, PLAN_CHILD, PLAN_NODE, text_add(b, default_nodes[i].path), S_IFCHR | 0666,
-                 (int64_t)makedev(default_nodes[i].major, default_nodes[i].minor), 0, 0, b->own_user || b->context->rootless);
+                 (int64_t)makedev(default_nodes[i].major, default_nodes[i].minor), 0, 0, b->foreign_user || b->context->rootless);
     for (size_t i = 0; i < ARRAY_SIZE(default_links); i++)
         STEP(b, PLAN_CHILD, PLAN_SYMLINK, text_add(b, default_links[i].text), text_add(b, default_links[i].path));
 }
@@ -220,7 +220,7 @@ static void plan_devices(struct builder *b, bool below_dev) {
             continue;
         STEP(b, PLAN_CHILD, PLAN_NODE, text_add(b, path), mode, (int64_t)makedev((unsigned)d->major, (unsigned)d->minor),
              d->uid.set ? d->uid.value : 0, d->gid.set ? d->gid.value : 0,
-             (b->own_user || b->context->rootless) && device_type(d) != S_IFIFO, text_add(b, d->host_path));
+             (b->foreign_user || b->context->rootless) && device_type(d) != S_IFIFO, text_add(b, d->host_path));
     }
 }
 

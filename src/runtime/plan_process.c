@@ -209,7 +209,7 @@ int plan_process(struct builder *b, const struct oci_process *p, const struct pr
     STEP(b, PLAN_CHILD, PLAN_CWD, text_add(b, path_clean(b->arena, p->cwd)));
     if (c->new_keyring)
         STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_KEYRING, text_add(b, c->id));
-    if (!b->own_user && !b->joins_user)
+    if (!b->foreign_user && !b->joins_user)
         plan_limits(b, p);
     plan_scheduling(b, p, more->personality);
     r = plan_memory_policy(b, more->memory_policy, e);

@@ -10,8 +10,10 @@
 
 #include <sys/mman.h>
 
+#include "base/fs.h"
 #include "kernel/cgroup.h"
 #include "kernel/link.h"
+#include "kernel/userns_map.h"
 #include "runtime/executor_state.h"
 #include "runtime/holder.h"
 #include "runtime/rlimit.h"
@@ -184,15 +186,59 @@ static int clone_child(struct executor *x, unsigned flags, int64_t cgroup_slot, 
     return 0;
 }
 
+/* A descriptor, not a number: where the pid namespace is joined, too, the helper lives in it and counts as those in there do. */
+static void send_child(int socket, int result, int pidfd) {
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec part = {.iov_base = &result, .iov_len = sizeof(result)};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+
+    memcpy(CMSG_DATA(&control.head), &pidfd, sizeof(int));
+    if (result == 0) {
+        header.msg_control = &control;
+        header.msg_controllen = sizeof(control);
+    }
+    (void)sys_sendmsg(socket, &header, MSG_NOSIGNAL);
+}
+
+/* The pidfd, or a negative errno. */
+static int receive_child(int socket) {
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    int result = 0, pidfd;
+    struct iovec part = {.iov_base = &result, .iov_len = sizeof(result)};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+
+    if (sys_recvmsg(socket, &header, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(result))
+        return -ECHILD;
+    if (header.msg_controllen < CMSG_LEN(sizeof(int)) || control.head.cmsg_type != SCM_RIGHTS)
+        return result < 0 ? result : -ECHILD;
+    memcpy(&pidfd, CMSG_DATA(&control.head), sizeof(int));
+    return pidfd;
+}
+
+/* The number in our own pid namespace (proc_pid_fdinfo(5)). */
+static pid_t pid_of(int pidfd) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char path[40];
+    const char *at;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+    at = fs_read_at(AT_FDCWD, path, 4096, &text, NULL) == 0 ? strstr(buf_text(&text), "\nPid:") : NULL;
+    return at ? (pid_t)strtol(at + strlen("\nPid:"), NULL, 10) : -1;
+}
+
 /* A user namespace that is joined has to own the namespaces that are new: a helper enters it and makes the child there, as a child
- * of the monitor (CLONE_PARENT). The helper reports the pid by its exit being clean and the number in a pipe; the pidfd is opened
- * here. */
+ * of the monitor (CLONE_PARENT), which the helper tells of it. */
 static int clone_below_user(struct executor *x, unsigned flags, int64_t cgroup_slot, int user_fd, struct error *e) {
     struct clone_args args = {.exit_signal = SIGCHLD};
     int pair[2];
-    pid_t helper, pid = 0;
     int status = 0;
-    ssize_t n;
+    pid_t helper;
     int r;
 
     r = sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
@@ -205,20 +251,19 @@ static int clone_below_user(struct executor *x, unsigned flags, int64_t cgroup_s
             r = clone_child(x, flags, cgroup_slot, CLONE_PARENT, NULL);
         if (x->is_child)
             return 0;
-        pid = r < 0 ? r : x->pid;
-        (void)sys_write(pair[1], &pid, sizeof(pid));
+        send_child(pair[1], r < 0 ? r : 0, x->pidfd);
         _exit(0);
     }
     (void)sys_close(pair[1]);
-    n = helper > 0 ? sys_read(pair[0], &pid, sizeof(pid)) : 0;
+    r = helper > 0 ? receive_child(pair[0]) : helper;
     (void)sys_close(pair[0]);
     if (helper > 0)
         (void)sys_wait4(helper, &status, 0);
-    if (helper < 0 || n != (ssize_t)sizeof(pid) || pid <= 0)
-        return explain_clone_error(helper < 0 ? helper : pid < 0 ? pid : -ECHILD, flags | CLONE_NEWUSER, e);
-    x->pid = pid;
-    x->pidfd = sys_pidfd_open(pid, 0);
-    return x->pidfd < 0 ? error_errno(e, x->pidfd, "open the container's first process") : 0;
+    if (r < 0)
+        return explain_clone_error(r, flags | CLONE_NEWUSER, e);
+    x->pidfd = r;
+    x->pid = pid_of(r);
+    return x->pid > 0 ? 0 : error_set(e, -ECHILD, "the container's first process ended before it began");
 }
 
 static bool plan_has(const struct plan *plan, uint16_t op) {
@@ -302,33 +347,6 @@ int step_tree_open(struct executor *x, const struct plan_step *s, struct error *
     return 0;
 }
 
-/* A user namespace that exists only for its mappings: a process is born into it, mapped, and killed; the descriptor stays. */
-static int mapped_namespace(const char *uids, const char *gids, struct error *e) {
-    struct clone_args args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
-    struct executor helper = {.child_dir = -1};
-    int fd = -1, r, dir;
-
-    helper.pid = sys_clone3(&args, sizeof(args));
-    if (helper.pid == 0)
-        for (;;)
-            pause();
-    if (helper.pid < 0)
-        return error_errno(e, helper.pid, "make a user namespace for an idmapped mount");
-    r = child_write(&helper, "uid_map", uids, e);
-    if (r == 0)
-        r = child_write(&helper, "gid_map", gids ? gids : uids, e);
-    dir = child_dir(&helper, NULL);
-    if (r == 0 && dir >= 0) {
-        fd = sys_openat(dir, "ns/user", O_RDONLY | O_CLOEXEC, 0);
-        if (fd < 0)
-            r = error_errno(e, fd, "open a user namespace");
-    }
-    (void)sys_kill(helper.pid, SIGKILL);
-    (void)sys_wait4(helper.pid, NULL, 0);
-    fd_close(helper.child_dir);
-    return r < 0 ? r : fd;
-}
-
 static int child_user_ns(struct executor *x, struct error *e) {
     int dir;
 
@@ -348,7 +366,7 @@ int step_tree_map(struct executor *x, const struct plan_step *s, struct error *e
     int r;
 
     if (uids)
-        r = own = mapped_namespace(uids, plan_text(x->plan, s->arg[3]), e);
+        r = own = userns_of_maps(uids, plan_text(x->plan, s->arg[3]), e);
     else
         r = child_user_ns(x, e);
     if (r < 0)

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "base/cleanup.h"
 #include "kernel/sys.h"
+#include "kernel/userns_map.h"
 #include "runtime/mount_option.h"
 #include "shim/shim.h"
 
@@ -15,20 +17,34 @@ static int set_option(int fs, const char *key, const char *value) {
     return value ? sys_fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0) : sys_fsconfig(fs, FSCONFIG_SET_FLAG, key, NULL, 0);
 }
 
-/* Layers one by one (Linux 6.8 and later): together they are too long for one value. */
-static int set_lowers(int fs, const char *list, struct arena *a) {
+/* A layer as the container's user namespace sees it; it is named by its descriptor, which has to stay open till the overlay is
+ * made. */
+static int set_mapped_lower(int fs, const char *path, int userns, struct list *opened, struct arena *a) {
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
+    int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC);
+    int r = tree < 0 ? tree : sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr));
+
+    if (tree >= 0)
+        *LIST_ADD(a, int, opened) = tree;
+    return r < 0 ? r : set_option(fs, "lowerdir+", arena_printf(a, "/proc/self/fd/%d", tree));
+}
+
+/* Layers one by one (Linux 6.8 and later): together they are too long for one value. userns: -1 = as they are. */
+static int set_lowers(int fs, const char *list, int userns, struct list *opened, struct arena *a) {
     int r = 0;
 
     while (r == 0 && *list) {
         size_t n = strcspn(list, ":");
+        const char *path = arena_strndup(a, list, n);
 
-        r = set_option(fs, "lowerdir+", arena_strndup(a, list, n));
+        r = userns < 0 ? set_option(fs, "lowerdir+", path) : set_mapped_lower(fs, path, userns, opened, a);
         list += n + (list[n] == ':');
     }
     return r;
 }
 
-static int set_options(int fs, const struct shim_mount *m, const struct strs *data, struct arena *a) {
+static int set_options(int fs, const struct shim_mount *m, const struct strs *data, int userns, struct list *opened,
+                       struct arena *a) {
     const bool overlay = strcmp(m->type, "overlay") == 0;
     int r = m->source && *m->source ? set_option(fs, "source", m->source) : 0;
 
@@ -37,7 +53,7 @@ static int set_options(int fs, const struct shim_mount *m, const struct strs *da
         const char *key = equals ? arena_strndup(a, data->v[i], (size_t)(equals - data->v[i])) : data->v[i];
 
         if (overlay && equals && strcmp(key, "lowerdir") == 0)
-            r = set_lowers(fs, equals + 1, a);
+            r = set_lowers(fs, equals + 1, userns, opened, a);
         else if (equals && strlen(equals + 1) > VALUE_MAX)
             r = -EINVAL;
         else
@@ -63,10 +79,11 @@ static int mount_in_one(const struct shim_mount *m, const struct strs *data, con
     return r < 0 ? error_errno(e, r, "take the mounted %s", m->type) : r;
 }
 
-static int make_filesystem(const struct shim_mount *m, const struct mount_options *o, const char *target, struct arena *a,
-                           struct error *e) {
+static int make_filesystem(const struct shim_mount *m, const struct mount_options *o, const char *target, int userns,
+                           struct arena *a, struct error *e) {
     _cleanup_fd_ int fs = sys_fsopen(m->type, FSOPEN_CLOEXEC);
-    int r = fs < 0 ? fs : set_options(fs, m, &o->data, a);
+    struct list opened = {0};
+    int r = fs < 0 ? fs : set_options(fs, m, &o->data, userns, &opened, a);
 
     if (r == 0 && o->attr_set & MOUNT_ATTR_RDONLY && strcmp(m->type, "overlay") != 0)
         r = set_option(fs, "ro", NULL);
@@ -74,32 +91,75 @@ static int make_filesystem(const struct shim_mount *m, const struct mount_option
         r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
     if (r == 0)
         r = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+    for (size_t i = 0; i < opened.n; i++)
+        fd_close(*LIST_AT(int, &opened, i));
+    if (r < 0 && userns >= 0)
+        return error_hint((error_errno(e, r, "mount %s on %s with the user namespace's owners", m->type, target), e),
+                          "this kernel or the file system of the layers does not do idmapped layers of overlay by descriptor");
     return r < 0 ? mount_in_one(m, &o->data, target, e) : r;
 }
 
-static int make_mount(const struct shim_mount *m, const struct mount_options *o, const char *target, struct arena *a,
+static int make_mount(const struct shim_mount *m, const struct mount_options *o, const char *target, int userns, struct arena *a,
                       struct error *e) {
     int fd;
 
     if (!o->bind && strcmp(m->type, "bind") != 0)
-        return make_filesystem(m, o, target, a, e);
+        return make_filesystem(m, o, target, strcmp(m->type, "overlay") == 0 ? userns : -1, a, e);
     fd = sys_open_tree(AT_FDCWD, m->source, OPEN_TREE_CLONE | O_CLOEXEC | (o->recursive ? AT_RECURSIVE : 0));
     return fd < 0 ? error_errno(e, fd, "clone the mount of %s", m->source) : fd;
+}
+
+/* "0:65536:65536,…" (inside, outside, size) as uid_map has it. */
+static const char *map_text(struct arena *a, const char *option) {
+    char *text = arena_printf(a, "%s\n", option);
+
+    for (char *p = text; *p; p++)
+        *p = *p == ':' ? ' ' : *p == ',' ? '\n' : *p;
+    return text;
+}
+
+/* Takes containerd's uidmap= and gidmap= out of the options. A namespace with these mappings; -1 = none was asked for; else an
+ * error. */
+static int take_maps(struct strs *data, struct arena *a, int *ret_userns, struct error *e) {
+    const char *uids = NULL, *gids = NULL;
+    struct strs rest = {0};
+
+    *ret_userns = -1;
+    for (size_t i = 0; i < data->n; i++)
+        if (strncmp(data->v[i], "uidmap=", 7) == 0)
+            uids = map_text(a, data->v[i] + 7);
+        else if (strncmp(data->v[i], "gidmap=", 7) == 0)
+            gids = map_text(a, data->v[i] + 7);
+        else
+            strs_add(a, &rest, data->v[i]);
+    *data = rest;
+    if (!uids && !gids)
+        return 0;
+    if (!uids || !gids)
+        return error_set(e, -EINVAL, "uidmap and gidmap belong together");
+    *ret_userns = userns_of_maps(uids, gids, e);
+    return *ret_userns < 0 ? *ret_userns : 0;
 }
 
 static int mount_one(const struct shim_mount *m, const char *target, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
     struct mount_options o;
     struct mount_attr attr;
-    _cleanup_fd_ int fd = -1;
+    _cleanup_fd_ int fd = -1, userns = -1;
     int r = mount_options_parse(&m->options, &a, &o, e);
 
+    if (r == 0)
+        r = take_maps(&o.data, &a, &userns, e);
     if (r < 0)
         return r;
-    fd = make_mount(m, &o, target, &a, e);
+    fd = make_mount(m, &o, target, userns, &a, e);
     if (fd < 0)
         return fd;
     attr = (struct mount_attr){.attr_set = o.attr_set, .attr_clr = o.attr_clear, .propagation = MS_PRIVATE};
+    if (userns >= 0 && strcmp(m->type, "overlay") != 0) { /* of an overlay it is the layers */
+        attr.attr_set |= MOUNT_ATTR_IDMAP;
+        attr.userns_fd = (uint64_t)userns;
+    }
     r = sys_mount_setattr(fd, "", AT_EMPTY_PATH | (o.recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr));
     if (r == 0)
         r = sys_move_mount(fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);

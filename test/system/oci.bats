@@ -88,6 +88,29 @@ is() { [ "$(status)" = "$1" ]; }
     kill $outer
 }
 
+@test "user and pid namespaces joined by their paths, as in a pod with users of its own: the pid is the host's, exec, a bind out of the users' reach" {
+    local maps='[{"containerID": 0, "hostID": 65536, "size": 65536}]' outer
+    bundle 'c["linux"]["namespaces"].append({"type": "user"}); c["linux"]["uidMappings"] = c["linux"]["gidMappings"] = '"$maps" sleep 1000
+    oci create -b "$OCI/b" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
+    oci start c
+    outer=$(cat "$OCI/pid")
+    mkdir -p -m 0700 "$OCI/closed/in"
+    GROUP=$GROUP-2 bundle 'for n in c["linux"]["namespaces"]:
+    if n["type"] in ("pid", "network", "ipc", "uts"): n["path"] = "/proc/'"$outer"'/ns/" + n["type"].replace("network", "net")
+c["hostname"] = ""
+c["process"]["oomScoreAdj"] = int(open("/proc/self/oom_score_adj").read())
+c["linux"]["namespaces"].append({"type": "user", "path": "/proc/'"$outer"'/ns/user"})
+c["mounts"].append({"destination": "/tmp", "type": "none", "source": "'"$OCI"'/closed/in", "options": ["rbind"]})' sleep 1001
+    oci create -b "$OCI/b" d </dev/null >"$OCI/out" 2>&1 || { cat "$OCI/out"; oci delete --force c; false; }
+    oci start d
+    run oci exec d sh -c 'id -u; cat /proc/self/uid_map'
+    [[ $status -eq 0 && $output =~ ^0.+0\ +65536\ +65536$ ]]
+    [ "$(tr '\0' ' ' <"/proc/$(oci state d | jq .pid)/cmdline")" = "sleep 1001 " ]
+    oci delete --force d
+    oci delete --force c
+    rm -rf "$OCI/closed"
+}
+
 @test "the state is the specification's, with the bundle's annotations" {
     bundle 'c["annotations"] = {"a": "\"tare\":"}' sleep 1000
     oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
