@@ -16,6 +16,7 @@
 #include "network/firewall.h"
 #include "network/lease.h"
 #include "network/plug.h"
+#include "network/port.h"
 #include "network/rootless.h"
 #include "network/source_filter.h"
 #include "runtime/journal.h"
@@ -381,6 +382,19 @@ static int unplug_now(struct engine *engine, struct container *c, const char *if
     return r;
 }
 
+/* Before the addresses are free: who has them next must not be reached by this container's ports. */
+static int close_ports(struct engine *engine, const struct container *c, const struct list *leases, struct arena *a,
+                       struct error *e) {
+    bool any = false;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < leases->n; i++)
+        r = port_lead_nowhere(engine->roots, c->id, &LIST_AT(struct lease, leases, i)->address, a, &any, e);
+    if (any)
+        log_warn("published ports of %s led over the network that it left: they lead nowhere until it is restarted",
+                 c->record.name);
+    return r;
+}
+
 static int give_back(struct engine *engine, const struct container *c, const char *network, const struct list *leases,
                      struct arena *a, struct error *e) {
     int r = forget_sources(engine, leases, a, e);
@@ -418,6 +432,8 @@ static int unplug(struct engine *engine, struct container *c, const char *networ
         r = change_plan(c, ifname, NULL, next ? &route : NULL, a, e);
     if (r == 0)
         r = unplug_now(engine, c, ifname, next, a, e);
+    if (r == 0)
+        r = close_ports(engine, c, &leases, a, e);
     return r < 0 ? r : give_back(engine, c, network, &leases, a, e);
 }
 

@@ -108,7 +108,8 @@ static void receive_ports(struct holder *h) {
 static struct holder_socket use_again(const struct port_record *p, bool v6, bool rootless) {
     const bool relay_all = rootless || p->by_input;
     const struct ip_address *own = v6 ? &p->target6 : &p->target4;
-    bool relayed = relay_all || (v6 && port_is_relayed(p->protocol, &p->host_ip, &p->target6));
+    bool leads = p->target4.family != IP_NONE || p->target6.family != IP_NONE;
+    bool relayed = leads && (relay_all || (v6 && port_is_relayed(p->protocol, &p->host_ip, &p->target6)));
 
     if (!relay_all || own->family == IP_NONE)
         own = p->target4.family != IP_NONE ? &p->target4 : &p->target6;

@@ -81,6 +81,46 @@ static void make_elements(struct published_port *p) {
         add_element(p, &p->target6);
 }
 
+static struct published_port port_of_record(const struct port_record *record) {
+    return (struct published_port){.protocol = record->protocol,
+                                   .host_ip = record->host_ip,
+                                   .host_port = record->host_port,
+                                   .container_port = record->container_port,
+                                   .by_input = record->by_input,
+                                   .target4 = record->target4,
+                                   .target6 = record->target6};
+}
+
+int port_lead_nowhere(const struct roots *roots, const char *container_id, const struct ip_address *address, struct arena *a,
+                      bool *ret_any, struct error *e) {
+    struct list records = {0};
+    char table[FIREWALL_TABLE_MAX], file[RECORD_NAME_MAX];
+    int r = port_list(roots, a, &records, e);
+
+    firewall_table_name(roots, table);
+    for (size_t i = 0; r == 0 && i < records.n; i++) {
+        const struct port_record *record = LIST_AT(struct port_record, &records, i);
+        struct published_port p = port_of_record(record);
+        struct ip_address *target = address->family == IP_V6 ? &p.target6 : &p.target4;
+
+        if (strcmp(record->container_id, container_id) != 0 || !ip_is_equal(target, address))
+            continue;
+        make_elements(&p);
+        r = nft_elements_delete(table, p.elements, p.n_elements, e);
+        /* The record after that: with it the elements would come back. Its socket is held, so nobody takes the port meanwhile. */
+        *target = (struct ip_address){0};
+        record_name(&p, file);
+        (void)unlink(arena_printf(a, "%s/" PORT_RECORDS "/%s", roots->run_root, file));
+        if (r == 0)
+            r = record_write(roots, container_id, record->container_name, &p, a, e);
+        make_elements(&p);
+        if (r == 0)
+            r = nft_elements_add(table, p.elements, p.n_elements, e); /* of the other family */
+        *ret_any = true;
+    }
+    return r < 0 ? error_wrap(e, r, "have published ports lead nowhere") : 0;
+}
+
 /* What is published while the table is being made anew is in no list that was read before: so the records are read after the new
  * table is there, and adding what is there already is no error. */
 int port_restore_elements(const struct roots *roots, struct arena *a, struct error *e) {
@@ -95,13 +135,7 @@ int port_restore_elements(const struct roots *roots, struct arena *a, struct err
     elements = arena_array(a, struct nft_element, 2 * records.n);
     for (size_t i = 0; i < records.n; i++) {
         const struct port_record *record = LIST_AT(struct port_record, &records, i);
-        struct published_port p = {.protocol = record->protocol,
-                                   .host_ip = record->host_ip,
-                                   .host_port = record->host_port,
-                                   .container_port = record->container_port,
-                                   .by_input = record->by_input,
-                                   .target4 = record->target4,
-                                   .target6 = record->target6};
+        struct published_port p = port_of_record(record);
 
         make_elements(&p);
         for (unsigned k = 0; k < p.n_elements; k++)

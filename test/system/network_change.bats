@@ -149,3 +149,22 @@ addresses() {
     tare rm -f c >/dev/null
     tare network rm six seven >/dev/null
 }
+
+@test "the port of a container that left the network does not lead to who has its address next" {
+    local port one
+    port=$(free_ports 1)
+    tare run -d --name c --network one --network two -p "$port:80" busybox sleep 1000 >/dev/null
+    one=$(address c one)
+    tare network disconnect one c
+    tare run -d --name d --network one --ip "$one" busybox sh -c 'mkdir /w; echo i am d >/w/index.html; exec httpd -f -p 80 -h /w' >/dev/null
+    until_true 5 sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 2 $one 80 | grep 'i am d'"
+    run sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 1 127.0.0.1 $port"
+    has_not "i am d"
+    tare network reload --all
+    run sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 1 127.0.0.1 $port"
+    has_not "i am d"
+    # its own restart takes the port anew, over the network that it has
+    ok tare restart -t 0 c
+    run nft list table inet "tare$TAG"
+    has "$(address c two) . 80"
+}
