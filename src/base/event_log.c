@@ -158,12 +158,21 @@ static bool begins(const char *line, size_t n, const char *with, size_t size) {
     return n >= size && memcmp(line, with, size) == 0;
 }
 
-/* Is it {"status":"ACTION","id":"ID",…, as format() begins it? */
-static bool is_of(const char *line, size_t n, const char *action, const char *id) {
-    char head[200];
-    int size = snprintf(head, sizeof(head), "{\"status\":\"%s\",\"id\":\"%s\",", action, id);
+/* The action of a line about the id, {"status":"ACTION","id":"ID",… as format() begins it; 0: of another. */
+static size_t action_of(const char *line, size_t n, const char *id, const char **ret) {
+    static const char status[] = "{\"status\":\"", between[] = "\",\"id\":\"";
+    const size_t skip = sizeof(status) - 1, id_size = strlen(id);
 
-    return size > 0 && (size_t)size < sizeof(head) && begins(line, n, head, (size_t)size);
+    if (!begins(line, n, status, skip))
+        return 0;
+    const char *end = memchr(line + skip, '"', MIN_OF(n - skip, (size_t)EVENT_ACTION_MAX));
+    size_t left = end ? n - (size_t)(end - line) : 0;
+    if (!end || !begins(end, left, between, sizeof(between) - 1) ||
+        !begins(end + sizeof(between) - 1, left - (sizeof(between) - 1), id, id_size) || left - (sizeof(between) - 1) <= id_size ||
+        end[sizeof(between) - 1 + id_size] != '"')
+        return 0;
+    *ret = line + skip;
+    return (size_t)(end - *ret);
 }
 
 /* A thing that is taken at a start and given back at an end: "connect" and "disconnect" of one container and one network. */
@@ -234,9 +243,11 @@ static int64_t time_of(const char *line, size_t n) {
 static bool look_for_life(const char *line, size_t n, void *arg) {
     static const char *const life[] = {"create", "start", "pause", "unpause", "die", "destroy"};
     struct look *l = arg;
+    const char *action;
+    size_t size = action_of(line, n, l->container, &action);
 
-    for (size_t i = 0; i < ARRAY_SIZE(life); i++)
-        if (is_of(line, n, life[i], l->container)) {
+    for (size_t i = 0; size && i < ARRAY_SIZE(life); i++)
+        if (strlen(life[i]) == size && memcmp(life[i], action, size) == 0) {
             (void)snprintf(l->last->action, sizeof(l->last->action), "%s", life[i]);
             l->last->time_ns = time_of(line, n);
             return true;
