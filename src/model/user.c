@@ -39,6 +39,10 @@ static bool entry_next(const char **text, size_t *left, size_t want, struct entr
         (*left)--;
         struct entry e = {0};
         const char *end = line + size;
+        while (line < end && isspace((unsigned char)*line)) /* also the '\r' of lines from elsewhere */
+            line++;
+        while (end > line && isspace((unsigned char)end[-1]))
+            end--;
         for (const char *p = line; e.count < FIELDS_MAX; p += e.n[e.count - 1] + 1) {
             const char *colon = memchr(p, ':', (size_t)(end - p));
             e.at[e.count] = p;
@@ -46,7 +50,8 @@ static bool entry_next(const char **text, size_t *left, size_t want, struct entr
             if (!colon)
                 break;
         }
-        if (e.count >= want && e.n[0] > 0 && line[0] != '#') {
+        /* "+" and "-" lines speak of NIS, which is not asked. */
+        if (line < end && e.count >= want && e.n[0] > 0 && !strchr("#+-", line[0])) {
             *ret = e;
             return true;
         }
@@ -82,20 +87,21 @@ static int part_parse(const char *what, const char *s, size_t n, uint32_t *ret, 
 static void take_passwd(const struct entry *e, struct arena *a, struct identity *ret) {
     ret->name = arena_strndup(a, e->at[0], e->n[0]);
     /* The home ends up in the environment, from a file that strangers wrote: only a clean absolute path counts. */
-    bool clean = e->n[5] > 0 && e->at[5][0] == '/';
-    for (size_t i = 0; i < e->n[5]; i++)
+    bool clean = e->count > 5 && e->n[5] > 0 && e->at[5][0] == '/';
+    for (size_t i = 0; clean && i < e->n[5]; i++)
         clean = clean && (unsigned char)e->at[5][i] >= 0x20 && e->at[5][i] != 0x7f;
     if (clean)
         ret->home = arena_strndup(a, e->at[5], e->n[5]);
 }
 
-/* Finds by name (when name) or by number; entries with broken numbers do not exist. */
+/* Finds by name (when name) or by number; entries with broken numbers do not exist. What a line that ends
+ * early does not say is 0, and "/", as with Docker. */
 static bool passwd_find(const char *passwd, const char *name, size_t n, uint32_t uid, struct arena *a, struct identity *ret) {
     size_t left = USER_ENTRIES_MAX;
     struct entry e;
-    while (entry_next(&passwd, &left, 6, &e)) {
-        uint32_t u, g;
-        if (user_number_parse(e.at[2], e.n[2], &u) < 0 || user_number_parse(e.at[3], e.n[3], &g) < 0)
+    while (entry_next(&passwd, &left, 3, &e)) {
+        uint32_t u, g = 0;
+        if (user_number_parse(e.at[2], e.n[2], &u) < 0 || (e.count > 3 && e.n[3] > 0 && user_number_parse(e.at[3], e.n[3], &g) < 0))
             continue;
         if (name ? !field_is(&e, 0, name, n) : u != uid)
             continue;
@@ -174,12 +180,12 @@ static int resolve_user(const char *s, size_t n, const char *passwd, struct aren
 int identity_resolve(const char *user, const struct strs *group_add, const char *passwd, const char *group, struct arena *a,
                      struct identity *ret, struct error *e) {
     struct identity id = {.home = "/"};
-    const char *text = user && *user ? user : "0";
+    const char *text = user ? user : "";
     size_t n = strcspn(text, ":");
-    int r = resolve_user(text, n, passwd, a, &id, e);
+    int r = n ? resolve_user(text, n, passwd, a, &id, e) : resolve_user("0", 1, passwd, a, &id, e);
     if (r < 0)
         return r;
-    if (text[n] == ':') {
+    if (text[n] && text[n + 1]) {
         const char *g = text + n + 1;
         r = resolve_group("group", g, strlen(g), group, &id.gid, e);
         if (r < 0)

@@ -2,7 +2,7 @@
  * (engine/rootfs.h), as strangers wrote them.
  *
  * Grammar (stricter than Docker's, where a name of digits in passwd could make a number mean another user):
- *     user  = ( number | name ) [ ":" ( number | name ) ]
+ *     user  = [ number | name ] [ ":" [ number | name ] ]      without the first: root; without the second: as the files say
  *     number = 1 to 10 decimal digits, below 4294967295 (-1 is no user, larger ones would wrap)
  *     name   = anything without ':' or control characters that is not all digits and does not begin with '-' or '+'
  */
