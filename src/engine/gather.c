@@ -223,6 +223,7 @@ static void gather_host(const struct roots *roots, struct spec_input *in) {
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
     in->cpus = cpus > 0 ? (unsigned)cpus : 0;
     in->rootless = roots->rootless;
+    in->rootless_gids = roots->rootless && roots->uid != 0 ? roots->gids : 0;
 }
 
 int start_gather(struct engine *engine, const struct container *c, const char *user, struct arena *a, struct start_context *x,

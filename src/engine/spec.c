@@ -307,12 +307,39 @@ static bool has_own(const struct oci_linux *l, const char *type) {
     return false;
 }
 
+/* Echo requests for everybody who has an id. In a user namespace the kernel takes ids that are mapped alone, and compares those of
+ * the host: the caller, who is 0 outside, comes before his ranges. */
+static const char *ping_range(const struct spec_input *in, const char *all, struct arena *a) {
+    uint32_t first = 0, count = in->rootless_gids;
+
+    for (size_t i = 0; i < in->id_maps_gid.n; i++) {
+        const struct oci_id_mapping *m = LIST_AT(struct oci_id_mapping, &in->id_maps_gid, i);
+
+        count = i == 0 ? m->size : m->container_id == count ? count + m->size : count;
+        first = m->host_id == 0 ? m->container_id : first;
+    }
+    return count == 0 ? all : arena_printf(a, "%u %u", first, MAX_OF(first, count - 1));
+}
+
+/* A network namespace that was made in a user namespace of ours, or of the container's. */
+static void set_network_defaults(const struct spec_input *in, bool is_new, struct arena *a, struct oci_linux *l) {
+    bool mapped = in->id_maps_gid.n || in->rootless;
+
+    if (mapped && (!is_new || (in->rootless && !in->rootless_gids)))
+        return;
+    for (size_t i = 0; i < security_sysctl_count; i++) {
+        const char *key = security_sysctls[i].key, *value = security_sysctls[i].value;
+
+        map_set(a, &l->sysctl, key, strcmp(key, SECURITY_PING_RANGE) == 0 ? ping_range(in, value, a) : value);
+    }
+}
+
 static int set_sysctls(const struct spec_input *in, struct arena *a, struct oci_linux *l, struct error *e) {
     const struct map *asked = &in->record->host.sysctls;
     const struct security_namespaces own = {
         .net = has_own(l, "network") || in->shared.network_is_ours, .ipc = has_own(l, "ipc"), .uts = has_own(l, "uts")};
-    for (size_t i = 0; own.net && !in->id_maps_uid.n && !in->rootless && i < security_sysctl_count; i++)
-        map_set(a, &l->sysctl, security_sysctls[i].key, security_sysctls[i].value);
+    if (own.net)
+        set_network_defaults(in, has_own(l, "network"), a, l);
     for (size_t i = 0; i < asked->n; i++) {
         int r = security_check_sysctl(asked->v[i].key, asked->v[i].value, &own, e);
         if (r < 0)

@@ -35,6 +35,8 @@ struct spec_input {
     bool lower_rlimits; /* a default above the host's hard limit is lowered (no CAP_SYS_RESOURCE) */
     bool may_raise;     /* CAP_SYS_RESOURCE: limits above the host's hard limit can be set */
     bool rootless;
+    uint32_t
+        rootless_gids; /* ids of groups from 0 on in the namespace that an ordinary user was given; 0: it is not of our making */
     struct oci_block_io *block_io;        /* limits by device, looked up on the host; NULL = none */
     struct list volume_mounts;            /* struct oci_mount: volumes whose options say what is mounted, by destination */
     struct list devices;                  /* struct spec_device, of record->host.devices, looked up on the host */

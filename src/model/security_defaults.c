@@ -69,7 +69,7 @@ void security_device_rules_all(struct arena *a, struct list *rules) {
 
 const struct pair security_sysctls[] = {
     {"net.ipv4.ip_unprivileged_port_start", "0"},
-    {"net.ipv4.ping_group_range", "0 2147483647"},
+    {SECURITY_PING_RANGE, "0 2147483647"},
 };
 const size_t security_sysctl_count = ARRAY_SIZE(security_sysctls);
 

@@ -32,6 +32,7 @@ void security_device_rules(struct arena *a, struct list *rules);
 void security_device_rules_all(struct arena *a, struct list *rules);
 
 /* Where the container has a network namespace of its own (and, for the ping range, no user namespace that maps fewer groups). */
+#define SECURITY_PING_RANGE "net.ipv4.ping_group_range"
 extern const struct pair security_sysctls[];
 extern const size_t security_sysctl_count;
 

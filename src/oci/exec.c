@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "oci/oci.h"
 #include "runtime/executor.h"
+#include "runtime/rootless.h"
 
 static int parse_user(const char *text, struct oci_user *user, struct error *e) {
     char *end;
@@ -124,9 +125,12 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, const s
                                   .memory_policy = l->memory_policy};
     struct plan_context groups = {0};
     struct oci_filter filter;
+    struct rootless user;
     const char *cgroup;
-    int r = cgroup_layout_read(&layout, e);
+    int r = rootless_enter("/nonexistent", false, &user, e); /* it only looks around: we are root of something */
 
+    if (r >= 0)
+        r = cgroup_layout_read(&layout, e);
     if (r >= 0)
         r = choose_cgroup(call, state->own.cgroup, &cgroup, e);
     if (r >= 0)
@@ -138,6 +142,7 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, const s
     x.cgroup_join = groups.cgroup_join;
     oci_resctrl_join(call, &state->own, &x.cgroup_join);
     x.cgroup_unified = groups.cgroup_unified;
+    x.single_id = user.single_id;
     x.seccomp = filter.program.code;
     x.seccomp_size = filter.program.n * sizeof(*filter.program.code);
     x.seccomp_flags = filter.program.flags;

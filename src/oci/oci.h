@@ -175,8 +175,8 @@ void oci_resctrl_join(struct oci_call *call, const struct oci_own_state *own, st
 
 /* What linux.cgroupsPath of the form SLICE:PREFIX:NAME says, "" and NULL for the defaults. *ret_cgroup: where systemd puts its
  * group. -EINVAL names the field. Pure. */
-int oci_scope_parse(const char *cgroups_path, const char *id, struct arena *a, const char **ret_slice, const char **ret_scope,
-                    const char **ret_cgroup, struct error *e);
+int oci_scope_parse(const char *cgroups_path, const char *id, const char *usual_slice, struct arena *a, const char **ret_slice,
+                    const char **ret_scope, const char **ret_cgroup, struct error *e);
 /* Sets the container's scope and group. -ENOTSUP: systemd is not there, or the host has other than version 2. -EEXIST: there is
  * such a unit, which is somebody else's. */
 int oci_scope_choose(struct oci_call *call, const struct oci_spec *spec, const struct cgroup_layout *layout,

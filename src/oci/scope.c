@@ -15,7 +15,6 @@
 #include "runtime/journal.h"
 
 #define UNIT_NAME_MAX  255 /* bytes, systemd's limit */
-#define DEFAULT_SLICE  "system.slice"
 #define DEFAULT_PREFIX "tare"
 #define CPU_MAX_SIZE   64 /* bytes of cpu.max */
 
@@ -41,8 +40,12 @@ static bool is_slice(const char *name) {
     return is_unit_name(name) && ends_with(name, ".slice") && *name != '-' && !strstr(name, "--") && !strstr(name, "-.slice");
 }
 
-int oci_scope_parse(const char *path, const char *id, struct arena *a, const char **ret_slice, const char **ret_scope,
-                    const char **ret_cgroup, struct error *e) {
+static const char *default_slice(void) {
+    return systemd_is_users() ? "user.slice" : "system.slice";
+}
+
+int oci_scope_parse(const char *path, const char *id, const char *usual_slice, struct arena *a, const char **ret_slice,
+                    const char **ret_scope, const char **ret_cgroup, struct error *e) {
     const char *first = path && *path ? strchr(path, ':') : NULL, *second = first ? strchr(first + 1, ':') : NULL;
     const char *slice = "", *prefix = DEFAULT_PREFIX, *name = id, *scope;
 
@@ -55,7 +58,7 @@ int oci_scope_parse(const char *path, const char *id, struct arena *a, const cha
         name = second + 1;
     }
     if (!*slice)
-        slice = DEFAULT_SLICE;
+        slice = usual_slice;
     scope = arena_printf(a, "%s%s%s.scope", prefix, *prefix ? "-" : "", name);
     if (!is_slice(slice))
         return error_set(e, -EINVAL, "linux.cgroupsPath: %s is not the name of a slice", slice);
@@ -71,18 +74,25 @@ int oci_scope_parse(const char *path, const char *id, struct arena *a, const cha
 int oci_scope_choose(struct oci_call *call, const struct oci_spec *spec, const struct cgroup_layout *layout,
                      struct oci_container *c, struct error *e) {
     struct oci_own_state *own = &c->state.own;
-    const char *slice;
+    const char *slice, *group = "";
     int r;
 
     if (!systemd_is_there())
-        return error_hint((error_set(e, -ENOTSUP, "--systemd-cgroup: systemd does not run on this host"), e),
+        return error_hint((error_set(e, -ENOTSUP, "--systemd-cgroup: %s",
+                                     systemd_is_users() ? "no systemd of this user's own runs (systemctl --user)"
+                                                        : "systemd does not run on this host"),
+                           e),
                           "without it, the caller's cgroup driver has to be cgroupfs");
     if (layout->count != 1 || layout->unified < 0)
         return error_hint(
             (error_set(e, -ENOTSUP, "--systemd-cgroup needs cgroup version 2, and this host has %s", cgroup_layout_name(layout)),
              e),
             "the caller's cgroup driver has to be cgroupfs here");
-    r = oci_scope_parse(spec->linux_->cgroups_path, c->id, &call->arena, &slice, &own->scope, &own->cgroup, e);
+    r = oci_scope_parse(spec->linux_->cgroups_path, c->id, default_slice(), &call->arena, &slice, &own->scope, &own->cgroup, e);
+    if (r == 0 && systemd_is_users())
+        r = systemd_manager_group(&call->arena, &group, e);
+    if (r == 0)
+        own->cgroup = arena_printf(&call->arena, "%s%s", group, own->cgroup);
     if (r == 0)
         r = systemd_unit_is_known(own->scope, e); /* before the journal says that it may be stopped */
     return r > 0 ? error_set(e, -EEXIST, "linux.cgroupsPath: systemd has a unit %s already", own->scope) : r;
@@ -94,7 +104,7 @@ static int make_properties(struct oci_call *call, const struct oci_spec *spec, c
                            struct error *e) {
     struct arena *a = &call->arena;
     const char *slice, *scope, *cgroup;
-    int r = oci_scope_parse(spec->linux_->cgroups_path, c->id, a, &slice, &scope, &cgroup, e);
+    int r = oci_scope_parse(spec->linux_->cgroups_path, c->id, default_slice(), a, &slice, &scope, &cgroup, e);
 
     if (r < 0)
         return r;

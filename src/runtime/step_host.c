@@ -155,6 +155,9 @@ static int explain_clone_error(int r, unsigned flags, struct error *e) {
         error_hint(e, "a limit of namespaces is reached: sysctl user.max_*_namespaces, or nesting too deep");
     else if (r == -EPERM && flags & CLONE_NEWUSER)
         error_hint(e, "this host does not let you make user namespaces");
+    else if (r == -EACCES)
+        error_hint(e, "whose cgroup may not be entered from ours: both have to be below one that is ours, as under systemd-run "
+                      "--user --scope");
     else if (r == -EINVAL)
         error_hint(e, "the kernel lacks one of the namespaces");
     return r;

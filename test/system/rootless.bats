@@ -122,11 +122,25 @@ has_groups() { # that this user may make
     [ "${#lines[@]}" -le 3 ]
 }
 
+@test "echo requests, and ports below 1024, for everybody in a network namespace of the container's own" {
+    local -a host=(-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro) # busybox knows raw sockets alone
+    local code='import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP); s.settimeout(5)
+s.sendto(b"\x08\0\0\0\0\0\0\1abc", ("127.0.0.1", 0)); print(len(s.recv(100)))
+socket.socket().bind(("127.0.0.1", 80))'
+    grep -q "^$(id -un):" /etc/subuid || skip "no ranges in /etc/subuid"
+    for flags in "-u 0" "-u 1000:1000" "-u 65534:65534" "--userns auto" "--userns auto -u 999:999" "--userns nomap" "--userns keep-id" \
+        "--userns keep-id -u 0"; do
+        ok run_none $flags "${host[@]}" busybox /usr/bin/python3 -c "$code"
+        [ "$output" = 11 ]
+    done
+}
+
 # As the user, in a mount namespace where FILE is shown as OTHER; without the rights over it that made this possible.
 shown_as() { # OTHER FILE COMMAND…
     unshare -U -m --map-current-user --keep-caps sh -c 'mount --bind "$0" "$1" || exit 77
         shift
-        exec setpriv --ambient-caps -all --inh-caps -all "$@"' "$@"
+        setpriv --ambient-caps -all --inh-caps -all "$@"' "$@"
 }
 
 @test "one id alone: root works, and who needs more is told what is missing" {

@@ -41,7 +41,7 @@ static void test_names(void **state) {
         _cleanup_arena_ struct arena a = ARENA_INIT;
         _cleanup_error_ struct error e = ERROR_INIT;
         const char *slice, *scope, *cgroup;
-        int r = oci_scope_parse(rows[i].path, "c", &a, &slice, &scope, &cgroup, &e);
+        int r = oci_scope_parse(rows[i].path, "c", "system.slice", &a, &slice, &scope, &cgroup, &e);
 
         if (!rows[i].slice) {
             assert_true(r < 0);
