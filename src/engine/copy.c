@@ -212,6 +212,12 @@ static int tell(struct engine *engine, const struct container *c, const char *ac
     return r;
 }
 
+static int directory_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+
+    return slash ? (int)MAX_OF(slash - path, 1) : 0;
+}
+
 int container_copy_out(struct engine *engine, const struct container *c, const char *path, const char *host_path,
                        const struct copy_options *o, uint64_t *ret_bytes, struct error *e) {
     _cleanup_inside_ struct inside in = INSIDE_INIT;
@@ -226,6 +232,8 @@ int container_copy_out(struct engine *engine, const struct container *c, const c
     if (r < 0 || !from.exists)
         return not_found(c, path, r < 0 ? r : -ENOENT, e);
     r = find_on_host(host_path, true, &to);
+    if (r == -ENOENT)
+        return error_set(e, r, "invalid output path: directory \"%.*s\" does not exist", directory_length(host_path), host_path);
     if (r < 0)
         return error_errno(e, r, "invalid output path: directory of \"%s\"", host_path);
     r = choose_target(&from, &to, &target, e);
@@ -251,6 +259,8 @@ int container_copy_in(struct engine *engine, const struct container *c, const ch
     if (r < 0)
         return r;
     r = copy_place_find(inside_root(&in), in.path, true, &to);
+    if (r == -ENOTDIR)
+        return error_set(e, r, "extraction point is not a directory");
     if (r < 0)
         return not_found(c, path, r, e);
     r = choose_target(&from, &to, &target, e);
