@@ -389,6 +389,9 @@ static int close_ports(struct engine *engine, const struct container *c, const s
     int r = 0;
     for (size_t i = 0; r == 0 && i < leases->n; i++)
         r = port_lead_nowhere(engine->roots, c->id, &LIST_AT(struct lease, leases, i)->address, a, &any, e);
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+    if (any && r == 0 && monitor_connect(c->run_dirfd, &conn, NULL) == 0)
+        (void)monitor_ports(&conn, NULL); /* its relays, too */
     if (any)
         log_warn("published ports of %s led over the network that it left: they lead nowhere until it is restarted",
                  c->record.name);

@@ -47,7 +47,7 @@ void port_elements(const struct list *published, struct arena *a, struct list *r
 int port_restore_elements(const struct roots *roots, struct arena *a, struct error *e);
 
 /* The container gives up an address: its ports that lead there lead nowhere from now on, though they stay held. *ret_any: there
- * were some. A relay that is under way to the address is not told. */
+ * were some. tare-net has to be started anew, for what it relays. */
 int port_lead_nowhere(const struct roots *roots, const char *container_id, const struct ip_address *address, struct arena *a,
                       bool *ret_any, struct error *e);
 /* Gives back the records of the owner that `but` (a journal's text) does not name: for the owner's healer. */

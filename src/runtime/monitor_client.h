@@ -82,6 +82,8 @@ int monitor_pause(struct monitor_conn *c, bool pause, struct error *e);
 int monitor_names(struct monitor_conn *c, struct error *e);
 /* From its answer on the file LAUNCH_FILE alone says how the container is started again; a start that was under way is over. */
 int monitor_make_settled(struct monitor_conn *c, struct error *e);
+/* Starts tare-net anew, which then relays by the records of the ports as they are now. */
+int monitor_ports(struct monitor_conn *c, struct error *e);
 enum wait_condition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED };
 int monitor_wait(struct monitor_conn *c, enum wait_condition until, int *ret_exit_code, struct error *e);
 int monitor_update_restart(struct monitor_conn *c, enum restart_policy policy, uint32_t max, struct error *e);

@@ -160,6 +160,8 @@ addresses() {
     until_true 5 sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 2 $one 80 | grep 'i am d'"
     run sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 1 127.0.0.1 $port"
     has_not "i am d"
+    run sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 1 ::1 $port"
+    has_not "i am d"
     tare network reload --all
     run sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 1 127.0.0.1 $port"
     has_not "i am d"

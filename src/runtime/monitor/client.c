@@ -385,6 +385,14 @@ static int on_settle(struct monitor *m, struct client *c, const struct frame *f)
     return 0;
 }
 
+static int on_ports(struct monitor *m, struct client *c, const struct frame *f) {
+    (void)f;
+    holder_release(m);
+    holder_ensure(m);
+    reply_u32s(m, c, FRAME_OK, NULL, 0);
+    return 0;
+}
+
 static int on_broken(struct monitor *m, struct client *c, const struct frame *f) {
     uint32_t stream = frame_u32(f, 0, 0);
 
@@ -406,7 +414,7 @@ static const struct {
     {FRAME_ATTACH, false, true, on_attach}, {FRAME_RESIZE, true, false, on_resize},   {FRAME_SIGNAL, true, false, on_signal},
     {FRAME_STOP, false, true, on_stop},     {FRAME_RESTART, false, true, on_restart}, {FRAME_PAUSE, false, false, on_pause},
     {FRAME_WAIT, true, true, on_wait},      {FRAME_POLICY, false, true, on_policy},   {FRAME_NAMES, false, true, on_names},
-    {FRAME_BROKEN, true, false, on_broken}, {FRAME_SETTLE, false, true, on_settle},
+    {FRAME_BROKEN, true, false, on_broken}, {FRAME_SETTLE, false, true, on_settle},   {FRAME_PORTS, false, true, on_ports},
 };
 
 /* Returns negative when the client does not keep to the protocol. */
