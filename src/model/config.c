@@ -11,7 +11,7 @@ const struct config_key config_keys[] = {
     KEY("root", CONFIG_STR, root, NULL, "directory of images, containers, volumes and networks"),
     KEY("run_root", CONFIG_STR, run_root, NULL, "directory of what does not outlive the boot"),
     KEY("log_level", CONFIG_STR, log_level, "warn", "debug, info, warn or error"),
-    KEY("userns", CONFIG_STR, userns, "host", "user namespace of containers: host, or auto (a range of its own for each)"),
+    KEY("userns", CONFIG_STR, userns, "host", "user namespace of root's containers: host, or auto (a range of its own for each)"),
     KEY("userns_user", CONFIG_STR, userns_user, "tare", "whose ranges in /etc/subuid and /etc/subgid `auto` takes"),
     KEY("cgroup_parent", CONFIG_STR, cgroup_parent, NULL, "cgroup below which containers get theirs"),
     KEY("log_driver", CONFIG_STR, log_driver, "json-file",
