@@ -36,7 +36,7 @@ int oci_resctrl_plan(struct oci_call *call, const struct oci_spec *spec, struct 
     if (!rdt)
         return 0;
     r = mountinfo_read(&mounts, e);
-    if (r == 0)
+    if (r >= 0)
         r = resctrl_mount_find(buf_text(&mounts), &call->arena, &mount, e);
     if (r < 0)
         return error_wrap(e, r, FIELD);

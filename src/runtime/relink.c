@@ -27,7 +27,7 @@ int relink_settle(int run_dirfd, struct error *e) {
 static int launch_open(int run_dirfd, struct buf *room, struct monitor_launch *l, struct plan *plan, struct error *e) {
     int r = fs_read_at(run_dirfd, LAUNCH_FILE, LAUNCH_SIZE_MAX, room, e);
 
-    if (r == 0)
+    if (r >= 0)
         r = launch_decode(room->data, room->size, l);
     return r < 0 ? r : plan_decode(l->plan, l->plan_size, plan, e);
 }
