@@ -101,13 +101,13 @@ int cni_start(struct engine *engine, const struct container *c, struct arena *a,
     int r = 0;
     if (faccessat(c->dirfd, CNI_FILE, F_OK, 0) == 0) /* of a run that a power cut ended */
         r = cni_run("undo", file, e);
-    if (r == 0)
+    if (r >= 0)
         r = make_namespace(x->input.shared.network_path, e);
-    if (r == 0)
+    if (r >= 0)
         r = fs_replace_at(c->dirfd, CNI_FILE, x->cni, strlen(x->cni), 0600, FS_SYNC, e);
-    if (r == 0)
+    if (r >= 0)
         r = cni_run("add", file, e);
-    if (r == 0)
+    if (r >= 0)
         r = cni_result_read(c->dirfd, a, &result, e);
     if (r < 0)
         return error_wrap(e, r, "network %s", c->record.host.network_mode);

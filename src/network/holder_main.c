@@ -316,7 +316,7 @@ static int ports_main(int argc, char **argv) {
     bool is_again;
     int r;
 
-    if (argc < 3 || !argv[2])
+    if (argc < 3)
         return 2;
     h.cgroup = argv[0];
     h.run_root = argv[1];
