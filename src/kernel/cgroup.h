@@ -89,6 +89,7 @@ enum cgroup_op_kind {
 
 enum cgroup_op_flag {
     CGROUP_OPTIONAL = 1 << 0, /* where the kernel lacks the file, go on (a default, not the user's wish) */
+    CGROUP_LATE = 1 << 1,     /* once its process is there: nobody is born into a group that may have none */
 };
 
 struct cgroup_op {

@@ -369,9 +369,12 @@ static void plan_resources(struct planner *p, const struct oci_resources *res) {
         plan_memory(p, res->memory);
     if (res->cpu)
         plan_cpu(p, res->cpu);
-    if (res->pids && res->pids->limit.set)
-        (void)put(p, CGROUP_PIDS, "pids.max", "pids.max", "limit of processes",
-                  res->pids->limit.value < 0 ? "max" : number(p, res->pids->limit.value));
+    if (res->pids && res->pids->limit.set) {
+        struct cgroup_op *op = put(p, CGROUP_PIDS, "pids.max", "pids.max", "limit of processes",
+                                   res->pids->limit.value < 0 ? "max" : number(p, res->pids->limit.value));
+        if (op && res->pids->limit.value == 0)
+            op->flags |= CGROUP_LATE;
+    }
     if (res->block_io)
         plan_io(p, res->block_io);
     plan_hugetlb(p, &res->hugepage_limits);

@@ -82,7 +82,7 @@ static const struct flag_name propagation_names[] = {
     {MS_UNBINDABLE, "unbindable"}, {MS_REC, "recursive"}, {0, NULL},
 };
 
-static const struct flag_name cgroup_flag_names[] = {{CGROUP_OPTIONAL, "optional"}, {0, NULL}};
+static const struct flag_name cgroup_flag_names[] = {{CGROUP_OPTIONAL, "optional"}, {CGROUP_LATE, "late"}, {0, NULL}};
 static const struct flag_name scope_names[] = {
     {LANDLOCK_SCOPE_ABSTRACT, "abstract-sockets"},
     {LANDLOCK_SCOPE_SIGNALS, "signals"},

@@ -127,13 +127,15 @@ int plan_context_cgroups(struct plan_context *c, const struct cgroup_layout *lay
     return 0;
 }
 
-static void build_cgroup_ops(struct builder *b) {
+static void build_cgroup_ops(struct builder *b, enum plan_role role) {
     const struct list *l = &b->context->cgroup_ops;
 
     for (size_t i = 0; i < l->n; i++) {
         const struct cgroup_op *op = LIST_AT(struct cgroup_op, l, i);
 
-        STEP(b, PLAN_HOST, PLAN_CGROUP, (int64_t)op->kind, op->flags, text_add(b, op->dir), text_add(b, op->file),
+        if (role != (op->flags & CGROUP_LATE ? PLAN_PARENT : PLAN_HOST))
+            continue;
+        STEP(b, role, PLAN_CGROUP, (int64_t)op->kind, op->flags, text_add(b, op->dir), text_add(b, op->file),
              text_add(b, op->value), text_add(b, op->other_file), text_add(b, op->other_value), text_add(b, op->what),
              data_add(b, op->program, op->program_size));
     }
@@ -302,6 +304,7 @@ static void build_parent(struct builder *b) {
     plan_trees_map(b);
     if (b->own_user || b->maps_trees)
         STEP(b, PLAN_PARENT, PLAN_RELEASE);
+    build_cgroup_ops(b, PLAN_PARENT);
     build_parent_limits(b);
     plan_links_make(b);
     STEP(b, PLAN_PARENT, PLAN_RELEASE);
@@ -370,7 +373,7 @@ static void build_host(struct builder *b, struct joined *joined, size_t *n_joine
     unsigned flags = b->new_namespaces;
     int64_t unified, user_slot = -1;
 
-    build_cgroup_ops(b);
+    build_cgroup_ops(b, PLAN_HOST);
     build_cgroup_join(b, &c->cgroup_join, join_slot);
     unified = build_cgroup_unified(b, c->cgroup_unified);
     if (c->rootfs.kind == PLAN_ROOTFS_OVERLAY && c->rootfs.upper)

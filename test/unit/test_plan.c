@@ -113,6 +113,21 @@ static void order_of_steps(void **state) {
     assert_int_equal(find(p, PLAN_ID_MAP, 0), -1);
 }
 
+/* Nobody can be born into a group that may hold no process (cgroup v2): that limit is written when the child is there. */
+static void limit_of_no_process(void **state) {
+    struct fixture *f = *state;
+    const struct plan *p = &f->plan;
+
+    *LIST_ADD(&f->arena, struct cgroup_op, &f->context.cgroup_ops) = (struct cgroup_op){.kind = CGROUP_MKDIR, .dir = "/g"};
+    *LIST_ADD(&f->arena, struct cgroup_op, &f->context.cgroup_ops) =
+        (struct cgroup_op){.kind = CGROUP_WRITE, .dir = "/g", .file = "pids.max", .value = "0", .flags = CGROUP_LATE};
+    assert_int_equal(build(f, "{" BASE "\"linux\":{\"namespaces\":[" ALL_NEW "]}}"), 0);
+    assert_int_equal(at(p, PLAN_CGROUP, 0)->role, PLAN_HOST);
+    assert_int_equal(at(p, PLAN_CGROUP, 1)->role, PLAN_PARENT);
+    assert_true(find(p, PLAN_CGROUP, 1) > find(p, PLAN_CLONE, 0));
+    assert_true(find(p, PLAN_CGROUP, 1) < find(p, PLAN_RELEASE, 0));
+}
+
 static void user_namespace(void **state) {
     struct fixture *f = *state;
     const struct plan *p = &f->plan;
@@ -316,6 +331,7 @@ static void exec_is_labelled_before_it_joins(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(order_of_steps, setup, teardown),
+        cmocka_unit_test_setup_teardown(limit_of_no_process, setup, teardown),
         cmocka_unit_test_setup_teardown(user_namespace, setup, teardown),
         cmocka_unit_test_setup_teardown(without_mount_namespace, setup, teardown),
         cmocka_unit_test_setup_teardown(joined_namespaces, setup, teardown),
