@@ -66,7 +66,7 @@ const struct option container_flag_table[] = {
     STR(ip6, 0, "ip6", "ip", "IPv6 address (e.g., 2001:db8::33)"),
     STR(ipc, 0, "ipc", "string", "IPC mode to use"),
     OPTION_FULL(F, isolate, 0, "isolate", OPTION_KIND_LIST, "list", OPTION_CSV, NULL,
-                "Isolate only this (mount,pid,network,ipc,uts,cgroup); the rest is shared with the host"),
+                "Isolate only this (mount,pid,network,ipc,uts,cgroup,user,time); the rest is shared with the host"),
     DEAD(kernel_memory, "kernel-memory", SIZE, "bytes", "the kernel has no such limit any more"),
     LIST(labels, 'l', "label", "list", "Set meta data on a container"),
     LIST(label_file, 0, "label-file", "list", "Read in a line delimited file of labels"),

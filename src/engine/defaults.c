@@ -116,6 +116,8 @@ static void default_host(const struct config *config, bool rootless, struct host
         h->cgroup_parent = config->cgroup_parent;
     if (is_empty(h->userns_mode) && !h->privileged && !rootless && h->isolate.n == 0 && !shares_namespace(h))
         h->userns_mode = config->userns;
+    if (is_empty(h->userns_mode) && strs_has(&h->isolate, "user"))
+        h->userns_mode = "auto";
     if (mode_container(h->network_mode))
         return; /* its files are the other container's matter */
     if (h->dns.n == 0)

@@ -291,6 +291,8 @@ static void set_namespaces(const struct spec_input *in, struct arena *a, struct 
         if (!mode_is(kinds[i].mode, "host") && is_isolated(h, kinds[i].type))
             add_namespace(a, l, kinds[i].type, path);
     }
+    if (strs_has(&h->isolate, "time")) /* the host's clocks, until somebody sets offsets: so only when asked for */
+        add_namespace(a, l, "time", NULL);
     if (in->id_maps_uid.n) {
         add_namespace(a, l, "user", NULL);
         l->uid_mappings = in->id_maps_uid;

@@ -49,6 +49,7 @@ struct spec_input {
     struct list net_devices;              /* struct oci_net_device, of devices */
     bool own_network;                     /* a network namespace that is not the host's: its loopback is another one */
     bool network_files;   /* resolv.conf and hosts are written (not with network none… they are, but without servers) */
+    bool host_mqueue;     /* the host has /dev/mqueue */
     unsigned cpus;        /* of the host, for masked paths per processor */
     const char *apparmor; /* the profile it runs under; NULL = none */
 };

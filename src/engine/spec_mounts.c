@@ -41,6 +41,9 @@ static void add_system_mounts(const struct spec_input *in, const struct security
     const char *sys = h->privileged ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro";
     const char *groups =
         h->privileged || so->writable_cgroups ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro";
+    /* A mqueue shows the queues of the IPC namespace in which it is made: the host's as well, but not from a user namespace. */
+    bool host_ipc = mode_is(h->ipc_mode, "host") || (h->isolate.n && !strs_has(&h->isolate, "ipc")),
+         foreign_ipc = host_ipc && (in->rootless || in->id_maps_uid.n);
     int64_t shm = h->shm_size ? h->shm_size : SECURITY_SHM_SIZE_BYTES;
     const struct {
         const char *destination, *type, *source, *options;
@@ -49,8 +52,8 @@ static void add_system_mounts(const struct spec_input *in, const struct security
         {"/proc", "proc", "proc", "nosuid,noexec,nodev", true},
         {"/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k", true},
         {"/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5", true},
-        {"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev", !mode_is(h->ipc_mode, "host")},
-        {"/dev/mqueue", "bind", "/dev/mqueue", "rbind,nosuid,noexec,nodev", mode_is(h->ipc_mode, "host")},
+        {"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev", !foreign_ipc},
+        {"/dev/mqueue", "bind", "/dev/mqueue", "rbind,nosuid,noexec,nodev", foreign_ipc && in->host_mqueue},
         {"/sys", "sysfs", "sysfs", sys, true},
         {"/sys/fs/cgroup", "cgroup", "cgroup", groups, true},
         {"/dev/shm", "bind", "/dev/shm", "rbind,nosuid,noexec,nodev", mode_is(h->ipc_mode, "host")},

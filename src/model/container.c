@@ -164,7 +164,7 @@ static int check_endpoints(const struct create_request *r, struct error *e) {
 
 /* The namespaces of --isolate; one that is misspelt would be the host's. */
 static int check_isolate(const struct host_config *h, struct error *e) {
-    static const char *const known[] = {"none", "mount", "pid", "network", "ipc", "uts", "cgroup"};
+    static const char *const known[] = {"none", "mount", "pid", "network", "ipc", "uts", "cgroup", "user", "time"};
 
     for (size_t i = 0; i < h->isolate.n; i++) {
         const char *name = h->isolate.v[i];
@@ -173,13 +173,14 @@ static int check_isolate(const struct host_config *h, struct error *e) {
         while (k < ARRAY_SIZE(known) && strcmp(name, known[k]) != 0)
             k++;
         if (k == ARRAY_SIZE(known)) {
-            error_set(e, -EINVAL, "--isolate: \"%s\" is no namespace that can be chosen there", name);
-            return error_hint(e, "mount, pid, network, ipc, uts and cgroup are, or none alone%s",
-                              strcmp(name, "user") == 0 ? "; --userns makes that one" : "");
+            error_set(e, -EINVAL, "--isolate: \"%s\" is no namespace", name);
+            return error_hint(e, "mount, pid, network, ipc, uts, cgroup, user and time are, or none alone");
         }
         if (k == 0 && h->isolate.n > 1)
             return error_set(e, -EINVAL, "--isolate: none stands alone");
     }
+    if (strs_has(&h->isolate, "user") && h->userns_mode && strcmp(h->userns_mode, "host") == 0)
+        return error_set(e, -EINVAL, "conflicting options: --isolate user and --userns host");
     return 0;
 }
 

@@ -1,10 +1,12 @@
 /* Steps of the child: mounts, devices, what is masked. Inside the container's root everything is resolved once, by openat2(2), and
  * then acted upon by descriptor: the image and the volumes may hold any trick with links, and others may be changing them. */
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
 #include "runtime/copy_up.h"
@@ -521,10 +523,32 @@ int step_read_only(struct executor *x, const struct plan_step *s, struct error *
 
 /* ---- procfs ---- */
 
-/* The container's own, which nothing can stand in for; or a private one that is attached nowhere. */
+/* The procfs that is seen at /proc by now, if it is one. */
+static int proc_seen(struct error *e) {
+    struct statfs fs;
+    int fd = sys_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0), r;
+
+    if (fd < 0)
+        return error_errno(e, fd, "open /proc");
+    r = sys_fstatfs(fd, &fs);
+    if (r == 0 && fs.f_type == PROC_SUPER_MAGIC)
+        return fd;
+    (void)sys_close(fd);
+    return error_set(e, -EPERM, "no procfs can be made in this user namespace, and /proc is none");
+}
+
+/* The container's own, which nothing can stand in for; or a private one that is attached nowhere. A user namespace that shares its
+ * pid namespace may make none: it has the one that is there. */
 int proc_open(struct executor *x, struct error *e) {
-    if (x->proc_fd < 0)
-        x->proc_fd = make_fs(NULL, "proc", "proc", 0, 0, e);
+    _cleanup_error_ struct error why = ERROR_INIT;
+
+    if (x->proc_fd >= 0)
+        return x->proc_fd;
+    x->proc_fd = make_fs(NULL, "proc", "proc", 0, 0, &why);
+    if (x->proc_fd == -EPERM)
+        x->proc_fd = proc_seen(e);
+    else if (x->proc_fd < 0)
+        error_move(e, &why);
     return x->proc_fd;
 }
 

@@ -119,9 +119,9 @@ time.sleep(60)" 3>&- &
 
 @test "values that would be taken for something else are refused, and leave nothing" {
     fails 125 tare run --isolate pid,nett busybox true
-    has '"nett" is no namespace that can be chosen there (mount, pid, network'
-    fails 125 tare run --isolate user busybox true
-    has "--userns makes that one"
+    has '"nett" is no namespace (mount, pid, network'
+    fails 125 tare run --isolate user --userns host busybox true
+    has "--isolate user and --userns host"
     fails 125 tare run --isolate none,pid busybox true
     has "none stands alone"
     fails 125 tare run --dns 192.0.2.1,x busybox true

@@ -151,3 +151,23 @@ teardown() { [ "$(id -u)" != 0 ] || leaks_after; }
     [[ $output == *"namespaces of others"* ]]
     tare rm -f o >/dev/null
 }
+
+@test "a user namespace beside namespaces of the host: each pair, and each of --isolate" {
+    local kinds more
+    for more in "--pid host" "--ipc host" "--uts host" "--network host" "--cgroupns host" "--pid host --oom-score-adj 5"; do
+        # shellcheck disable=SC2086
+        ok tare run --rm --userns auto $more busybox sh -c 'id -u; cut -d" " -f1 /proc/self/stat >/dev/null'
+        is 0
+    done
+    for kinds in user user,mount user,mount,ipc user,mount,network user,pid user,mount,pid,network,ipc,uts,cgroup,time; do
+        ok tare run --rm --isolate $kinds --rootfs / cat /proc/self/uid_map
+        [ "$(awk '{ print $2 != 0 }' <<<"$output")" = 1 ]
+    done
+}
+
+@test "--isolate time: clocks of its own" {
+    ok tare run --rm --isolate time --rootfs / readlink /proc/self/ns/time
+    [ "$output" != "$(readlink /proc/self/ns/time)" ]
+    ok tare run --rm busybox readlink /proc/self/ns/time
+    is "$(readlink /proc/self/ns/time)"
+}
