@@ -339,6 +339,7 @@ for _ in range(int(sys.argv[2])):
     mkdir host
     dig host 3000
     ls -A "$ROOT/ingest" >before
+    tare images -qa >images-before
     for command in "export -o out c" "commit c deep" "diff c" "cp c:/w out" "cp c:/w host2/" "cp c:/w -" "cp host c:/new" "cp host c:/flat"; do
         mkdir -p host2
         # shellcheck disable=SC2086
@@ -348,7 +349,8 @@ for _ in range(int(sys.argv[2])):
         [ "${#lines[@]}" = 1 ] && [ "${#output}" -lt 250 ]
         [ ! -e out ] && [ -z "$(ls -A host2)" ]
     done
-    [ "$(tare images -q | wc -l)" = 1 ]
+    tare images -qa >images
+    cmp images-before images
     [ "$(ls -A "$ROOT/ingest")" = "$(cat before)" ]
     [ ! -e "$(echo "$ROOT"/containers/*/upper)/new" ]
     [ -z "$(ls -A "$ROOT"/containers/*/upper/flat)" ]
