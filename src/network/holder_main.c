@@ -143,11 +143,12 @@ static void bind_again(struct holder *h) {
     _cleanup_fd_ int netns = openat(h->run_fd, NETNS_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     bool rootless = netns >= 0 && netns_is(netns);
     struct roots roots = {.run_fd = h->run_fd};
+    const char *own = h->container_id;
     struct list records = {0};
 
     (void)port_list(&roots, &a, &records, NULL);
     for (size_t i = 0; i < records.n; i++)
-        if (strcmp(LIST_AT(struct port_record, &records, i)->container_id, h->container_id) == 0)
+        if (strcmp(LIST_AT(struct port_record, &records, i)->container_id, own) == 0)
             bind_port(h, LIST_AT(struct port_record, &records, i), rootless);
     if (rootless && setns(netns, CLONE_NEWNET) < 0)
         _exit(1); /* its relays would lead nowhere */
