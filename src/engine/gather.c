@@ -222,7 +222,7 @@ static void gather_host(const struct roots *roots, struct spec_input *in) {
     in->may_raise = !roots->rootless && capability_get(&sets, NULL) == 0 && (sets.effective & CAP_SYS_RESOURCE_BIT);
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
     in->cpus = cpus > 0 ? (unsigned)cpus : 0;
-    in->host_mqueue = access("/dev/mqueue", F_OK) == 0;
+    in->host_mqueue = faccessat(AT_FDCWD, "/dev/mqueue", F_OK, 0) == 0;
     in->rootless = roots->rootless;
     in->rootless_gids = roots->rootless && roots->uid != 0 ? roots->gids : 0;
 }

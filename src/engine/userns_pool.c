@@ -102,7 +102,7 @@ static int take_here(struct engine *engine, int dir, const char *name, const cha
 /* Locked: two engines that find the same dead link must not both take it. -1: there is no such place, each engine for itself. */
 static int open_marks(const char *path) {
     for (int tries = 0; tries < 5; tries++) {
-        (void)mkdir(path, 0700);
+        (void)fs_mkdirs(path, 0700, NULL); /* with those above: a user may have no ~/.local/share yet */
         _cleanup_fd_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         struct stat st;
 

@@ -98,13 +98,15 @@ file" ]
 
 @test "users that overflow or look like numbers are refused or what they say (CVE-2016-3697, CVE-2024-40635, CVE-2026-30892)" {
     hostile_image evil "printf '4294967296:x:0:0::/:/bin/sh\n1000a:x:77:77::/:/bin/sh\n00:x:5:5::/:/bin/sh\n' >>etc/passwd"
-    for user in 4294967296 4294967295 -1 0x0 1000: 99999999999999999999 1000:4294967296 "1000 " "root:0x0"; do
+    for user in 4294967296 4294967295 -1 0x0 99999999999999999999 1000:4294967296 "1000 " "root:0x0"; do
         run tare run --rm -u "$user" -v "$ROOTS/probe:/probe:ro" evil /probe ids
         has_not "uid 0 "
         [ "$status" != 0 ]
     done
     ok tare run --rm -u 1000 -v "$ROOTS/probe:/probe:ro" evil /probe ids
     has "uid 1000 1000 1000 gid 1000" # as its passwd says
+    ok tare run --rm -u 1000: -v "$ROOTS/probe:/probe:ro" evil /probe ids
+    has "uid 1000 1000 1000 gid 1000" # nothing behind the colon says nothing, as with Docker
     ok tare run --rm -u 1000a -v "$ROOTS/probe:/probe:ro" evil /probe ids
     has "uid 77 77 77 gid 77"
 }
