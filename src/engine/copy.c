@@ -82,7 +82,7 @@ static int inside_open(struct engine *engine, const struct container *c, const c
 
     if (snprintf(in->path, sizeof(in->path), "%s%s", path[0] == '/' ? "" : "/", path) >= (int)sizeof(in->path))
         return error_errno(e, -ENAMETOOLONG, "%s", path);
-    r = container_view_open(engine, c, VIEW_INSIDE, &in->view, e);
+    r = container_view_open(engine, c, write ? VIEW_INSIDE : VIEW_SEEN, &in->view, e);
     if (r == 0 && !in->view.live)
         r = enter_mount(c, in, e);
     if (r == 0 && write && in->read_only)

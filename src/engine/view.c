@@ -68,7 +68,7 @@ int container_view_open(struct engine *engine, const struct container *c, enum v
 
     if (r < 0)
         return r;
-    if (kind == VIEW_INSIDE && container_is_alive(&state))
+    if (kind != VIEW_READ && container_is_alive(&state))
         fd = open_live(&state, e);
     if (fd == -ESRCH) { /* it does not run, or ended just now */
         ret->live = false;

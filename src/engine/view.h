@@ -20,7 +20,8 @@ void container_view_release(struct container_view *v);
 
 enum view_kind {
     VIEW_READ,   /* its own files alone, without what is mounted in it; also while it runs */
-    VIEW_INSIDE, /* what it sees itself; may be written to */
+    VIEW_SEEN,   /* what it sees itself, to be read: an overlay that could be written to syncs its whole file system at its end */
+    VIEW_INSIDE, /* the same; may be written to */
 };
 int container_view_open(struct engine *engine, const struct container *c, enum view_kind kind, struct container_view *ret,
                         struct error *e);

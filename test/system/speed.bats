@@ -109,3 +109,10 @@ EOF
     [ "$(awk '/^Private_Dirty:/ { print $2 }' "/proc/$monitor/smaps_rollup")" -le 150 ]
     ok tare rm -f "$id"
 }
+
+@test "cp out of a stopped container waits for no file system: the merged files are mounted read-only" {
+    ok tare create --name c busybox true
+    strace -f -qq -e trace=mount -o "$BATS_TEST_TMPDIR/trace" "$TARE" --root "$ROOT" --run-root "$RUN" cp c:/etc/passwd "$BATS_TEST_TMPDIR/"
+    grep -q '"overlay", MS_RDONLY' "$BATS_TEST_TMPDIR/trace"
+    tare rm c
+}
