@@ -109,7 +109,7 @@ int explain_container(struct engine *engine, const char *name, struct arena *a, 
     _cleanup_container_ struct container c = CONTAINER_INIT;
     struct container_state state;
     int r = container_open(engine, name, a, &c, e);
-    if (r == 0)
+    if (r >= 0)
         r = container_state(&c, &state, e);
     if (r < 0)
         return r;
