@@ -97,6 +97,18 @@ static int stop_orphan(struct engine *engine, struct container *c, const struct 
     return end_orphan(engine, c, e);
 }
 
+static bool is_up(const struct container_state *s) {
+    return container_is_alive(s) || s->status == STATUS_RESTARTING;
+}
+
+/* The monitor of a program that has ended listens no more while it undoes and runs the hooks. Not for one of the next run. */
+static void wait_undone(const struct container *c) {
+    struct container_state now;
+    pid_t monitor = state_monitor(c->run_dirfd);
+    while (monitor > 0 && state_monitor(c->run_dirfd) == monitor && container_state(c, &now, NULL) == 0 && !is_up(&now))
+        (void)poll(NULL, 0, ORPHAN_PAUSE_MS);
+}
+
 /* --- stop, kill, pause, wait ----------------------------------------------------------------------------------------------- */
 
 int container_stop(struct engine *engine, struct container *c, int signo, int timeout_s, struct error *e) {
@@ -105,8 +117,10 @@ int container_stop(struct engine *engine, struct container *c, int signo, int ti
     int r = container_state(c, &state, e);
     if (r < 0)
         return r;
-    if (!container_is_alive(&state) && state.status != STATUS_RESTARTING)
+    if (!is_up(&state)) {
+        wait_undone(c);
         return 0;
+    }
     r = connect_monitor(c, &conn, e);
     if (r < 0)
         return r;
@@ -226,7 +240,9 @@ static int wait_with_monitors(struct engine *engine, struct container *c, enum w
         r = container_state(c, ret, e);
         if (r < 0)
             return r;
-        if ((!container_is_alive(ret) && ret->status != STATUS_RESTARTING) || state_monitor(c->run_dirfd) == 0)
+        if (!is_up(ret))
+            wait_undone(c);
+        if (!is_up(ret) || state_monitor(c->run_dirfd) == 0)
             return 1;
         (void)poll(NULL, 0, ORPHAN_PAUSE_MS); /* it does not listen yet, or no more */
     }
@@ -317,10 +333,6 @@ static int remove_now(struct engine *engine, struct container *c, bool volumes, 
 }
 
 #define STOP_TRIES 20
-
-static bool is_up(const struct container_state *s) {
-    return container_is_alive(s) || s->status == STATUS_RESTARTING;
-}
 
 static int stop_and_remove(struct engine *engine, struct container *c, const char *name_or_id, bool force, bool volumes,
                            int pending, struct container_state state, struct error *e) {

@@ -250,7 +250,7 @@ hooked() {
 #!/bin/sh
 read -r state
 echo "\$1 \$state" >>"$ROOTS/marks"
-case "$*" in *"\$1"*) echo "words of \$1"; exit 3 ;; esac
+case "$*" in *"\$1"*) ${SLOW:-} echo "words of \$1"; exit 3 ;; esac
 SH
     chmod 755 "$ROOTS/lib/mark"
     for name in prestart createRuntime createContainer poststart poststop; do
@@ -289,8 +289,9 @@ detached() { tare --config "$ROOTS/tare.conf" run -d --name h --network none --d
         [[ $(marks) == *"$at poststop " ]]
         tare rm h >/dev/null
     done
-    hooked poststop
+    SLOW='sleep 0.5;' hooked poststop # `wait` waits for it, too
     ok detached busybox true
+    sleep 0.2
     tare wait h >/dev/null
     ok tare inspect -f '{{.State.Error}}' h
     has "hooks.poststop[0]: hook $ROOTS/lib/mark ended with status 3"
