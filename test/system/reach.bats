@@ -297,7 +297,6 @@ seen() {
 @test "SCTP: published and translated, with the client's own address, also where the kernel has no SCTP sockets" {
     tare run -d --name s --network one -p 7005:7006/sctp busybox sleep 1000 >/dev/null
     nsenter --net="$(netns s)" python3 "$here/sctp.py" serve 7006 >"$BATS_TEST_TMPDIR/served" 3>&- &
-    sleep 0.3
     ok nsenter --net="$(netns client)" python3 "$here/sctp.py" ask 192.0.2.1 7005
     is "192.0.2.1 7005"
     wait
