@@ -69,7 +69,7 @@ leaks() { # [--all]
 # leaks_wait BEFORE [--all]: waits until the oracle's answer is as before, up to 5 s (reaping and unlinking come after the command's answer); prints what is more.
 leaks_wait() {
     local now more i
-    for ((i = 0; i < 50 * ${TEST_PATIENCE:-1}; i++)); do
+    for ((i = 0; i < 50 * ${TEST_PATIENCE:-6}; i++)); do
         now=$(leaks "${@:2}")
         more=$(comm -13 <(sort <<<"$1") <(sort <<<"$now") | sed '/^$/d')
         [ -n "$more" ] || return 0
@@ -136,9 +136,9 @@ has_not() {
     fi
 }
 
-# until_true SECONDS COMMAND…: tries every 50 ms. TEST_PATIENCE: how many times slower than others this machine is (an emulated one).
+# until_true SECONDS COMMAND…: tries every 50 ms, on an idle machine for so long. TEST_PATIENCE: how many times slower this one may be.
 until_true() {
-    local end=$((SECONDS + $1 * ${TEST_PATIENCE:-1}))
+    local end=$((SECONDS + $1 * ${TEST_PATIENCE:-6}))
     shift
     until "$@" >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$end" ] || {
