@@ -25,7 +25,7 @@
 #include "shim/shim.h"
 
 #define STDIN_MAX      ((size_t)1 << 16)
-#define STDIN_WAIT_MS  1000
+#define STDIN_WAIT_MS  20000 /* containerd writes at once, or gives /dev/null; only a busy machine takes longer */
 #define KILLED_STATUS  137
 #define SOCKET_BACKLOG 64
 
