@@ -3,35 +3,27 @@
 #include "cli/command.h"
 #include "engine/container.h"
 #include "engine/lookup.h"
-#include "model/port.h"
+#include "engine/ports_shown.h"
 #include "network/port.h"
 
-/* "80", "80/udp" matches a record; NULL matches all. */
-static bool is_asked(const struct port_record *p, const char *asked, struct arena *a) {
-    const char *full = arena_printf(a, "%u/%s", p->container_port, port_protocol_name(p->protocol));
+/* "80", "80/udp" matches; NULL matches all. */
+static bool is_asked(const struct port_shown *p, const char *asked, struct arena *a) {
+    const char *full = arena_printf(a, "%u/%s", p->container_port, p->protocol);
     if (!asked || strcmp(full, asked) == 0)
         return true;
     return !strchr(asked, '/') && strcmp(full, arena_printf(a, "%s/tcp", asked)) == 0;
 }
 
-static void print_record(const struct port_record *p, bool with_port) {
-    char address[IP_TEXT_MAX] = "0.0.0.0";
-    if (p->host_ip.family)
-        ip_format(&p->host_ip, address);
+static void print_port(const struct port_shown *p, bool with_port) {
     if (with_port)
-        printf("%u/%s -> ", p->container_port, port_protocol_name(p->protocol));
-    printf(strchr(address, ':') ? "[%s]:%u\n" : "%s:%u\n", address, p->host_port);
-    if (p->host_ip.family == 0 && p->target6.family) {
-        if (with_port)
-            printf("%u/%s -> ", p->container_port, port_protocol_name(p->protocol));
-        printf("[::]:%u\n", p->host_port);
-    }
+        printf("%u/%s -> ", p->container_port, p->protocol);
+    printf(strchr(p->host_ip, ':') ? "[%s]:%u\n" : "%s:%u\n", p->host_ip, p->host_port);
 }
 
 static int port_run(struct cli *cli, const void *options _unused_, const struct strs *args, struct error *e) {
     _cleanup_container_ struct container c = CONTAINER_INIT;
     const char *asked = args->n > 1 ? args->v[1] : NULL;
-    struct list records = {0};
+    struct list records = {0}, shown = {0};
     struct engine *engine;
     unsigned found = 0;
     int r = cli_engine(cli, &engine, e);
@@ -41,12 +33,13 @@ static int port_run(struct cli *cli, const void *options _unused_, const struct 
         r = port_list(engine->roots, &cli->arena, &records, e);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < records.n; i++) {
-        const struct port_record *p = LIST_AT(struct port_record, &records, i);
-        if (strcmp(p->container_id, c.id) == 0 && is_asked(p, asked, &cli->arena)) {
-            print_record(p, !asked);
-            found++;
-        }
+    ports_shown(&records, c.id, &cli->arena, &shown);
+    for (size_t i = 0; i < shown.n; i++) {
+        const struct port_shown *p = LIST_AT(struct port_shown, &shown, i);
+        if (!is_asked(p, asked, &cli->arena))
+            continue;
+        print_port(p, !asked);
+        found++;
     }
     if (asked && !found)
         return error_set(e, -ENOENT, "no public port '%s%s' published for %s", asked, strchr(asked, '/') ? "" : "/tcp", args->v[0]);

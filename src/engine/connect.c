@@ -43,13 +43,17 @@ static void list_first_network(struct container_record *record, struct arena *a)
         LIST_ADD(a, struct endpoint_settings, &record->networking.endpoints)->key = mode;
 }
 
-static int check_mode(const struct container *c, struct error *e) {
+static int check_mode(const struct container *c, const char *network, struct error *e) {
     const char *mode = c->record.host.network_mode;
+    const enum network_mode_kind kind = network_mode_kind(mode, NULL);
+    if (strcmp(network, "host") == 0)
+        return error_set(e, -EPERM, "container cannot be disconnected from host network or connected to host network");
     if (network_mode_path(mode))
         return error_set(e, -EPERM, "container in a network namespace of somebody else's (%s) cannot be connected to any network",
                          mode);
-    if (network_mode_kind(mode, NULL) == NETWORK_MODE_CNI)
-        return error_set(e, -EPERM, "container on a CNI network (%s) cannot be connected to any other network", mode);
+    if (kind == NETWORK_MODE_CNI || kind == NETWORK_MODE_PASTA)
+        return error_set(e, -EPERM, "container on %s (%s) cannot be connected to any other network",
+                         kind == NETWORK_MODE_CNI ? "a CNI network" : "a network of its own", mode);
     if (network_mode_is_foreign(mode))
         return error_set(
             e, -EPERM,
@@ -300,17 +304,28 @@ static int plug(struct engine *engine, struct container *c, const struct contain
     return r;
 }
 
+/* Docker's words. `none` is a network for those that have no other. */
+static int check_join(struct container_record *record, const char *network, struct error *e) {
+    bool none = strcmp(network, "none") == 0, alone = mode_is(record->host.network_mode, "none");
+    if (none ? !alone || !record->host.left_networks : alone && !record->host.left_networks)
+        return error_set(e, -EPERM,
+                         "container cannot be connected to multiple networks with one of the networks in private (none) mode");
+    record->host.left_networks = false;
+    return 0;
+}
+
 static int connect_locked(struct engine *engine, struct container *c, const struct connect_request *q, struct arena *a,
                           struct error *e) {
     struct container_state state;
     struct network n;
     int r = container_state(c, &state, e);
     if (r == 0)
-        r = check_mode(c, e);
+        r = check_mode(c, q->network, e);
     if (r < 0)
         return r;
-    if (strcmp(q->network, "host") == 0 || strcmp(q->network, "none") == 0)
-        return error_set(e, -EPERM, "container cannot be connected to network %s while it exists: create it there", q->network);
+    r = check_join(&c->record, q->network, e);
+    if (r < 0 || strcmp(q->network, "none") == 0)
+        return r < 0 ? r : record_change(c, has_run(&state), e);
     r = network_open(engine->roots, q->network, a, &n, e);
     if (r < 0)
         return r;
@@ -450,6 +465,7 @@ static void forget_endpoint(struct container_record *record, const char *network
     record->networking.endpoints = left;
     if (strcmp(record->host.network_mode, network) == 0)
         record->host.network_mode = left.n ? LIST_AT(struct endpoint_settings, &left, 0)->key : "none";
+    record->host.left_networks = left.n == 0;
 }
 
 static int disconnect_locked(struct engine *engine, struct container *c, const char *network, bool force, struct arena *a,
@@ -458,9 +474,13 @@ static int disconnect_locked(struct engine *engine, struct container *c, const c
     struct network n = {0};
     int r = container_state(c, &state, e);
     if (r == 0)
-        r = check_mode(c, e);
+        r = check_mode(c, network, e);
     if (r < 0)
         return r;
+    if (mode_is(c->record.host.network_mode, "none") && strcmp(network, "none") == 0 && !c->record.host.left_networks) {
+        c->record.host.left_networks = true;
+        return record_change(c, has_run(&state), e);
+    }
     r = network_open(engine->roots, network, a, &n, e);
     if (r < 0 && !force)
         return r;

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "engine/create.h"
+#include "engine/ports_shown.h"
 #include "engine/start.h"
 #include "model/network_mode.h"
-#include "model/port.h"
 #include "model/units.h"
 #include "network/cni.h"
 #include "network/lease.h"
@@ -80,31 +80,27 @@ static struct endpoint_settings *add_endpoint(struct list *to, const char *name,
     return s;
 }
 
+static struct json_objs *bindings_of(struct list *ports, const char *key, struct arena *a) {
+    for (size_t i = 0; i < ports->n; i++)
+        if (strcmp(LIST_AT(struct json_objs, ports, i)->key, key) == 0)
+            return LIST_AT(struct json_objs, ports, i);
+    struct json_objs *o = LIST_ADD(a, struct json_objs, ports);
+    o->key = key;
+    return o;
+}
+
 static int fill_ports(struct engine *engine, const struct container *c, struct arena *a, struct list *ports, struct error *e) {
-    struct list records = {0};
+    struct list records = {0}, shown = {0};
     int r = port_list(engine->roots, a, &records, e);
     if (r < 0)
         return r;
     for (size_t i = 0; i < c->record.config.exposed_ports.n; i++)
-        LIST_ADD(a, struct json_objs, ports)->key = c->record.config.exposed_ports.v[i];
-    for (size_t i = 0; i < records.n; i++) {
-        const struct port_record *p = LIST_AT(struct port_record, &records, i);
-        char address[IP_TEXT_MAX] = "0.0.0.0";
-        if (strcmp(p->container_id, c->id) != 0)
-            continue;
-        const char *key = arena_printf(a, "%u/%s", p->container_port, port_protocol_name(p->protocol));
-        struct json_objs *o = NULL;
-        for (size_t k = 0; k < ports->n && !o; k++)
-            if (strcmp(LIST_AT(struct json_objs, ports, k)->key, key) == 0)
-                o = LIST_AT(struct json_objs, ports, k);
-        if (!o) {
-            o = LIST_ADD(a, struct json_objs, ports);
-            o->key = key;
-        }
-        if (p->host_ip.family)
-            ip_format(&p->host_ip, address);
-        *LIST_ADD(a, struct port_binding, &o->items) =
-            (struct port_binding){arena_strdup(a, address), arena_printf(a, "%u", p->host_port)};
+        (void)bindings_of(ports, c->record.config.exposed_ports.v[i], a);
+    ports_shown(&records, c->id, a, &shown);
+    for (size_t i = 0; i < shown.n; i++) {
+        const struct port_shown *p = LIST_AT(struct port_shown, &shown, i);
+        struct json_objs *of = bindings_of(ports, arena_printf(a, "%u/%s", p->container_port, p->protocol), a);
+        *LIST_ADD(a, struct port_binding, &of->items) = (struct port_binding){p->host_ip, arena_printf(a, "%u", p->host_port)};
     }
     return 0;
 }
@@ -131,7 +127,7 @@ int inspect_network(struct engine *engine, const struct container *c, bool alive
     if (mode_is(mode, "") || mode_is(mode, "default"))
         mode = NETWORK_DEFAULT;
     enum network_mode_kind kind = network_mode_kind(mode, NULL);
-    bool joins = kind == NETWORK_MODE_CONTAINER || kind == NETWORK_MODE_PATH;
+    bool joins = kind == NETWORK_MODE_CONTAINER || kind == NETWORK_MODE_PATH || c->record.host.left_networks;
     struct endpoint_settings *first = joins ? NULL : add_endpoint(&s.networks, mode, a);
     for (size_t i = 0; alive && i < s.networks.n; i++) {
         struct endpoint_settings *x = LIST_AT(struct endpoint_settings, &s.networks, i);

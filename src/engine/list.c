@@ -10,11 +10,13 @@
 #include "base/log.h"
 #include "engine/lookup.h"
 #include "engine/orphan.h"
+#include "engine/ports_shown.h"
 #include "engine/summary_cache.h"
 #include "image/image.h"
 #include "kernel/cgroup.h"
 #include "model/reference.h"
 #include "model/units.h"
+#include "network/port.h"
 
 /* --- conditions ----------------------------------------------------------------------------------------------------------------
  */
@@ -162,6 +164,7 @@ struct walk {
     struct arena *arena;
     struct summary_cache *cache;
     struct list *ret;
+    struct list ports;     /* struct port_record */
     int64_t before, since; /* nanoseconds, as created_ns; 0 = any */
 };
 
@@ -196,6 +199,13 @@ static bool current_state(struct engine *engine, const struct container_summary 
     return true;
 }
 
+static void add_ports(const struct walk *w, struct container_summary *s) {
+    struct list shown = {0};
+
+    ports_shown(&w->ports, s->id, w->arena, &shown);
+    s->ports = ports_text(&shown, &s->exposed, w->arena);
+}
+
 static int add_container(int dirfd _unused_, const char *name, void *arg, struct error *e _unused_) {
     const struct walk *w = arg;
     _cleanup_error_ struct error why = ERROR_INIT;
@@ -209,6 +219,8 @@ static int add_container(int dirfd _unused_, const char *name, void *arg, struct
     if (r < 0 || !current_state(w->engine, &s, &state))
         return 0;
     summary_add_state(&s, &state, w->arena);
+    if (container_is_alive(&state))
+        add_ports(w, &s);
     if (!fits(w->engine, w->query, &s, w->arena) || (w->before && s.created_ns >= w->before) ||
         (w->since && s.created_ns <= w->since))
         return 0;
@@ -251,6 +263,7 @@ int container_list(struct engine *engine, const struct list_query *query, struct
         return r;
     *ret = (struct list){0};
     w.cache = summary_cache_open(engine, a);
+    (void)port_list(engine->roots, a, &w.ports, NULL);
     r = fs_each(dir, ".", add_container, &w, e);
     if (r < 0)
         return r;

@@ -41,36 +41,6 @@ static const char *command_text(const struct container_record *r, struct arena *
     return arena_strdup(a, buf_text(&text));
 }
 
-/* What it publishes and exposes while it runs. */
-static const char *ports_text(const struct container_record *r, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-
-    for (size_t i = 0; i < r->host.port_bindings.n; i++) {
-        const struct json_objs *port = LIST_AT(struct json_objs, &r->host.port_bindings, i);
-
-        for (size_t k = 0; k < port->items.n; k++) {
-            const struct port_binding *b = LIST_AT(struct port_binding, &port->items, k);
-            const char *ip = b->host_ip && *b->host_ip ? b->host_ip : NULL;
-
-            if (ip)
-                buf_printf(&text, "%s%s%s%s:%s->%s", text.size ? ", " : "", strchr(ip, ':') ? "[" : "", ip,
-                           strchr(ip, ':') ? "]" : "", b->host_port, port->key);
-            else
-                buf_printf(&text, "%s0.0.0.0:%s->%s, [::]:%s->%s", text.size ? ", " : "", b->host_port, port->key, b->host_port,
-                           port->key);
-        }
-    }
-    for (size_t i = 0; i < r->config.exposed_ports.n; i++) {
-        bool bound = false;
-
-        for (size_t k = 0; k < r->host.port_bindings.n; k++)
-            bound = bound || strcmp(LIST_AT(struct json_objs, &r->host.port_bindings, k)->key, r->config.exposed_ports.v[i]) == 0;
-        if (!bound)
-            buf_printf(&text, "%s%s", text.size ? ", " : "", r->config.exposed_ports.v[i]);
-    }
-    return arena_strdup(a, buf_text(&text));
-}
-
 static void add_networks(const struct container_record *r, struct arena *a, struct strs *ret) {
     const char *mode = r->host.network_mode;
 
@@ -101,7 +71,7 @@ void summary_of_record(const char *id, const struct container_record *r, struct 
         .image_id = r->image ? r->image : "",
         .command = command_text(r, a),
         .created_ns = created.tv_sec * NS_PER_SEC + created.tv_nsec,
-        .ports = ports_text(r, a),
+        .ports = "",
         .platform = r->platform ? r->platform : "",
         .cgroup_parent = r->host.cgroup_parent ? r->host.cgroup_parent : "",
         .auto_remove = r->host.auto_remove,
@@ -120,6 +90,4 @@ void summary_add_state(struct container_summary *s, const struct container_state
     s->status_text = container_status_text(state, a);
     s->health = health_text(state->health);
     s->exit_code = state->exit_code;
-    if (!container_is_alive(state))
-        s->ports = "";
 }

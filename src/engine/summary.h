@@ -10,7 +10,6 @@ struct container_summary {
     const char *image, *image_id; /* as the user wrote it; "sha256:…" */
     const char *command;          /* path and arguments, joined by blanks */
     int64_t created_ns;           /* since the epoch: several are made within a second, and the order is theirs */
-    const char *ports;            /* "0.0.0.0:8080->80/tcp, 443/tcp"; "" unless it lives */
     const char *platform;
     const char *cgroup_parent; /* "" = the engine's own */
     bool auto_remove;
@@ -27,13 +26,14 @@ struct container_summary {
     const char *status_text; /* "Up 5 minutes (healthy)" */
     const char *health;      /* "healthy"; "none" */
     int exit_code;
+    const char *ports; /* "0.0.0.0:8080->80/tcp, 443/tcp" (ports_shown.h); "" unless it lives */
     /* Only when asked for. */
     uint64_t size_rw, size_root; /* bytes */
 };
 
-/* The part from the record, with the ports as they are while it lives. Strings point into the arena and the record. */
+/* The part from the record. Strings point into the arena and the record. */
 void summary_of_record(const char *id, const struct container_record *r, struct arena *a, struct container_summary *ret);
-/* Adds what it does now; the ports go when it does not live. */
+/* Adds what it does now; its ports are the caller's to add. */
 void summary_add_state(struct container_summary *s, const struct container_state *state, struct arena *a);
 
 /* Docker's words for what a container does: "Up 2 minutes (Paused)", "Exited (0) 3 days ago", "Created". */

@@ -9,7 +9,7 @@
 
 #define CACHE_DIR   "cache"
 #define CACHE_FILE  "summaries"
-#define CACHE_MAGIC 0x32736d7573726174ULL /* raised with every change of the format */
+#define CACHE_MAGIC 0x33736d7573726174ULL /* raised with every change of the format */
 #define CACHE_MAX   ((size_t)64 << 20)
 
 /* So many that had to be read are worth a new file: reading one costs about what writing a hundred does. */
@@ -34,10 +34,9 @@ struct entry {
 };
 
 static const size_t texts[] = {
-    offsetof(struct container_summary, name),          offsetof(struct container_summary, image),
-    offsetof(struct container_summary, image_id),      offsetof(struct container_summary, command),
-    offsetof(struct container_summary, ports),         offsetof(struct container_summary, platform),
-    offsetof(struct container_summary, cgroup_parent),
+    offsetof(struct container_summary, name),     offsetof(struct container_summary, image),
+    offsetof(struct container_summary, image_id), offsetof(struct container_summary, command),
+    offsetof(struct container_summary, platform), offsetof(struct container_summary, cgroup_parent),
 };
 static const size_t lists[] = {
     offsetof(struct container_summary, mounts),    offsetof(struct container_summary, mount_targets),

@@ -140,11 +140,11 @@ static bool has_address(const struct endpoint_settings *s) {
 static int check_endpoints(const struct create_request *r, struct error *e) {
     const char *mode = r->host.network_mode;
     enum network_mode_kind kind = network_mode_kind(mode, NULL);
-    if (kind == NETWORK_MODE_NAMED)
-        return 0;
     for (size_t i = 0; i < r->networking.endpoints.n; i++) {
         const struct endpoint_settings *s = LIST_AT(struct endpoint_settings, &r->networking.endpoints, i);
-        if (strcmp(s->key, mode) != 0)
+        if (kind == NETWORK_MODE_NAMED && network_mode_kind(s->key, NULL) == NETWORK_MODE_NAMED)
+            continue;
+        if (kind == NETWORK_MODE_NAMED || strcmp(s->key, mode) != 0)
             return error_set(e, -EINVAL,
                              "conflicting options: cannot attach both user-defined and non-user-defined network-modes (%s, %s)",
                              mode, s->key);

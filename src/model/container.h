@@ -176,6 +176,7 @@ struct host_config {
     const char *health_on_failure; /* none, kill, restart, stop */
     const char *publish_mode;      /* nat, input (model/port.h); NULL = as the network or the configuration says */
     struct list secrets;           /* struct secret_request */
+    bool left_networks;            /* it has left the network it was made with (mode is none): it may join another */
 };
 
 struct endpoint_ipam {

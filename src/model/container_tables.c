@@ -228,6 +228,7 @@ static const struct json_field host_config_fields[] = {
     JSON_FIELD(struct host_config, health_on_failure, "TareHealthOnFailure", JSON_STR, JSON_OMIT),
     JSON_FIELD(struct host_config, publish_mode, "TarePublishMode", JSON_STR, JSON_OMIT),
     JSON_FIELD_OF(struct host_config, secrets, "TareSecrets", JSON_OBJS, JSON_OMIT, &secret_request_table),
+    JSON_FIELD(struct host_config, left_networks, "TareLeftNetworks", JSON_BOOL, JSON_OMIT),
     JSON_END,
 };
 const struct json_table host_config_table = JSON_TABLE("host config", struct host_config, host_config_fields);

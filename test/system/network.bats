@@ -199,9 +199,20 @@ P
     ok tare port many 443/tcp
     [[ "${lines[0]}" =~ ^0.0.0.0:[0-9]+$ ]]
     ok tare ps --format '{{.Ports}}' --filter name=many
-    has "$((PORT + 12))->82/tcp"
+    [[ "$output" =~ 0.0.0.0:[1-9][0-9]*'->80/tcp, [::]:'[1-9][0-9]*'->80/tcp' ]]
+    has "0.0.0.0:$((PORT + 12))->82/tcp, [::]:$((PORT + 12))->82/tcp"
+    [[ "$output" =~ 0.0.0.0:[1-9][0-9]*'->443/tcp' ]]
+    has_not ":->"
     ok tare inspect --format '{{(index (index .NetworkSettings.Ports "81/tcp") 0).HostPort}}' many
     is $((PORT + 11))
+    ok tare inspect --format '{{range index .NetworkSettings.Ports "81/tcp"}}{{.HostIp}} {{end}}' many
+    is "0.0.0.0 :: "
+    ok tare rm -f many
+    serve many -p $((PORT + 10))-$((PORT + 12)):$((PORT + 10))-$((PORT + 12)) --expose 7-9
+    ok tare ps --format '{{.Ports}}' --filter name=many
+    is "7-9/tcp, 0.0.0.0:$((PORT + 10))-$((PORT + 12))->$((PORT + 10))-$((PORT + 12))/tcp, [::]:$((PORT + 10))-$((PORT + 12))->$((PORT + 10))-$((PORT + 12))/tcp"
+    ok tare port many
+    is "$(for i in 10 11 12; do for ip in 0.0.0.0 '[::]'; do echo "$((PORT + i))/tcp -> $ip:$((PORT + i))"; done; done)"
     ok tare rm -f many
     ok tare run --rm -p $((PORT + 10)):80 busybox true # it is free when rm has answered
 }

@@ -72,6 +72,7 @@ addresses() {
 
 @test "the first network of all, joined while it runs, and its names, are there after a restart by the policy" {
     tare run -d --name c --restart always --network none busybox sleep 1000 >/dev/null
+    tare network disconnect none c
     tare run -d --name peer --network two busybox sleep 1000 >/dev/null
     tare network connect two c
     die c
@@ -169,4 +170,36 @@ addresses() {
     ok tare restart -t 0 c
     run nft list table inet "tare$TAG"
     has "$(address c two) . 80"
+}
+
+@test "none and host are no networks beside others; who has left his may join any" {
+    tare run -d --name c --network none busybox sleep 1000 >/dev/null
+    fails 1 tare network connect one c
+    has "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+    fails 1 tare network connect host c
+    has "container cannot be disconnected from host network or connected to host network"
+    tare network disconnect none c
+    ok tare inspect --format '{{json .NetworkSettings.Networks}}' c
+    is '{}'
+    fails 1 tare network disconnect none c
+    tare network connect one c
+    fails 1 tare network connect none c
+    has "private (none) mode"
+    tare network disconnect one c
+    ok tare exec c ip -o -4 addr
+    has_not eth0
+    tare network connect none c # as if it had been made there
+    fails 1 tare network connect one c
+    tare rm -f c
+    tare run -d --name c --network host busybox sleep 1000 >/dev/null
+    fails 1 tare network connect one c
+    has "container sharing network namespace with another container or host"
+    fails 1 tare network disconnect host c
+    has "container cannot be disconnected from host network"
+    tare rm -f c
+    tare create --name c --network none busybox true >/dev/null
+    fails 1 tare network connect one c
+    has "private (none) mode"
+    fails 125 tare run --rm --network one --network host busybox true
+    has "cannot attach both user-defined and non-user-defined network-modes"
 }
