@@ -99,16 +99,24 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void compress_x86(uint32_t st
     _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
+/* Not by __builtin_cpu_supports(): that brings a constructor along, which asks at every start of a program. */
 static bool x86_has_sha(void) {
     unsigned a, b, c, d;
 
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1U << 29) && __builtin_cpu_supports("sse4.1");
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_SHA && __get_cpuid(1, &a, &b, &c, &d) && c & bit_SSE4_1;
 }
 #endif
+
+/* Under a hypervisor, asking the processor what it can do takes as long as so many blocks: a short text is not worth it. */
+#define BLOCKS_WORTH_ASKING 64
 
 static void compress(uint32_t state[8], const unsigned char *blocks, size_t n) {
     static compress_fn *chosen;
 
+    if (!chosen && n < BLOCKS_WORTH_ASKING) {
+        compress_plain(state, blocks, n);
+        return;
+    }
     if (!chosen) {
         chosen = compress_plain;
 #ifdef __x86_64__
