@@ -85,6 +85,7 @@ enum cgroup_op_kind {
     CGROUP_INHERIT, /* when `file` is empty, copy the parent's (which inherits first): cpuset of version 1 */
     CGROUP_PROGRAM, /* load `program` and attach it to `dir`: the devices of version 2 */
     CGROUP_ATTACH,  /* write the pid to `file` */
+    CGROUP_GIVE,    /* version 2: `dir`, and the files in it that go with a delegation, become the property of the user `value` */
 };
 
 enum cgroup_op_flag {
@@ -125,8 +126,10 @@ void cgroup_plan_dirs(const struct cgroup_layout *layout, const char *path, stru
 int cgroup_op_run(const struct cgroup_op *op, pid_t pid, struct error *e);
 int cgroup_ops_run(const struct list *ops, pid_t pid, struct error *e);
 
-/* A descriptor (O_PATH) of the group in version 2, for CLONE_INTO_CGROUP. -ENOENT: there is none. */
-int cgroup_open_unified(const struct cgroup_layout *layout, const char *path, struct error *e);
+/* Where one more process of a container can be born (version 2): its group `group` (O_PATH), unless the container hands controllers
+ * down, so that its processes are in groups below: then that of its process `pid`. Returns a descriptor (O_PATH) of that one, or
+ * -ENOENT: `group` itself is right. */
+int cgroup_open_below(int group, pid_t pid);
 /* Does the group exist in any hierarchy? */
 bool cgroup_exists(const struct cgroup_layout *layout, const char *path);
 /* Does it, or a group below it, hold a process? */

@@ -48,12 +48,6 @@ static int open_members(const struct cgroup_layout *l, const char *path) {
     return h < 0 ? -ENOENT : cgroup_open_group(l, h, path);
 }
 
-int cgroup_open_unified(const struct cgroup_layout *l, const char *path, struct error *e) {
-    int fd = l->unified < 0 ? -ENOENT : cgroup_open_group(l, l->unified, path);
-
-    return fd < 0 ? error_errno(e, fd, "open the group %s of cgroup version 2", path) : fd;
-}
-
 bool cgroup_exists(const struct cgroup_layout *l, const char *path) {
     for (int i = 0; i < l->count; i++) {
         _cleanup_fd_ int fd = cgroup_open_group(l, i, path);
@@ -126,6 +120,37 @@ int cgroup_pids(const struct cgroup_layout *l, const char *path, struct arena *a
     int r = dirfd < 0 ? dirfd : each_group(dirfd, 0, collect_pids, &pids);
 
     return r < 0 ? error_errno(e, r, "list the processes of the group %s", path) : 0;
+}
+
+struct wanted {
+    pid_t pid;
+    int fd;
+};
+
+static int find_pid(int dirfd, void *arg) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct wanted *w = (struct wanted *)arg;
+    struct list pids = {0};
+    struct pid_list list = {&a, &pids};
+    int r = collect_pids(dirfd, &list);
+
+    for (size_t i = 0; i < pids.n && w->fd < 0; i++)
+        if (*LIST_AT(pid_t, &pids, i) == w->pid)
+            w->fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+    return r < 0 ? r : w->fd >= 0;
+}
+
+int cgroup_open_below(int group, pid_t pid) {
+    struct wanted w = {pid, -ENOENT};
+    char text[CGROUP_TEXT_MAX];
+    struct stat st;
+
+    if (fstat(group, &st) < 0 || st.st_nlink <= 2) /* nearly always: nothing is below */
+        return -ENOENT;
+    if (cgroup_read(group, "cgroup.subtree_control", text) < 0 || strspn(text, "\n") == strlen(text))
+        return -ENOENT;
+    (void)each_group(group, 0, find_pid, &w);
+    return w.fd;
 }
 
 static bool has_processes(int dirfd) {

@@ -215,6 +215,23 @@ static int run_attach(const struct cgroup_op *op, int dirfd, pid_t pid, struct e
     return r < 0 ? explain(op, op->file, text, r, e) : 0;
 }
 
+/* The kernel says which files go along (cgroup-v2.rst, "Delegation"); before it did, there were three. Not every group has each. */
+static int run_give(const struct cgroup_op *op, int dirfd, struct error *e) {
+    static const char before[] = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
+    uid_t owner = (uid_t)strtoul(op->value, NULL, 10);
+    char files[CGROUP_TEXT_MAX], *rest = NULL;
+    int r;
+
+    if (cgroup_read(AT_FDCWD, "/sys/kernel/cgroup/delegate", files) < 0)
+        memcpy(files, before, sizeof(before));
+    r = sys_fchownat(dirfd, "", owner, (gid_t)-1, AT_EMPTY_PATH);
+    for (char *file = strtok_r(files, "\n", &rest); file && r >= 0; file = strtok_r(NULL, "\n", &rest)) {
+        r = sys_fchownat(dirfd, file, owner, (gid_t)-1, AT_SYMLINK_NOFOLLOW);
+        r = r == -ENOENT ? 0 : r;
+    }
+    return r < 0 ? error_errno(e, r, "%s: give %s to the user %s", op->what, op->dir, op->value) : 0;
+}
+
 int cgroup_op_run(const struct cgroup_op *op, pid_t pid, struct error *e) {
     _cleanup_fd_ int dirfd = -1;
 
@@ -230,6 +247,7 @@ int cgroup_op_run(const struct cgroup_op *op, pid_t pid, struct error *e) {
     case CGROUP_ENABLE: return run_enable(op, dirfd);
     case CGROUP_INHERIT: return run_inherit(op, dirfd, e);
     case CGROUP_ATTACH: return run_attach(op, dirfd, pid, e);
+    case CGROUP_GIVE: return run_give(op, dirfd, e);
     case CGROUP_MKDIR:
     case CGROUP_PROGRAM: break;
     }

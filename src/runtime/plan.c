@@ -103,6 +103,7 @@ static const char *cgroup_op_name(int64_t kind) {
         [CGROUP_INHERIT] = "inherit",
         [CGROUP_PROGRAM] = "attach-program",
         [CGROUP_ATTACH] = "enter",
+        [CGROUP_GIVE] = "give",
     };
 
     return kind >= 0 && kind < (int64_t)ARRAY_SIZE(names) ? names[kind] : "?";
@@ -178,8 +179,8 @@ static void print_texts(const struct plan *plan, int64_t offset, bool names_only
 
 static const char *cgroup_kind_name(int64_t kind) {
     static const char *const names[] = {
-        [CGROUP_MKDIR] = "make",      [CGROUP_WRITE] = "write",     [CGROUP_ENABLE] = "enable",
-        [CGROUP_INHERIT] = "inherit", [CGROUP_PROGRAM] = "program", [CGROUP_ATTACH] = "attach",
+        [CGROUP_MKDIR] = "make",      [CGROUP_WRITE] = "write",   [CGROUP_ENABLE] = "enable", [CGROUP_INHERIT] = "inherit",
+        [CGROUP_PROGRAM] = "program", [CGROUP_ATTACH] = "attach", [CGROUP_GIVE] = "give",
     };
 
     return kind >= 0 && (size_t)kind < ARRAY_SIZE(names) ? names[kind] : "?";

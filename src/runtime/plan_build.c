@@ -238,6 +238,22 @@ static uint32_t id_on_host(const struct builder *b, const struct list *maps, uin
     return UINT32_MAX;
 }
 
+/* Who may write to his group's file system may make groups in it, as the specification has it ("Cgroup ownership"): where its root
+ * is the container's own, and in version 2 alone, since version 1 cannot delegate safely. */
+static void build_cgroup_owner(struct builder *b) {
+    const struct list *groups = &b->context->cgroup_mounts;
+    int64_t owner;
+
+    if (groups->n != 1 || LIST_AT(struct plan_cgroup_mount, groups, 0)->name || !b->spec->process)
+        return;
+    if (!(b->new_namespaces & CLONE_NEWCGROUP) || b->joined_namespaces & CLONE_NEWUSER || !plan_writes_cgroups(b))
+        return;
+    owner = id_on_host(b, &b->spec->linux_->uid_mappings, b->spec->process->user.uid);
+    if (owner != 0)
+        STEP(b, PLAN_HOST, PLAN_CGROUP, CGROUP_GIVE, 0, text_add(b, LIST_AT(struct plan_cgroup_mount, groups, 0)->dir), 0,
+             text_add(b, arena_printf(b->arena, "%lld", (long long)owner)), 0, 0, text_add(b, "owner of the group"));
+}
+
 static int check_maps(const struct builder *b, struct error *e) {
     const struct oci_linux *l = b->spec->linux_;
 
@@ -376,6 +392,7 @@ static void build_host(struct builder *b, struct joined *joined, size_t *n_joine
     build_cgroup_ops(b, PLAN_HOST);
     build_cgroup_join(b, &c->cgroup_join, join_slot);
     unified = build_cgroup_unified(b, c->cgroup_unified);
+    build_cgroup_owner(b);
     if (c->rootfs.kind == PLAN_ROOTFS_OVERLAY && c->rootfs.upper)
         STEP(b, PLAN_HOST, PLAN_UPPER_MAKE, text_add(b, c->rootfs.upper), text_add(b, c->rootfs.work),
              id_on_host(b, &l->uid_mappings, 0), id_on_host(b, &l->gid_mappings, 0));

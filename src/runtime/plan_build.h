@@ -51,6 +51,7 @@ void plan_trees_map(struct builder *b);
 /* plan_files.c: root, mounts, devices, masks. plan_late() (plan_build.c) adds, at its place among them, what needs the parent's
  * part to be done. */
 int plan_files(struct builder *b, struct error *e);
+bool plan_writes_cgroups(const struct builder *b); /* /sys/fs/cgroup is its own group, not read-only */
 void plan_late(struct builder *b);
 void plan_terminal(struct builder *b, const struct oci_process *p, bool console);
 /* plan_hook.c: hooks, and interfaces that are moved in. plan_mounted_…() stand where all mounts are made but the root is not yet

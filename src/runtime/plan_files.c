@@ -356,6 +356,18 @@ static bool has_mount_on(const struct builder *b, const char *path) {
     return false;
 }
 
+bool plan_writes_cgroups(const struct builder *b) {
+    for (size_t i = 0; i < b->spec->mounts.n; i++) {
+        const struct oci_mount *m = mount_at(b, i);
+        struct mount_options o;
+
+        if (m->type && strncmp(m->type, "cgroup", 6) == 0 && strcmp(path_clean(b->arena, m->destination), "/sys/fs/cgroup") == 0 &&
+            mount_options_parse(&m->options, b->arena, &o, NULL) >= 0)
+            return !((o.attr_set | o.tree_set) & MOUNT_ATTR_RDONLY);
+    }
+    return false;
+}
+
 /* ---- Everything in order ---- */
 
 static void plan_protection(struct builder *b) {

@@ -41,10 +41,21 @@ int step_cgroup(struct executor *x, const struct plan_step *s, struct error *e) 
     return cgroup_op_run(&op, 0, e);
 }
 
+/* The number in our own pid namespace (proc_pid_fdinfo(5)). */
+static pid_t pid_of(int pidfd) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char path[40];
+    const char *at;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+    at = fs_read_at(AT_FDCWD, path, 4096, &text, NULL) == 0 ? strstr(buf_text(&text), "\nPid:") : NULL;
+    return at ? (pid_t)strtol(at + strlen("\nPid:"), NULL, 10) : -1;
+}
+
 int step_cgroup_open(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *dir = plan_text(x->plan, s->arg[1]);
     char path[PATH_MAX];
-    int fd;
+    int fd, below;
 
     if (s->arg[2]) {
         fd = sys_openat(AT_FDCWD, dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
@@ -56,7 +67,10 @@ int step_cgroup_open(struct executor *x, const struct plan_step *s, struct error
     }
     if (fd < 0)
         return error_errno(e, fd, "open cgroup %s", dir);
-    slot_set(x, s->arg[0], fd);
+    below = s->arg[2] && x->joined_pid >= 0 ? cgroup_open_below(fd, pid_of(x->joined_pid)) : -1;
+    if (below >= 0)
+        (void)sys_close(fd);
+    slot_set(x, s->arg[0], below >= 0 ? below : fd);
     return 0;
 }
 
@@ -222,17 +236,6 @@ static int receive_child(int socket) {
         return result < 0 ? result : -ECHILD;
     memcpy(&pidfd, CMSG_DATA(&control.head), sizeof(int));
     return pidfd;
-}
-
-/* The number in our own pid namespace (proc_pid_fdinfo(5)). */
-static pid_t pid_of(int pidfd) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    char path[40];
-    const char *at;
-
-    (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-    at = fs_read_at(AT_FDCWD, path, 4096, &text, NULL) == 0 ? strstr(buf_text(&text), "\nPid:") : NULL;
-    return at ? (pid_t)strtol(at + strlen("\nPid:"), NULL, 10) : -1;
 }
 
 /* A user namespace that is joined has to own the namespaces that are new: a helper enters it and makes the child there, as a child

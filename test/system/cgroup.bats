@@ -147,6 +147,28 @@ cg() {
     has_not made
 }
 
+# What a system manager or another engine in a container does: it moves itself down, and hands controllers on.
+@test "version 2: who may write to his groups owns his own, makes others, and is still entered by exec" {
+    [ -e /sys/fs/cgroup/cgroup.controllers ] || skip "cgroup version 2 is not the only one"
+    local user dir
+    for user in host auto; do
+        ok tare run -d --name c --privileged --userns $user --health-cmd 'grep -q /init$ /proc/self/cgroup' --health-interval 1s busybox sh -ec '
+            cd /sys/fs/cgroup; mkdir init; echo 1 >init/cgroup.procs
+            until echo +pids >cgroup.subtree_control; do sleep 0.1; done # a check may be in the group above
+            mkdir sub; echo 5 >sub/pids.max; >/tmp/done; exec sleep 1000'
+        until_true 10 tare exec c test -e /tmp/done
+        ok tare exec c cat /proc/self/cgroup /sys/fs/cgroup/sub/pids.max
+        is $'0::/init\n5'
+        until_true 10 eval "[ \"\$(tare inspect -f '{{.State.Health.Status}}' c)\" = healthy ]"
+        dir=/sys/fs/cgroup/tare$TAG/$(cid c)
+        [ "$(stat -c %u "$dir" "$dir/cgroup.procs" | uniq)" = "$(awk '{print $2}' "/proc/$(cat "$dir/init/cgroup.procs" | head -1)/uid_map")" ]
+        [ "$(stat -c %u "$dir/pids.max")" = 0 ] # its own limits are not his
+        ok tare rm -f c
+    done
+    ok tare run --rm --userns auto busybox sh -c '! mkdir /sys/fs/cgroup/sub && stat -c %u /sys/fs/cgroup'
+    has 65534
+}
+
 @test "stats tell what the kernel counts" {
     needs stats
     ok tare run -d --name c -m 64m busybox sleep 100

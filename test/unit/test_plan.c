@@ -128,6 +128,49 @@ static void limit_of_no_process(void **state) {
     assert_true(find(p, PLAN_CGROUP, 1) < find(p, PLAN_RELEASE, 0));
 }
 
+/* Who gets the container's group: {mounts, user namespace, layout of version 2 alone} to the user id, NULL for nobody. */
+static void owner_of_the_group(void **state) {
+    static const char rw[] =
+        "{\"destination\":\"/sys/fs/cgroup/\",\"type\":\"cgroup\",\"source\":\"cgroup\",\"options\":[\"nosuid\"]}";
+    static const char ro[] = "{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\",\"options\":[\"ro\"]}";
+    static const struct {
+        const char *mount, *namespaces, *name, *owner;
+    } cases[] = {
+        {rw, ALL_NEW ",{\"type\":\"user\"}", NULL, "70005"},
+        {rw, ALL_NEW, NULL, "5"},
+        {ro, ALL_NEW ",{\"type\":\"user\"}", NULL, NULL},
+        {"", ALL_NEW ",{\"type\":\"user\"}", NULL, NULL},
+        {rw, ALL_NEW ",{\"type\":\"user\"}", "unified", NULL}, /* version 1 or both */
+        {rw, "{\"type\":\"mount\"},{\"type\":\"user\"},{\"type\":\"uts\"}", NULL, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct fixture *f;
+        void *room;
+        char json[2048];
+        int at_step;
+
+        assert_int_equal(setup(&room), 0);
+        f = room;
+        *LIST_ADD(&f->arena, struct plan_cgroup_mount, &f->context.cgroup_mounts) =
+            (struct plan_cgroup_mount){.name = cases[i].name, .dir = "/sys/fs/cgroup/g"};
+        (void)snprintf(json, sizeof(json),
+                       "{" BASE "\"mounts\":[%s],\"linux\":{\"uidMappings\":[{\"containerID\":0,\"hostID\":70000,\"size\":1000}],"
+                       "\"gidMappings\":[{\"containerID\":0,\"hostID\":80000,\"size\":1000}],\"namespaces\":[%s]}}",
+                       cases[i].mount, cases[i].namespaces);
+        assert_int_equal(build(f, json), 0);
+        at_step = find(&f->plan, PLAN_CGROUP, 0);
+        assert_int_equal(at_step >= 0, cases[i].owner != NULL);
+        if (at_step >= 0) {
+            assert_int_equal(f->plan.steps[at_step].arg[0], CGROUP_GIVE);
+            assert_string_equal(plan_text(&f->plan, f->plan.steps[at_step].arg[4]), cases[i].owner);
+            assert_order(&f->plan, PLAN_CGROUP, PLAN_CLONE);
+        }
+        (void)teardown(&room);
+    }
+    (void)state;
+}
+
 static void user_namespace(void **state) {
     struct fixture *f = *state;
     const struct plan *p = &f->plan;
@@ -332,6 +375,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(order_of_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(limit_of_no_process, setup, teardown),
+        cmocka_unit_test(owner_of_the_group),
         cmocka_unit_test_setup_teardown(user_namespace, setup, teardown),
         cmocka_unit_test_setup_teardown(without_mount_namespace, setup, teardown),
         cmocka_unit_test_setup_teardown(joined_namespaces, setup, teardown),
