@@ -19,11 +19,12 @@ descriptors() { # PID
 snoop() {
     local mode=$1 i
     shift
-    ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" "$@" busybox /probe snoop 2 "$mode"
+    ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" "$@" busybox /probe snoop 60 "$mode"
     until_true 5 eval "tare logs c | grep -q ready"
     for i in 1 2 3 4 5 6 7 8 9 10; do
         ok tare exec c true
     done
+    ok tare kill -s TERM c
     ok tare wait c
     run tare logs c
     has_not "seen 0"
@@ -91,10 +92,11 @@ J
 
 @test "the OCI runtime's exec brings nothing of the host into a container" {
     oci_bundle 'c["process"]["capabilities"] = {k: v + ["CAP_SYS_PTRACE"] for k, v in c["process"]["capabilities"].items()}' \
-        /probe snoop 2 trace
+        /probe snoop 60 trace
     oci run --bundle "$ROOTS/b" c >"$ROOTS/log" 2>&1 3>&- </dev/null &
     until_true 5 grep -q ready "$ROOTS/log"
     for _ in 1 2 3 4 5; do oci exec c /probe ids </dev/null >/dev/null; done
+    oci kill c TERM
     wait $!
     output=$(cat "$ROOTS/log")
     oci delete --force c

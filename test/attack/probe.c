@@ -16,7 +16,7 @@
  *   exe SECONDS              opens /proc/PID/exe of every process it sees for writing, again and again
  *   ids                      the six user and group ids, and the supplementary groups
  *   snoop SECONDS MODE       takes what processes that appear hold: descriptors, root; trace: their rights, too; engine: what the
- *                            engine's own processes hold, which it sees where the host's pid namespace is shared
+ *                            engine's own processes hold, which it sees where the host's pid namespace is shared. SIGTERM ends it early
  *   swap A B SECONDS         exchanges the two names as fast as it can
  *   plant DIR TARGET SECONDS puts links to the target in the place of FIFOs that appear in the directory
  *   dig NAME DEPTH           makes directories in directories */
@@ -350,14 +350,21 @@ static int snoop_engine(void) {
     return seen;
 }
 
+static volatile sig_atomic_t enough;
+
+static void on_term(int signo) {
+    enough = signo;
+}
+
 static int do_snoop(int argc, char **argv) {
     time_t end = time(NULL) + atoi(argv[0]);
     unsigned long long own = effective(getpid());
     int newest = getpid(), seen = 0;
     char mode = argv[1][0];
 
+    (void)signal(SIGTERM, on_term);
     printf("ready\n");
-    while (time(NULL) < end) { /* guessing the next numbers is faster than reading the directory */
+    while (!enough && time(NULL) < end) { /* guessing the next numbers is faster than reading the directory */
         if (mode == 'e')
             seen += snoop_engine();
         for (int pid = newest + 1; pid < newest + 8; pid++) {
