@@ -19,9 +19,16 @@
 #include "engine/secret.h"
 #include "engine/userns.h"
 #include "image/image.h"
+#include "model/reference.h"
 #include "runtime/journal.h"
 
 /* --- image ----------------------------------------------------------------------------------------------------------------- */
+
+static void say_absent(const char *name, const struct pull_options *o, struct arena *a) {
+    struct reference ref;
+    if (o->observer && o->observer->line && reference_parse(name, a, &ref, NULL) >= 0)
+        o->observer->line(o->observer->arg, arena_printf(a, "Unable to find image '%s' locally", reference_familiar(&ref, a)));
+}
 
 static int find_image(struct engine *engine, const struct create_request *q, const struct create_options *o, struct arena *a,
                       struct image *ret, struct error *e) {
@@ -34,9 +41,10 @@ static int find_image(struct engine *engine, const struct create_request *q, con
         r = image_resolve(store, q->config.image, o->platform, a, ret, &absent);
         if (r != -ENOENT || o->pull.policy == PULL_NEVER) {
             error_move(e, &absent);
-            return r == -ENOENT ? error_set(e, r, "No such image: %s", q->config.image) : r;
+            return r;
         }
         error_release(&absent);
+        say_absent(q->config.image, &o->pull, a);
     }
     return image_pull(store, q->config.image, &o->pull, a, ret, e);
 }

@@ -179,8 +179,8 @@ int spec_mounts(const struct spec_input *in, const struct security_options *so, 
     if (c->host.isolate.n && !strs_has(&c->host.isolate, "mount"))
         return c->mounts.n ? error_set(e, -EINVAL, "mounts need a mount namespace (--isolate mount,…)") : 0;
     add_system_mounts(in, so, a, &s->mounts);
-    add_network_files(in, a, &s->mounts);
     const size_t first = s->mounts.n;
+    add_network_files(in, a, &s->mounts); /* on top of what the user has at /etc, as Docker does it */
     for (size_t i = 0; i < in->more_mounts.n; i++)
         *LIST_ADD(a, struct oci_mount, &s->mounts) = *LIST_AT(struct oci_mount, &in->more_mounts, i);
     for (size_t i = 0; i < c->mounts.n; i++) {

@@ -136,22 +136,24 @@ static int look_around(struct push *p, struct strs *tags, struct error *e) {
 int image_push(struct image_store *s, const char *name, const struct push_options *o, struct arena *a, struct error *e) {
     _cleanup_registry_ struct registry *registry = NULL;
     struct push p = {.store = s, .options = o, .a = a};
-    struct strs tags = {0};
+    struct strs known = {0}, tags = {0};
     int r = reference_parse(name, a, &p.ref, e);
 
     if (r >= 0 && p.ref.digest)
         return error_set(e, -EINVAL, "cannot push a digest reference: give a tag");
     if (r >= 0)
-        r = look_around(&p, &tags, e);
+        r = look_around(&p, &known, e);
     if (r < 0)
         return r;
-    if (!o->all_tags) {
-        tags = (struct strs){0};
+    if (o->all_tags)
+        tags = known;
+    else
         strs_add(a, &tags, p.ref.tag);
-    }
     say(&p, "The push refers to repository [%s]", p.ref.repository);
-    if (!tags.n)
-        return error_set(e, -ENOENT, "An image does not exist locally with the tag: %s", p.ref.repository);
+    if (!known.n)
+        return error_set(e, -ENOENT, "An image does not exist locally with the tag: %s", reference_familiar_repository(&p.ref, a));
+    if (!o->all_tags && !strs_has(&known, p.ref.tag))
+        return error_set(e, -ENOENT, "tag does not exist: %s", reference_familiar(&p.ref, a));
     r = registry_open_primary(p.ref.repository, "pull,push", a, &registry, e);
     p.registry = registry;
     for (size_t i = 0; r >= 0 && i < tags.n; i++)

@@ -82,6 +82,14 @@ static int find_by_name(struct image_store *s, const char *text, struct arena *a
     return record_read(s, path, a, ret, e);
 }
 
+/* With the tag that was meant, as Docker says it: "nosuch:latest". */
+static const char *asked_name(const char *text, struct arena *a) {
+    struct reference ref;
+    bool name = strncmp(text, "sha256:", 7) != 0 && !id_is_full(text) && reference_parse(text, a, &ref, NULL) >= 0;
+
+    return name ? reference_familiar(&ref, a) : text;
+}
+
 int record_find(struct image_store *s, const char *text, struct arena *a, struct image_record *ret, struct error *e) {
     _cleanup_error_ struct error as_name = ERROR_INIT;
     bool full = digest_is_sha256(text) || id_is_full(text);
@@ -99,7 +107,7 @@ int record_find(struct image_store *s, const char *text, struct arena *a, struct
     } else if (r < 0 && !full) {
         error_move(e, &as_name);
     }
-    return r == -ENOENT ? error_set(e, r, "No such image: %s", text) : r;
+    return r == -ENOENT ? error_set(e, r, "No such image: %s", asked_name(text, a)) : r;
 }
 
 static int check_platform(const struct image_record *r, const char *text, const char *wanted, struct arena *a, struct error *e) {

@@ -44,7 +44,13 @@ id() { tare images -q busybox; }
     is "|map[]|2|"
     fails 1 tare image inspect --format '{{.NoSuch}}' busybox
     fails 1 tare image inspect nosuch
-    has "Error: No such image: nosuch"
+    has "Error: No such image: nosuch:latest"
+    fails 1 tare push nosuch
+    has "An image does not exist locally with the tag: nosuch"
+    fails 1 tare push busybox:nosuch
+    has "tag does not exist: busybox:nosuch"
+    fails 125 tare run --rm --pull missing localhost:1/nosuch
+    has "Unable to find image 'localhost:1/nosuch:latest' locally"
 }
 
 @test "rmi: running, stopped and several names are different conflicts" {
@@ -71,7 +77,7 @@ id() { tare images -q busybox; }
     ok tare tag "$id" busybox
     ok tare tag "$id" two/names:1
     ok tare rmi -f nosuch # said, and no failure, as Docker has it
-    is "Error: No such image: nosuch"
+    is "Error: No such image: nosuch:latest"
 }
 
 @test "nothing is removed while a container's image has lost its record" {

@@ -58,6 +58,22 @@ teardown() { leaks_after; }
     has "--userns auto"
 }
 
+@test "hosts, hostname and resolv.conf stand on top of what is mounted at /etc" {
+    local dir="$BATS_TEST_TMPDIR/etc"
+    mkdir "$dir"
+    echo mine >"$dir/own"
+    ok tare run --rm --network none --hostname inside -v "$dir:/etc" busybox sh -c 'cat /etc/own /etc/hostname; grep -c localhost /etc/hosts; ls /etc'
+    has $'mine\ninside'
+    has "resolv.conf"
+    ok tare run --rm --network none --hostname inside -v "$dir:/etc:ro" busybox cat /etc/hostname # the places are there by now
+    is inside
+    echo other >"$dir/file"
+    ok tare run --rm --network none --hostname inside -v "$dir:/etc" -v "$dir/file:/etc/hostname" busybox cat /etc/hostname
+    is other
+    ok tare run --rm --network none --hostname inside --tmpfs /etc busybox cat /etc/hostname
+    is inside
+}
+
 @test "-v …:O: the container's changes are not the source's, last as long as it, and go with it" {
     echo old >"$SRC/file"
     echo gone >"$SRC/gone"
