@@ -31,8 +31,7 @@ static void add_member(struct buf *b, const char *members) {
     buf_add_str(b, members);
 }
 
-/* Everything but the time and the last brace. */
-static void format(struct buf *b, const struct event *ev) {
+void event_format(struct buf *b, const struct event *ev) {
     buf_printf(b, "{\"status\":\"%s\",\"id\":\"%s\",", ev->action, ev->id);
     if (ev->image)
         buf_printf(b, "\"from\":\"%s\",", ev->image);
@@ -42,18 +41,20 @@ static void format(struct buf *b, const struct event *ev) {
     buf_add_str(b, "}},\"scope\":\"local\"");
 }
 
-static int append(int run_root_fd, struct buf *b, struct error *e) {
+int event_append_line(int run_root_fd, const struct buf *line, struct error *e) {
+    _cleanup_buf_ struct buf b = BUF_WITH_MAX(EVENT_SIZE_MAX);
     _cleanup_fd_ int fd = -1;
     struct timespec now = clock_wall();
     int r;
 
-    buf_printf(b, ",\"time\":%lld,\"timeNano\":%lld}\n", (long long)now.tv_sec, (long long)now.tv_sec * NS_PER_SEC + now.tv_nsec);
-    if (b->failed)
+    buf_add(&b, line->data, line->size);
+    buf_printf(&b, ",\"time\":%lld,\"timeNano\":%lld}\n", (long long)now.tv_sec, (long long)now.tv_sec * NS_PER_SEC + now.tv_nsec);
+    if (b.failed || line->failed)
         return error_errno(e, -E2BIG, "write an event");
     fd = openat(run_root_fd, EVENT_LOG_FILE, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_errno(e, -errno, "open the event log");
-    r = fs_write_all(fd, b->data, b->size);
+    r = fs_write_all(fd, b.data, b.size);
     if (r < 0)
         return error_errno(e, r, "write an event");
     turn_over(run_root_fd, fd);
@@ -63,8 +64,8 @@ static int append(int run_root_fd, struct buf *b, struct error *e) {
 int event_append(int run_root_fd, const struct event *ev, struct error *e) {
     _cleanup_buf_ struct buf b = BUF_WITH_MAX(EVENT_SIZE_MAX);
 
-    format(&b, ev);
-    return append(run_root_fd, &b, e);
+    event_format(&b, ev);
+    return event_append_line(run_root_fd, &b, e);
 }
 
 /* By hand: tare-monitor has no JSON library, and names and texts here are the engine's own, or checked by it. */
@@ -96,30 +97,33 @@ static void add_attributes(struct buf *b, va_list pairs) {
     }
 }
 
-void event_tell(int run_root_fd, const char *type, const char *action, const char *id, ...) {
+void event_format_pairs(struct buf *out, const char *type, const char *action, const char *id, va_list pairs) {
     _cleanup_buf_ struct buf attributes = BUF_WITH_MAX(EVENT_SIZE_MAX);
     struct event ev = {.type = type, .action = action, .id = id};
+
+    add_attributes(&attributes, pairs);
+    ev.attributes = buf_text(&attributes);
+    event_format(out, &ev);
+}
+
+void event_tell(int run_root_fd, const char *type, const char *action, const char *id, ...) {
+    _cleanup_buf_ struct buf line = BUF_WITH_MAX(EVENT_SIZE_MAX);
     va_list pairs;
 
     if (run_root_fd < 0)
         return;
     va_start(pairs, id);
-    add_attributes(&attributes, pairs);
+    event_format_pairs(&line, type, action, id, pairs);
     va_end(pairs);
-    ev.attributes = buf_text(&attributes);
-    (void)event_append(run_root_fd, &ev, NULL);
+    (void)event_append_line(run_root_fd, &line, NULL);
 }
 
 void event_prepare(struct buf *out, const char *type, const char *action, const char *id, ...) {
-    _cleanup_buf_ struct buf attributes = BUF_WITH_MAX(EVENT_SIZE_MAX);
-    struct event ev = {.type = type, .action = action, .id = id};
     va_list pairs;
 
     va_start(pairs, id);
-    add_attributes(&attributes, pairs);
+    event_format_pairs(out, type, action, id, pairs);
     va_end(pairs);
-    ev.attributes = buf_text(&attributes);
-    format(out, &ev);
     buf_add_char(out, '\n');
 }
 
@@ -225,11 +229,6 @@ static bool is_open(int run_root_fd, const char *line, size_t n) {
     return open;
 }
 
-struct look {
-    const char *container;
-    struct event_last *last;
-};
-
 /* The time is the line's last member: labels before it cannot look like it. */
 static int64_t time_of(const char *line, size_t n) {
     static const char key[] = "\"timeNano\":";
@@ -239,6 +238,31 @@ static int64_t time_of(const char *line, size_t n) {
                ? strtoll(colon + 1, NULL, 10)
                : 0;
 }
+
+struct sought {
+    const struct buf *line;
+    int64_t since_ns;
+    bool found;
+};
+
+static bool look_for_line(const char *line, size_t n, void *arg) {
+    struct sought *s = arg;
+
+    s->found = begins(line, n, s->line->data, s->line->size) && line[s->line->size] == ',' && time_of(line, n) >= s->since_ns;
+    return s->found;
+}
+
+bool event_was_told(int run_root_fd, const struct buf *line, int64_t since_ns) {
+    struct sought s = {.line = line, .since_ns = since_ns};
+
+    (void)look_back(run_root_fd, look_for_line, &s);
+    return s.found;
+}
+
+struct look {
+    const char *container;
+    struct event_last *last;
+};
 
 static bool look_for_life(const char *line, size_t n, void *arg) {
     static const char *const life[] = {"create", "start", "pause", "unpause", "die", "destroy"};
@@ -273,7 +297,7 @@ void event_tell_prepared(int run_root_fd, int dirfd, const char *name, bool heal
 
         buf_add(&b, line, strcspn(line, "\n"));
         if (!healed || is_open(run_root_fd, line, b.size))
-            (void)append(run_root_fd, &b, NULL);
+            (void)event_append_line(run_root_fd, &b, NULL);
     }
     (void)unlinkat(dirfd, name, 0);
 }

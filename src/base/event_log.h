@@ -3,6 +3,8 @@
  * changes something: an event is told where the change is made, so that every front door tells it. */
 #pragma once
 
+#include <stdarg.h>
+
 #include "base/buf.h"
 #include "base/error.h"
 
@@ -18,6 +20,12 @@ struct event {
     const char *more;       /* further members ("\"exitCode\":\"0\""); NULL = none */
 };
 int event_append(int run_root_fd, const struct event *ev, struct error *e);
+/* In two steps: all but the time, which the line gets as it is appended. */
+void event_format(struct buf *out, const struct event *ev);
+void event_format_pairs(struct buf *out, const char *type, const char *action, const char *id, va_list pairs);
+int event_append_line(int run_root_fd, const struct buf *line, struct error *e);
+/* Is such a line in the log, not older than that? */
+bool event_was_told(int run_root_fd, const struct buf *line, int64_t since_ns);
 /* The short way: pairs of name and text for the attributes, ended by NULL; a pair whose text is NULL is left out. What fails (a
  * full disk) is not told: the change itself is made. run_root_fd may be -1: nothing happens. */
 void event_tell(int run_root_fd, const char *type, const char *action, const char *id, ...) __attribute__((sentinel));

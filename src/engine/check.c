@@ -172,8 +172,8 @@ static int reset_run(int dirfd, const char *name, void *arg, struct error *e _un
 static const char *const root_entries[] = {"containers", "names",  "images",     "refs",       "layers",     "blobs",
                                            "ingest",     "pins",   "volumes",    "networks",   "secrets",    "torn",
                                            "trash",      "userns", "index.json", "index.lock", "store.lock", "oci-layout"};
-static const char *const run_entries[] = {"containers", "pending", "leases",   "ports",
-                                          "cache",      "events",  "events.1", "network.lock"};
+static const char *const run_entries[] = {"containers", "pending", "leases",   "ports",       "cache",
+                                          "events",     "changes", "events.1", "network.lock"};
 
 static int remove_entries(int dirfd, const char *const *names, size_t n) {
     int first = 0;

@@ -175,11 +175,19 @@ static int names_change(struct engine *engine, const struct container *c, struct
     return r;
 }
 
-static int record_change(const struct container *c, bool runs, struct error *e) {
-    _cleanup_fd_ int mark = runs ? openat(c->run_dirfd, NETWORKS_CHANGED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+/* `n`: the network whose joining or leaving is told; NULL: none. */
+static int record_change(struct engine *engine, const struct container *c, bool runs, const struct network *n, bool connect,
+                         struct error *e) {
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
+    _cleanup_fd_ int mark = runs ? openat(c->run_dirfd, STATE_NETWORKS_CHANGED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
     if (runs && mark < 0)
         return error_errno(e, -errno, "note that the networks are others");
-    return container_record_write(c, true, e);
+    if (runs && n)
+        resources_change(engine, c, n, connect, &change);
+    int r = container_record_write(c, true, e);
+    if (r == 0 && runs && n)
+        resources_changed(c, n, connect, &change);
+    return r;
 }
 
 /* --- the plan of the next start by its monitor ----------------------------------------------------------------------------- */
@@ -325,7 +333,7 @@ static int connect_locked(struct engine *engine, struct container *c, const stru
         return r;
     r = check_join(&c->record, q->network, e);
     if (r < 0 || strcmp(q->network, "none") == 0)
-        return r < 0 ? r : record_change(c, has_run(&state), e);
+        return r < 0 ? r : record_change(engine, c, has_run(&state), NULL, false, e);
     r = network_open(engine->roots, q->network, a, &n, e);
     if (r < 0)
         return r;
@@ -348,11 +356,7 @@ static int connect_locked(struct engine *engine, struct container *c, const stru
         r = plug(engine, c, &state, s, a, e);
     if (r == 0 && runs)
         r = names_change(engine, c, a, e);
-    if (r == 0)
-        r = record_change(c, runs, e);
-    if (r == 0 && runs)
-        resources_connect(engine, c, &n, true);
-    return r;
+    return r < 0 ? r : record_change(engine, c, runs, &n, true, e);
 }
 
 int container_connect(struct engine *engine, struct container *c, const struct connect_request *q, struct arena *a,
@@ -479,7 +483,7 @@ static int disconnect_locked(struct engine *engine, struct container *c, const c
         return r;
     if (mode_is(c->record.host.network_mode, "none") && strcmp(network, "none") == 0 && !c->record.host.left_networks) {
         c->record.host.left_networks = true;
-        return record_change(c, has_run(&state), e);
+        return record_change(engine, c, has_run(&state), NULL, false, e);
     }
     r = network_open(engine->roots, network, a, &n, e);
     if (r < 0 && !force)
@@ -497,11 +501,7 @@ static int disconnect_locked(struct engine *engine, struct container *c, const c
     r = runs ? unplug(engine, c, name, moves ? start_network_gateway(engine, c, a) : NULL, a, e) : 0;
     if (r == 0 && runs)
         r = names_change(engine, c, a, e);
-    if (r == 0)
-        r = record_change(c, runs, e);
-    if (r == 0 && runs && name == n.name)
-        resources_connect(engine, c, &n, false);
-    return r;
+    return r < 0 ? r : record_change(engine, c, runs, name == n.name ? &n : NULL, false, e);
 }
 
 int container_disconnect(struct engine *engine, struct container *c, const char *network, bool force, struct arena *a,

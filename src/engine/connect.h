@@ -3,9 +3,6 @@
 
 #include "engine/container.h"
 
-/* In the run directory: its networks are not those that it was started with. */
-#define NETWORKS_CHANGED "networks-changed"
-
 struct connect_request {
     const char *network;  /* name, id or prefix */
     const char *ip, *ip6; /* NULL = chosen */

@@ -87,6 +87,7 @@ int undo_run_journal(struct engine *engine, const char *id, int run_dirfd, struc
         return 0; /* its monitor did it */
     tell_end(engine, id, run_dirfd);
     int r = journal_undo(run_dirfd, "journal", e);
+    event_changes_heal(engine->roots->run_fd, engine->roots->root_fd);
     event_tell_prepared(engine->roots->run_fd, run_dirfd, STATE_END_EVENTS, true);
     run_end_hooks(run_dirfd);
     if (r == 0)
@@ -174,11 +175,12 @@ static int release_other(int dirfd _unused_, const char *name, void *arg, struct
     return 0;
 }
 
-/* An `update` that was killed: the record says what holds. Limits that the record does not have stay as they were made. */
+/* An `update` that was killed: the record says what holds. */
 static void restore_limits(struct engine *engine, struct container *c, struct arena *a) {
     struct container_state state;
     if (container_state(c, &state, NULL) < 0 || !container_is_alive(&state))
         return;
+    limits_take_back(engine, c, a);
     (void)limits_apply(engine, c, &c->record.host, a, NULL);
     (void)limits_tell_policy(c, &c->record.host.restart, NULL);
 }
@@ -192,6 +194,7 @@ static int finish_change(struct engine *engine, const char *id, struct error *e)
     if (r < 0)
         return r;
     restore_limits(engine, &c, &a);
+    container_event_rename(&c);
     struct names n = {engine, id, c.record.name};
     (void)fs_each(names, ".", release_other, &n, NULL);
     return container_journal_write(engine, &c, NULL, true, &a, e);
@@ -318,6 +321,8 @@ int engine_heal(struct engine *engine, bool repair, struct heal_report *ret, str
         (void)fs_each(engine->roots->root_fd, VOLUMES_UNFINISHED, reap_volume, NULL, NULL);
         remove_monitor_group(engine);
     }
+    if (repair)
+        event_changes_heal(engine->roots->run_fd, engine->roots->root_fd);
     if (ret)
         *ret = report;
     return h.first;
@@ -330,6 +335,7 @@ void engine_heal_later(struct engine *engine) {
     int pending = faccessat(engine->roots->run_fd, "pending", F_OK, 0) == 0 ? engine_pending_dir(engine, NULL) : -ENOENT;
     if (pending >= 0)
         (void)fs_each(pending, ".", heal_pending, &h, NULL);
+    event_changes_heal(engine->roots->run_fd, engine->roots->root_fd);
     /* What a killed command had put there: usually nothing. Others may be at the same entry; whoever comes second finds it gone. */
     (void)fs_each(engine->roots->root_fd, "trash", empty_trash, engine, NULL);
     (void)fs_each(engine->roots->root_fd, ".", fs_reap_temporary, NULL, NULL);

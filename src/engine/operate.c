@@ -272,7 +272,7 @@ static int restart(struct engine *engine, struct container *c, int signo, int ti
     if (r == 0)
         r = connect_monitor(c, &conn, e);
     /* The monitor starts it as it was started: with other networks now, and unless its end removes it, it is started anew. */
-    bool anew = faccessat(c->run_dirfd, NETWORKS_CHANGED, F_OK, 0) == 0 && !c->record.host.auto_remove;
+    bool anew = faccessat(c->run_dirfd, STATE_NETWORKS_CHANGED, F_OK, 0) == 0 && !c->record.host.auto_remove;
     if (r > 0 && container_is_alive(&state) && !anew) {
         r = monitor_restart(&conn, signo, timeout_s, e);
         if (!has_ended(r))
@@ -372,6 +372,7 @@ int container_remove(struct engine *engine, const char *name_or_id, bool force, 
 }
 
 static int rename_held(struct engine *engine, struct container *c, const char *name, struct arena *a, struct error *e) {
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     const char *old = c->record.name;
     if (strcmp(old, name) == 0)
         return error_set(e, -EINVAL, "Renaming a container with the same name as its current name");
@@ -382,6 +383,8 @@ static int rename_held(struct engine *engine, struct container *c, const char *n
     if (r < 0)
         return r;
     c->record.name = name;
+    const char *more = arena_printf(a, "\"oldName\":\"/%s\"", old); /* with the slash that Docker's names have inside */
+    container_event_begin(engine, &c->record, "rename", more, &change);
     r = container_record_write(c, true, e);
     if (r < 0) {
         name_release(engine, name, c->id);
@@ -389,10 +392,8 @@ static int rename_held(struct engine *engine, struct container *c, const char *n
     }
     name_release(engine, old, c->id);
     (void)container_journal_write(engine, c, NULL, true, a, NULL);
-
-    _cleanup_buf_ struct buf more = BUF_INIT;
-    buf_printf(&more, "\"oldName\":\"/%s\"", old); /* with the slash that Docker's names have inside */
-    container_event(engine, &c->record, "rename", buf_text(&more));
+    container_event_rename(c);
+    event_change_tell(&change);
     return 0;
 }
 

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/event_log.h"
 #include "base/fs.h"
 #include "network/network.h"
 #include "network/store.h"
@@ -75,11 +74,19 @@ static void change_end(const struct container *c, const struct network *n, bool 
 }
 
 /* Joined: prepared to end, then told. Left: told, then no more to be told at the end. */
-void resources_connect(struct engine *engine, const struct container *c, const struct network *n, bool connect) {
+void resources_change(struct engine *engine, const struct container *c, const struct network *n, bool connect,
+                      struct event_change *ret) {
+    char path[sizeof("containers//config.json") + ID_LENGTH];
+
     if (connect && c->run_dirfd >= 0)
         change_end(c, n, true);
-    event_tell(engine->roots->run_fd, "network", connect ? "connect" : "disconnect", n->id, "container", c->id, "name", n->name,
-               "type", n->driver, (char *)NULL);
+    (void)snprintf(path, sizeof(path), "containers/%s/config.json", c->id);
+    event_change_of(ret, engine->roots->run_fd, engine->roots->root_fd, path, "network", connect ? "connect" : "disconnect", n->id,
+                    "container", c->id, "name", n->name, "type", n->driver, (char *)NULL);
+}
+
+void resources_changed(const struct container *c, const struct network *n, bool connect, struct event_change *change) {
+    event_change_tell(change);
     if (!connect && c->run_dirfd >= 0)
         change_end(c, n, false);
 }

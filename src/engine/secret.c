@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/event_log.h"
+#include "base/event_change.h"
 #include "base/fs.h"
 #include "engine/lookup.h"
 #include "engine/secret_store.h"
@@ -54,6 +54,7 @@ void secret_forget(struct buf *b) {
 
 int secret_create(const struct roots *roots, const char *name, const struct map *labels, const void *data, size_t n, bool replace,
                   struct arena *a, struct secret *ret, struct error *e) {
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     char id[ID_LENGTH + 1], now[TIME_TEXT_MAX];
     _cleanup_(secret_forget) struct buf text = BUF_INIT;
     int r = name_check("secret name", name, e);
@@ -81,12 +82,14 @@ int secret_create(const struct roots *roots, const char *name, const struct map 
     _cleanup_fd_ int dir = secrets_dir(roots, e);
     if (dir < 0)
         return dir;
+    event_change_of(&change, roots->run_fd, roots->root_fd, arena_printf(a, "secrets/%s", name), "secret", "create", ret->id,
+                    "name", name, (char *)NULL);
     r = replace ? fs_publish_at(dir, name, text.data, text.size, 0600, FS_SYNC, e)
                 : fs_create_at(dir, name, text.data, text.size, 0600, FS_SYNC, e);
     if (r == -EEXIST)
         return error_set(e, r, "secret %s: the name is in use", name);
     if (r == 0)
-        event_tell(roots->run_fd, "secret", "create", ret->id, "name", name, (char *)NULL);
+        event_change_tell(&change);
     return r < 0 ? error_wrap(e, r, "create the secret %s", name) : 0;
 }
 
@@ -183,6 +186,7 @@ static int look_for_user(struct engine *engine _unused_, struct container *c, vo
 }
 
 int secret_remove(struct engine *engine, const char *name, bool force, struct arena *a, struct error *e) {
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     struct users users = {.arena = a};
     struct secret s;
     int r = secret_open(engine->roots, name, a, &s, e);
@@ -200,8 +204,10 @@ int secret_remove(struct engine *engine, const char *name, bool force, struct ar
     _cleanup_fd_ int dir = secrets_dir(engine->roots, e);
     if (dir >= 0)
         (void)fs_each(dir, ".", fs_reap_temporary, NULL, NULL); /* of a replacement that was killed */
+    event_change_of(&change, engine->roots->run_fd, engine->roots->root_fd, arena_printf(a, "secrets/%s", s.spec.name), "secret",
+                    "remove", s.id, "name", s.spec.name, (char *)NULL);
     r = dir < 0 ? dir : fs_unlink_at(dir, s.spec.name, e);
     if (r == 0)
-        event_tell(engine->roots->run_fd, "secret", "remove", s.id, "name", s.spec.name, (char *)NULL);
+        event_change_tell(&change);
     return r;
 }

@@ -232,6 +232,7 @@ static void merge_limits(struct host_config *to, const struct host_config *from)
 
 static int update_held(struct engine *engine, struct container *c, const struct host_config *changes, bool alive, struct arena *a,
                        struct error *e) {
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     struct host_config merged = c->record.host;
 
     merge_limits(&merged, changes);
@@ -244,13 +245,19 @@ static int update_held(struct engine *engine, struct container *c, const struct 
         return error_set(
             e, -EINVAL, "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time");
     if (alive)
+        r = limits_prepare(engine, c, changes, a, e);
+    if (r == 0 && alive)
         r = limits_apply(engine, c, &merged, a, e);
     if (r == 0 && alive && changes->restart.name && *changes->restart.name)
         r = limits_tell_policy(c, &changes->restart, e);
     if (r < 0)
         return error_wrap(e, r, "Cannot update container %s", c->id);
     c->record.host = merged;
-    return container_record_write(c, true, e);
+    container_event_begin(engine, &c->record, "update", NULL, &change);
+    r = container_record_write(c, true, e);
+    if (r == 0)
+        event_change_tell(&change);
+    return r;
 }
 
 int container_update(struct engine *engine, struct container *c, const struct host_config *changes, struct arena *a,
@@ -261,8 +268,10 @@ int container_update(struct engine *engine, struct container *c, const struct ho
     if (pending < 0)
         return pending;
     r = update_held(engine, c, changes, container_is_alive(&state), a, e);
-    if (r >= 0)
-        container_event(engine, &c->record, "update", (char *)NULL);
+    if (r < 0)
+        limits_take_back(engine, c, a);
+    else
+        limits_done(c);
     pending_end(engine, c->id, pending);
     return r;
 }

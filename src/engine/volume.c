@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
-#include "base/event_log.h"
+#include "base/event_change.h"
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/lock.h"
@@ -164,6 +164,7 @@ int volume_create(const struct roots *roots, const char *name, const char *drive
     struct volume v = {.driver = "local", .scope = "local", .anonymous = !name};
     char id[ID_LENGTH + 1], temporary[ID_LENGTH + 1] = "", created[TIME_TEXT_MAX];
     _cleanup_fd_ int volumes = -1, unfinished = -1, dir = -1;
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     int r = name ? 0 : id_new(id);
 
     if (r < 0)
@@ -196,6 +197,8 @@ int volume_create(const struct roots *roots, const char *name, const char *drive
     if (unfinished < 0)
         return unfinished;
     r = dir = make_unfinished(unfinished, &v, temporary, e);
+    event_change_of(&change, roots->run_fd, roots->root_fd, arena_printf(a, "volumes/%s", v.name), "volume", "create", v.name,
+                    "driver", v.driver, (char *)NULL);
     if (r >= 0 && syscall(SYS_renameat2, unfinished, temporary, volumes, v.name, 1 /* RENAME_NOREPLACE */) < 0)
         r = -errno;
     if (r < 0) {
@@ -206,7 +209,7 @@ int volume_create(const struct roots *roots, const char *name, const char *drive
     }
     if (fsync(volumes) < 0)
         return error_errno(e, -errno, "sync %s/volumes", roots->root);
-    event_tell(roots->run_fd, "volume", "create", v.name, "driver", v.driver, (char *)NULL);
+    event_change_tell(&change);
     *ret = v;
     return 0;
 }
@@ -334,6 +337,7 @@ int volume_remove(const struct roots *roots, const char *name, bool force, struc
     _cleanup_error_ struct error why = ERROR_INIT;
     _cleanup_arena_ struct arena a = ARENA_INIT;
     _cleanup_fd_ int volumes = -1, trash = -1;
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     struct strs users;
     char id[ID_LENGTH + 1], bin[ID_LENGTH + 16];
     int r = volume_users(roots, name, &a, &users, &why);
@@ -356,11 +360,13 @@ int volume_remove(const struct roots *roots, const char *name, bool force, struc
     if (r < 0)
         return error_errno(e, r, "open %s/trash", roots->root);
     (void)snprintf(bin, sizeof(bin), "volume-%s", id);
+    event_change_of(&change, roots->run_fd, roots->root_fd, arena_printf(&a, "volumes/%s", name), "volume", "destroy", name,
+                    "driver", "local", (char *)NULL);
     if (renameat(volumes, name, trash, bin) < 0)
         return errno == ENOENT ? (force ? 0 : no_such_volume(name, e)) : error_errno(e, -errno, "remove %s", name);
     if (fsync(volumes) < 0)
         return error_errno(e, -errno, "sync %s/volumes", roots->root);
-    event_tell(roots->run_fd, "volume", "destroy", name, "driver", "local", (char *)NULL);
+    event_change_tell(&change);
     (void)fs_remove_tree_at(trash, bin, NULL); /* what cannot be unlinked now is reaped by a later command */
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/event_change.h"
 #include "image/store_internal.h"
 
 static int read_config(struct image_store *s, const struct image_manifest *m, struct arena *a, const char **ret_text,
@@ -82,21 +83,40 @@ static int sync_parts(struct image_store *s, const struct image_record *r, struc
     return 0;
 }
 
+/* What is written last makes the change. */
+static void begin_event(struct image_store *s, const struct image_commit *c, const char *image_id, struct event_change *change) {
+    char path[STORE_PATH_MAX];
+
+    if (!c->event.action)
+        return;
+    if (c->names.n)
+        record_ref_path(c->names.v[c->names.n - 1], path);
+    else
+        record_image_path(image_id, path);
+    event_change_of(change, s->run_root, s->root, path, "image", c->event.action, c->event.id ? c->event.id : image_id, "name",
+                    c->event.name ? c->event.name : image_id, (char *)NULL);
+}
+
 /* The id first: a name must never stand for an image that is not there. */
-static int write_records(struct image_store *s, struct image_record *r, const struct strs *names, struct error *e) {
+static int write_records(struct image_store *s, const struct image_commit *c, struct image_record *r, struct error *e) {
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     enum fs_sync sync = s->limits.no_sync ? FS_NO_SYNC : FS_SYNC;
     _cleanup_fd_ int lock = store_lock(s, false, e);
     char path[STORE_PATH_MAX];
     int code = lock < 0 ? lock : 0;
 
+    if (code < 0)
+        return code;
+    begin_event(s, c, r->config.digest, &change);
     record_image_path(r->config.digest, path);
-    if (code == 0)
-        code = record_write(s, path, r, sync, e);
-    for (size_t i = 0; code == 0 && i < names->n; i++) {
-        r->name = names->v[i];
+    code = record_write(s, path, r, sync, e);
+    for (size_t i = 0; code == 0 && i < c->names.n; i++) {
+        r->name = c->names.v[i];
         record_ref_path(r->name, path);
         code = record_write(s, path, r, sync, e);
     }
+    if (code == 0)
+        event_change_tell(&change);
     return code;
 }
 
@@ -124,7 +144,7 @@ int commit_image(struct image_store *s, const struct image_commit *c, const stru
     if (r == 0)
         r = sync_parts(s, &record, e);
     if (r == 0)
-        r = write_records(s, &record, &c->names, e);
+        r = write_records(s, c, &record, e);
     if (r == 0)
         r = view_write(s, e);
     ingest_unpin(s);

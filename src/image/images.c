@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/event_log.h"
+#include "base/event_change.h"
 #include "base/id.h"
 #include "image/store_internal.h"
 #include "model/image_inspect.h"
@@ -163,6 +163,7 @@ int image_tag(struct image_store *s, const char *source, const char *target, str
     char path[STORE_PATH_MAX], now[TIME_TEXT_MAX];
     struct image_record record;
     struct reference ref;
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     _cleanup_fd_ int lock = -1;
     int r = reference_parse(target, &a, &ref, e);
 
@@ -178,9 +179,11 @@ int image_tag(struct image_store *s, const char *source, const char *target, str
     time_format(clock_wall(), now);
     record.tagged = now;
     record_ref_path(record.name, path);
+    event_change_of(&change, s->run_root, s->root, path, "image", "tag", record.config.digest, "name", reference_familiar(&ref, &a),
+                    (char *)NULL);
     r = record_write(s, path, &record, s->limits.no_sync ? FS_NO_SYNC : FS_SYNC, e);
     if (r < 0)
         return r;
-    event_tell(s->run_root, "image", "tag", record.config.digest, "name", reference_familiar(&ref, &a), (char *)NULL);
+    event_change_tell(&change);
     return view_write(s, e);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/event_log.h"
 #include "base/sha256.h"
 #include "image/change.h"
 #include "image/store_internal.h"
@@ -87,11 +86,12 @@ static int make_config(const struct image_import_options *o, const struct layer_
 
 /* Writes configuration and manifest over the layer, and commits them. */
 static int commit_import(struct image_store *s, const struct image_config *config, struct layer_task *t, const char *name,
-                         struct arena *a, struct image *ret, struct error *e) {
+                         const char *familiar, struct arena *a, struct image *ret, struct error *e) {
     _cleanup_buf_ struct buf config_text = BUF_INIT, text = BUF_INIT;
     struct image_manifest m = {.schema_version = 2, .media_type = MEDIA_OCI_MANIFEST};
     char config_digest[HASH_TEXT], manifest_digest[HASH_TEXT];
-    struct image_commit c = {.manifest_digest = manifest_digest, .manifest_type = MEDIA_OCI_MANIFEST};
+    struct image_commit c = {
+        .manifest_digest = manifest_digest, .manifest_type = MEDIA_OCI_MANIFEST, .event = {.action = "import", .name = familiar}};
     int r;
 
     json_encode(&image_config_table, config, 0, &config_text);
@@ -133,11 +133,9 @@ int image_import(struct image_store *s, int fd, const struct image_import_option
     if (r == 0)
         r = make_config(o, &task, a, &config, e);
     if (r == 0)
-        r = commit_import(s, &config, &task, name, a, &image, e);
-    if (r == 0) {
+        r = commit_import(s, &config, &task, name, name ? reference_familiar(&ref, a) : NULL, a, &image, e);
+    if (r == 0)
         *ret_id = image.id;
-        event_tell(s->run_root, "image", "import", image.id, "name", name ? reference_familiar(&ref, a) : image.id, (char *)NULL);
-    }
     store_empty_trash(s);
     return r;
 }

@@ -43,6 +43,9 @@ struct image_commit {
     struct strs names;                     /* canonical names (reference_key()) that shall stand for the image; may be empty */
     const struct blob_source *source;      /* NULL: all blobs must be in the store */
     const struct image_progress *progress; /* NULL */
+    struct {
+        const char *action, *id, *name; /* "pull", "alpine:latest", "alpine"; action NULL: none; id and name NULL: the image's id */
+    } event;                            /* told once, when the image is visible */
 };
 /* Makes the image whole and then visible. On failure no name has changed, and partial blobs stay for the next try. */
 int image_commit(struct image_store *s, const struct image_commit *c, struct arena *a, struct image *ret, struct error *e);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/event_log.h"
 #include "base/sha256.h"
 #include "image/store_internal.h"
 #include "model/platform.h"
@@ -91,7 +90,6 @@ static void note_loaded(struct loader *l, const struct image *image, const struc
             strs_add(l->arena, l->loaded, reference_familiar(&ref, l->arena));
     if (names->n == 0)
         strs_add(l->arena, l->loaded, image->id);
-    event_tell(l->store->run_root, "image", "load", image->id, "name", image->id, (char *)NULL);
 }
 
 static void close_files(struct layer_task *tasks, size_t n) {
@@ -110,8 +108,11 @@ static bool is_wanted(struct loader *l, const struct image_config *config) {
 static int load_manifest(struct loader *l, const struct descriptor *d, const char *text, size_t n, const struct strs *names,
                          struct error *e) {
     _cleanup_buf_ struct buf config_text = BUF_INIT;
-    struct image_commit c = {
-        .manifest_digest = d->digest, .manifest_type = d->media_type, .names = *names, .progress = l->progress};
+    struct image_commit c = {.manifest_digest = d->digest,
+                             .manifest_type = d->media_type,
+                             .names = *names,
+                             .progress = l->progress,
+                             .event.action = "load"};
     struct image_manifest m;
     struct image_config config;
     struct layer_task *tasks;
@@ -242,7 +243,7 @@ static int load_item_layers(struct loader *l, const struct archive_item *item, c
 
 static int load_item(struct loader *l, const struct archive_item *item, struct error *e) {
     _cleanup_buf_ struct buf text = BUF_INIT;
-    struct image_commit c = {.manifest_type = MEDIA_OCI_MANIFEST, .progress = l->progress};
+    struct image_commit c = {.manifest_type = MEDIA_OCI_MANIFEST, .progress = l->progress, .event.action = "load"};
     struct layer_task *tasks = arena_array(l->arena, struct layer_task, item->layers.n + 1);
     char config_digest[HASH_TEXT];
     struct image_config config;

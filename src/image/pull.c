@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "base/event_log.h"
 #include "base/log.h"
 #include "image/courier.h"
 #include "image/registry_config.h"
@@ -131,7 +130,8 @@ static int commit(struct pull *p, struct registry *reg, const struct registry_do
                   const char *top_digest, struct image *ret, struct error *e) {
     struct couriers couriers = {.registry = reg};
     struct blob_source source = courier_source(&couriers);
-    struct image_commit c = {.manifest_type = manifest_type(m, doc), .source = &source};
+    struct reference bare = p->ref;
+    struct image_commit c = {.manifest_type = manifest_type(m, doc), .source = &source, .event.action = "pull"};
     char digest[72];
     int r;
 
@@ -141,6 +141,9 @@ static int commit(struct pull *p, struct registry *reg, const struct registry_do
         return r;
     c.manifest_digest = digest;
     names_for(p, top_digest, &c.names);
+    bare.tag = bare.digest = NULL;
+    c.event.id = reference_familiar(&p->ref, p->a);
+    c.event.name = reference_familiar(&bare, p->a);
     r = image_commit(p->store, &c, p->a, ret, e);
     couriers_release(&couriers);
     return r;
@@ -279,14 +282,7 @@ static int pull_name(struct image_store *s, const struct registries_config *conf
         r = decide(&p, conf, ret, e);
     if (r)
         return r < 0 ? r : 0;
-    r = each_endpoint(&p, conf, pull_from, ret, e);
-    if (r >= 0) {
-        struct reference bare = p.ref;
-
-        bare.tag = bare.digest = NULL;
-        event_tell(s->run_root, "image", "pull", reference_familiar(&p.ref, a), "name", reference_familiar(&bare, a), (char *)NULL);
-    }
-    return r;
+    return each_endpoint(&p, conf, pull_from, ret, e);
 }
 
 /* A short name that registries.conf leads elsewhere stays a name of the image, too, so that the next `run` finds it. NULL: the name

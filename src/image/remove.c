@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/event_change.h"
 #include "base/event_log.h"
 #include "base/id.h"
 #include "image/store_internal.h"
@@ -82,28 +83,33 @@ static void note(struct removal *m, bool untagged, const char *what) {
 }
 
 static int untag(struct removal *m, const char *name, struct error *e) {
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     char path[STORE_PATH_MAX];
     int r;
 
     record_ref_path(name, path);
+    event_change_of(&change, m->store->run_root, m->store->root, path, "image", "untag", m->id, "name", familiar(name, m->arena),
+                    (char *)NULL);
     r = fs_unlink_at(m->store->root, path, e);
     if (r < 0)
         return r;
     note(m, true, familiar(name, m->arena));
-    event_tell(m->store->run_root, "image", "untag", m->id, "name", familiar(name, m->arena), (char *)NULL);
+    event_change_tell(&change);
     return 0;
 }
 
 static int delete_image(struct removal *m, struct error *e) {
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     char path[STORE_PATH_MAX];
     int r;
 
     record_image_path(m->id, path);
+    event_change_of(&change, m->store->run_root, m->store->root, path, "image", "delete", m->id, "name", m->id, (char *)NULL);
     r = fs_unlink_at(m->store->root, path, e);
     if (r < 0)
         return r;
     note(m, false, m->id);
-    event_tell(m->store->run_root, "image", "delete", m->id, "name", m->id, (char *)NULL);
+    event_change_tell(&change);
     return 0;
 }
 

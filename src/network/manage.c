@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/event_log.h"
+#include "base/event_change.h"
 #include "base/fs.h"
 #include "base/id.h"
 #include "model/port.h"
@@ -309,8 +309,17 @@ static void choose_families(const struct network_create_request *q, struct netwo
     n->ipv6 = q->ipv6.set ? q->ipv6.value : named6 || (host6 && network_is_bridge(n));
 }
 
+static void begin_change(struct event_change *change, const struct roots *roots, const struct network *n, const char *action) {
+    char path[16 + NAME_MAX_LENGTH];
+
+    (void)snprintf(path, sizeof(path), "networks/%s", n->name);
+    event_change_of(change, roots->run_fd, roots->root_fd, path, "network", action, n->id, "name", n->name, "type", n->driver,
+                    (char *)NULL);
+}
+
 int network_create(const struct roots *roots, const struct network_create_request *request, struct arena *a, struct network *ret,
                    struct error *e) {
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     _cleanup_fd_ int lock = -1;
     char id[ID_LENGTH + 1], now[TIME_TEXT_MAX];
     struct network n = {.name = request->name,
@@ -338,11 +347,13 @@ int network_create(const struct roots *roots, const struct network_create_reques
     if (lock < 0)
         return lock;
     r = network_plan_subnets(roots, &n, a, e);
-    if (r == 0)
-        r = network_write(roots, &n, false, e);
     if (r < 0)
         return r;
-    event_tell(roots->run_fd, "network", "create", n.id, "name", n.name, "type", n.driver, (char *)NULL);
+    begin_change(&change, roots, &n, "create");
+    r = network_write(roots, &n, false, e);
+    if (r < 0)
+        return r;
+    event_change_tell(&change);
     *ret = n;
     return 0;
 }
@@ -353,6 +364,7 @@ int network_create(const struct roots *roots, const struct network_create_reques
 int network_remove(const struct roots *roots, const char *name_or_id, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
     _cleanup_fd_ int lock = network_lock(roots, e);
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
     char path[16 + NAME_MAX_LENGTH];
     struct network n;
     int r = lock < 0 ? lock : network_inspect(roots, name_or_id, &a, &n, e);
@@ -366,10 +378,11 @@ int network_remove(const struct roots *roots, const char *name_or_id, struct err
                          LIST_AT(struct network_endpoint, &n.containers, 0)->name,
                          LIST_AT(struct network_endpoint, &n.containers, 0)->key);
     (void)snprintf(path, sizeof(path), "networks/%s", n.name);
+    begin_change(&change, roots, &n, "destroy");
     r = fs_unlink_at(roots->root_fd, path, e);
     if (r < 0)
         return r;
-    event_tell(roots->run_fd, "network", "destroy", n.id, "name", n.name, "type", n.driver, (char *)NULL);
+    event_change_tell(&change);
     (void)snprintf(path, sizeof(path), "leases/%s", n.name);
     (void)fs_remove_tree_at(roots->run_fd, path, NULL);
     if (!network_is_bridge(&n) || !link_index(network_bridge(&n, &a)))

@@ -37,6 +37,7 @@ enum frame_type {
     FRAME_NAMES = 34,     /* the container has come to have a resolver: open it */
     FRAME_SETTLE = 35,    /* the launch description is to be the file's from now on */
     FRAME_PORTS = 36,     /* the records of its published ports are others: tare-net is to begin anew */
+    FRAME_NAME = 37,      /* the container has another name: it stands in the launch description's file */
 };
 #define FRAME_EXIT_OOM     1u
 #define FRAME_EXIT_UNKNOWN 2u

@@ -330,6 +330,10 @@ int monitor_ports(struct monitor_conn *c, struct error *e) {
     return request(c, FRAME_PORTS, NULL, 0, FRAME_OK, NULL, e);
 }
 
+int monitor_name(struct monitor_conn *c, struct error *e) {
+    return request(c, FRAME_NAME, NULL, 0, FRAME_OK, NULL, e);
+}
+
 int monitor_update_restart(struct monitor_conn *c, enum restart_policy policy, uint32_t max, struct error *e) {
     const uint32_t v[] = {policy, max};
 

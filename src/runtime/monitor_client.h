@@ -84,6 +84,8 @@ int monitor_names(struct monitor_conn *c, struct error *e);
 int monitor_make_settled(struct monitor_conn *c, struct error *e);
 /* Starts tare-net anew, which then relays by the records of the ports as they are now. */
 int monitor_ports(struct monitor_conn *c, struct error *e);
+/* The name and the events' attributes are those of the file LAUNCH_FILE from now on. */
+int monitor_name(struct monitor_conn *c, struct error *e);
 enum wait_condition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED };
 int monitor_wait(struct monitor_conn *c, enum wait_condition until, int *ret_exit_code, struct error *e);
 int monitor_update_restart(struct monitor_conn *c, enum restart_policy policy, uint32_t max, struct error *e);

@@ -41,8 +41,17 @@ int relink_read(int run_dirfd, struct arena *a, struct list *ret, struct error *
     return r < 0 ? r : plan_links(&plan, a, ret);
 }
 
+static int write_launch(int run_dirfd, const struct monitor_launch *l, struct error *e) {
+    _cleanup_buf_ struct buf launch = BUF_INIT;
+
+    launch_encode(l, &launch);
+    if (launch.failed)
+        return error_set(e, -E2BIG, "the launch description is too large");
+    return fs_replace_at(run_dirfd, LAUNCH_FILE, launch.data, launch.size, 0600, FS_NO_SYNC, e);
+}
+
 int relink_write(int run_dirfd, const struct list *links, bool names, struct error *e) {
-    _cleanup_buf_ struct buf room = BUF_INIT, encoded = BUF_INIT, launch = BUF_INIT;
+    _cleanup_buf_ struct buf room = BUF_INIT, encoded = BUF_INIT;
     _cleanup_plan_ struct plan new = PLAN_INIT;
     struct monitor_launch l;
     struct plan plan;
@@ -55,8 +64,39 @@ int relink_write(int run_dirfd, const struct list *links, bool names, struct err
     plan_encode(&new, &encoded);
     l.plan = encoded.data;
     l.plan_size = encoded.size;
-    launch_encode(&l, &launch);
-    if (encoded.failed || launch.failed)
-        return error_set(e, -E2BIG, "the launch description is too large");
-    return fs_replace_at(run_dirfd, LAUNCH_FILE, launch.data, launch.size, 0600, FS_NO_SYNC, e);
+    if (encoded.failed)
+        return error_set(e, -E2BIG, "the container's plan is too large");
+    return write_launch(run_dirfd, &l, e);
+}
+
+/* Without a monitor the file is enough; one of an earlier version keeps the old name in its events. */
+static int tell_name(int run_dirfd, struct error *e) {
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+
+    if (monitor_connect(run_dirfd, &conn, NULL) < 0)
+        return 0;
+    int r = monitor_name(&conn, e);
+    if (r == -ENOSYS || r == -ECONNRESET || r == -ESRCH) {
+        error_release(e);
+        return 0;
+    }
+    return r;
+}
+
+int relink_name(int run_dirfd, const char *name, const char *event_attributes, struct error *e) {
+    _cleanup_buf_ struct buf room = BUF_INIT;
+    struct monitor_launch l;
+    int r = relink_settle(run_dirfd, e);
+
+    if (r < 0)
+        return r;
+    r = fs_read_at(run_dirfd, LAUNCH_FILE, LAUNCH_SIZE_MAX, &room, NULL);
+    if (r >= 0)
+        r = launch_decode(room.data, room.size, &l);
+    if (r < 0)
+        return r == -ENOENT ? 0 : error_errno(e, r, "read the launch description");
+    l.name = name;
+    l.event_attributes = event_attributes;
+    r = write_launch(run_dirfd, &l, e);
+    return r < 0 ? r : tell_name(run_dirfd, e);
 }

@@ -1,4 +1,5 @@
-/* Changing the network interfaces with which a monitor starts its container again: those of the plan in the launch description. */
+/* Changing what a monitor goes by while its container runs: in the launch description, the network interfaces with which it is
+ * started again, and the name with which its events are told. */
 #pragma once
 
 #include "base/arena.h"
@@ -12,3 +13,5 @@ int relink_settle(int run_dirfd, struct error *e);
 int relink_read(int run_dirfd, struct arena *a, struct list *ret, struct error *e);
 /* `names`: it has a resolver. relink_settle() then tells that no start from the old ones is under way. */
 int relink_write(int run_dirfd, const struct list *links, bool names, struct error *e);
+/* Nothing to change is success: nobody watches it. */
+int relink_name(int run_dirfd, const char *name, const char *event_attributes, struct error *e);

@@ -11,11 +11,12 @@
 
 #include "base/error.h"
 
-#define STATE_FILE        "state"
-#define STATE_LOCK_FILE   "lock"
-#define STATE_SOCKET_FILE "sock"
-#define STATE_END_EVENTS  "end-events" /* what is told when the container has ended: event_prepare() */
-#define STATE_ERROR_MAX   512
+#define STATE_FILE             "state"
+#define STATE_LOCK_FILE        "lock"
+#define STATE_SOCKET_FILE      "sock"
+#define STATE_END_EVENTS       "end-events"       /* what is told when the container has ended: event_prepare() */
+#define STATE_NETWORKS_CHANGED "networks-changed" /* its networks are not those that it was started with */
+#define STATE_ERROR_MAX        512
 
 enum container_status {
     STATUS_CREATED,    /* never started */

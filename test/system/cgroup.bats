@@ -47,6 +47,27 @@ cg() {
     [ "$(cg c memory memory.limit_in_bytes memory.max)" = 134217728 ]
 }
 
+@test "update: one that fails, or that is killed, leaves the limits of before" {
+    ok tare run -d --name c --pids-limit 77 busybox sleep 100
+    local none shares
+    none=$(cg c memory memory.limit_in_bytes memory.max)
+    shares=$(cg c cpu cpu.shares cpu.weight)
+    fails 1 tare update -m 64m --cpu-shares 77 --pids-limit 33 --cpuset-cpus 0-8191 c
+    [ "$(cg c memory memory.limit_in_bytes memory.max)" = "$none" ]
+    [ "$(cg c cpu cpu.shares cpu.weight)" = "$shares" ]
+    [ "$(cg c pids pids.max pids.max)" = 77 ]
+    # killed as it has changed the group, before the record is written: limits of before beside a dead command's entry
+    ok tare update -m 64m --memory-swap 64m c
+    local run
+    run="$RUN/containers/$(cid c)"
+    echo '{"Memory":-1,"MemorySwap":-1}' >"$run/limits-before"
+    sed -i 's/"Memory":67108864/"Memory":0/; s/"MemorySwap":67108864/"MemorySwap":0/' "$ROOT/containers/$(cid c)/config.json"
+    echo m >"$RUN/pending/$(cid c)"
+    ok tare ps -q
+    [ "$(cg c memory memory.limit_in_bytes memory.max)" = "$none" ]
+    [ ! -e "$run/limits-before" ]
+}
+
 @test "memory: swap below memory is refused" {
     fails 125 tare run --rm -m 64m --memory-swap 32m busybox true
     has swap

@@ -21,6 +21,13 @@ teardown() {
     leaks_after
 }
 
+# The monitor's pid: it holds the lock.
+monitor_of() { # NAME
+    local inode
+    inode=$(stat -c %i "$RUN/containers/$(tare inspect -f '{{.Id}}' "$1")/lock")
+    awk -v end=":$inode" '$2 == "POSIX" && substr($6, length($6) - length(end) + 1) == end { print $5 }' /proc/locks
+}
+
 # What was told since the test began, as "type action" lines.
 told() { # [FILTER…]
     tare events --since "$SINCE" --until "$(date +%s.%N)" --format '{{.Type}} {{.Action}}' "$@"
@@ -180,4 +187,35 @@ told_is() { # LINES…
     for event in "container create" "volume mount" "container start" "container die" "volume unmount" "container destroy"; do
         [ "$(grep -cx "$event" <<<"$output")" = 1 ] || { echo "$event is there $(grep -cx "$event" <<<"$output") times:"; echo "$output"; false; }
     done
+}
+
+@test "a container that was renamed has its new name in every event, whoever tells it" {
+    tare run -d --name old --network none busybox sleep 1000 >/dev/null
+    tare rename old new
+    tare pause new >/dev/null
+    tare unpause new >/dev/null
+    kill -KILL "$(monitor_of new)"
+    tare rename new newer # its monitor is dead: the next one has the name, too
+    tare stop -t 0 newer >/dev/null
+    tare rm newer >/dev/null
+    run tare events --since "$SINCE" --until "$(date +%s.%N)" --filter type=container --format '{{.Action}} {{.Actor.Attributes.name}}'
+    is $'create old\nstart old\nrename new\npause new\nunpause new\nrename newer\nkill newer\ndie newer\nstop newer\ndestroy newer'
+}
+
+@test "a change whose maker was killed before he told it is told by the next command, once" {
+    tare volume create kept >/dev/null
+    local inode
+    inode=$(stat -c %i "$ROOT/volumes/kept")
+    mkdir -p "$RUN/changes"
+    # as `volume create` leaves it: the volume was not there; and one that was not made
+    printf '0 %s volumes/kept\n{"status":"create","id":"late"\n' "$(date +%s%N)" >"$RUN/changes/0123456789abcdef"
+    printf '%s %s volumes/kept\n{"status":"destroy","id":"never"\n' "$inode" "$(date +%s%N)" >"$RUN/changes/0123456789abcdee"
+    tare ps -q
+    [ "$(grep -c '"id":"late"' "$RUN/events")" = 1 ]
+    fails 1 grep '"id":"never"' "$RUN/events"
+    [ -z "$(ls "$RUN/changes")" ]
+    printf '0 %s volumes/kept\n{"status":"create","id":"late"\n' "$(($(date +%s%N) - 600000000000))" >"$RUN/changes/0123456789abcdef" # it was told
+    tare ps -q
+    [ "$(grep -c '"id":"late"' "$RUN/events")" = 1 ]
+    tare volume rm kept >/dev/null
 }

@@ -393,6 +393,18 @@ static int on_ports(struct monitor *m, struct client *c, const struct frame *f) 
     return 0;
 }
 
+static int on_name(struct monitor *m, struct client *c, const struct frame *f) {
+    _cleanup_error_ struct error e = ERROR_INIT;
+    int r = monitor_rename(m, &e);
+
+    (void)f;
+    if (r < 0)
+        reply_error(m, c, r, &e);
+    else
+        reply_u32s(m, c, FRAME_OK, NULL, 0);
+    return 0;
+}
+
 static int on_broken(struct monitor *m, struct client *c, const struct frame *f) {
     uint32_t stream = frame_u32(f, 0, 0);
 
@@ -415,6 +427,7 @@ static const struct {
     {FRAME_STOP, false, true, on_stop},     {FRAME_RESTART, false, true, on_restart}, {FRAME_PAUSE, false, false, on_pause},
     {FRAME_WAIT, true, true, on_wait},      {FRAME_POLICY, false, true, on_policy},   {FRAME_NAMES, false, true, on_names},
     {FRAME_BROKEN, true, false, on_broken}, {FRAME_SETTLE, false, true, on_settle},   {FRAME_PORTS, false, true, on_ports},
+    {FRAME_NAME, false, true, on_name},
 };
 
 /* Returns negative when the client does not keep to the protocol. */

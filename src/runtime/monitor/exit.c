@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "base/event_log.h"
+#include "base/event_change.h"
 #include "base/fs.h"
 #include "base/id.h"
 #include "runtime/end_hooks.h"
@@ -73,7 +73,11 @@ void monitor_undo(struct monitor *m) {
     _cleanup_error_ struct error e = ERROR_INIT;
     int r = journal_undo(m->l.run_dirfd, JOURNAL_NAME, &e);
 
-    event_tell_prepared(m->l.run_root_fd, m->l.run_dirfd, STATE_END_EVENTS, m->healing);
+    /* Who changed its networks may have been killed before he told all of it. */
+    bool changed = faccessat(m->l.run_dirfd, STATE_NETWORKS_CHANGED, F_OK, 0) == 0;
+    if (changed)
+        event_changes_heal(m->l.run_root_fd, m->l.root_fd);
+    event_tell_prepared(m->l.run_root_fd, m->l.run_dirfd, STATE_END_EVENTS, m->healing || changed);
     holder_release(m);
     run_end_hooks(m, true);
     if (r == 0 && m->l.auto_remove)
@@ -129,16 +133,32 @@ static void exec_died(struct monitor *m) {
     tell(m, "exec_die", more);
 }
 
-/* Step 1 and 2. */
-static void record_end(struct monitor *m, int wait_status) {
+/* Right behind the state: only a kill between the two leaves the telling to the next command. */
+static void tell_end(struct monitor *m, int wait_status) {
     char code[32];
 
+    /* A shell whose child was killed ends with 137 itself: whatever did not end well is looked at. */
+    if (wait_status != 0 && payload_was_oom_killed(m)) {
+        m->state.oom_killed = true;
+        monitor_state_save(m);
+        monitor_event(m, "oom", NULL);
+    }
+    (void)snprintf(code, sizeof(code), "\"exitCode\":\"%d\"", m->state.exit_code);
+    if (!m->end_told)
+        monitor_event(m, "die", code);
+    m->end_told = false;
+}
+
+/* Step 1 and 2. */
+static void record_end(struct monitor *m, int wait_status) {
     m->state.exit_code = exit_code_of(wait_status);
     m->state.finished_at = clock_wall();
     m->state.pid = 0;
     m->state.status = m->restart_asked || restart_wanted(&m->l, &m->state) ? STATUS_RESTARTING : STATUS_EXITED;
     m->state.health = HEALTH_NONE;
     monitor_state_save(m);
+    if (!m->is_exec)
+        tell_end(m, wait_status);
     m->pidfd = fd_close(m->pidfd);
     health_stop(m);
     stdio_drain(m);
@@ -148,21 +168,11 @@ static void record_end(struct monitor *m, int wait_status) {
         exec_died(m);
         return;
     }
-    /* A shell whose child was killed ends with 137 itself: whatever did not end well is looked at. */
-    if (wait_status != 0 && payload_was_oom_killed(m)) {
-        m->state.oom_killed = true;
-        monitor_state_save(m);
-        monitor_event(m, "oom", NULL);
-    }
     holder_ended(m);
     if (m->state.status == STATUS_RESTARTING) {
         payload_clear_cgroup(m); /* the journal, whose undoing would do it, stays */
         run_end_hooks(m, false);
     }
-    (void)snprintf(code, sizeof(code), "\"exitCode\":\"%d\"", m->state.exit_code);
-    if (!m->end_told)
-        monitor_event(m, "die", code);
-    m->end_told = false;
 }
 
 /* Steps 3 to 5. */

@@ -129,6 +129,7 @@ int monitor_prepare(struct monitor *m, struct error *e); /* lock, socket; once *
 void monitor_started(struct monitor *m);                 /* state, events; after each start */
 void monitor_settle(struct monitor *m);                  /* what can be done after the answer; once */
 void monitor_settle_late(struct monitor *m);
+int monitor_rename(struct monitor *m, struct error *e); /* name and events as the launch description's file has them */
 
 /* adopt.c */
 int adopt_container(struct monitor *m, struct error *e);

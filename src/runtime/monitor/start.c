@@ -123,13 +123,11 @@ void monitor_started(struct monitor *m) {
     monitor_event(m, "start", NULL);
 }
 
-/* Keeps the launch description as a file, and of the one in memory only what is small. */
-static void shrink_launch(struct monitor *m) {
+/* Of the launch description in memory only what is small stays. */
+static void keep_small(struct monitor *m, struct monitor_launch l) {
     struct buf small = BUF_INIT;
-    struct monitor_launch l = m->l;
     const uint32_t restart = l.restart, restart_max = l.restart_max;
 
-    (void)fs_replace_at(m->l.run_dirfd, LAUNCH_FILE, m->launch.data, m->launch.size, 0600, FS_NO_SYNC, NULL);
     l.plan = "";
     l.plan_size = 0;
     if (l.health.plan) {
@@ -152,6 +150,19 @@ static void shrink_launch(struct monitor *m) {
     m->launch = small;
 }
 
+int monitor_rename(struct monitor *m, struct error *e) {
+    _cleanup_buf_ struct buf room = BUF_INIT;
+    struct monitor_launch now = m->l, file;
+    int r = launch_reload(m, &room, &file, e);
+
+    if (r < 0)
+        return r;
+    now.name = file.name;
+    now.event_attributes = file.event_attributes;
+    keep_small(m, now);
+    return 0;
+}
+
 void monitor_settle(struct monitor *m) {
     m->l.explain_fd = fd_close(m->l.explain_fd);
     keeper_start(m);
@@ -165,7 +176,8 @@ void monitor_settle(struct monitor *m) {
 }
 
 void monitor_settle_late(struct monitor *m) {
-    shrink_launch(m);
+    (void)fs_replace_at(m->l.run_dirfd, LAUNCH_FILE, m->launch.data, m->launch.size, 0600, FS_NO_SYNC, NULL);
+    keep_small(m, m->l);
     (void)own_cgroup_enter(m->l.cgroup);
     m->in_own_cgroup = true;
     holder_settled(m);
