@@ -120,7 +120,9 @@ int explain_container(struct engine *engine, const char *name, struct arena *a, 
         buf_printf(out, "  %s\n", mode);
     else if (!alive)
         buf_add_str(out, "BLOCKED: it does not run, so it has neither addresses nor ports\n");
-    if (alive && network_mode_kind(c.record.host.network_mode, NULL) == NETWORK_MODE_CNI)
+    if (alive && network_mode_kind(c.record.host.network_mode, NULL) == NETWORK_MODE_CNI) {
         explain_cni(engine, &c, a, out);
+        return c.record.host.port_bindings.n ? explain_ports(engine, &c, state.pid, a, out, e) : 0;
+    }
     return mode || !alive ? 0 : explain_networks(engine, &c, state.pid, a, out, e);
 }

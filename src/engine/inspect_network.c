@@ -148,11 +148,9 @@ int inspect_network(struct engine *engine, const struct container *c, bool alive
     }
     if (alive && network_mode_path(mode))
         s.sandbox_key = network_mode_path(mode);
-    if (alive && kind == NETWORK_MODE_CNI) {
+    if (alive && kind == NETWORK_MODE_CNI)
         s.sandbox_key = container_run_path(engine, c->id, CONTAINER_NETNS, a);
-        s.ports = c->record.host.port_bindings; /* they are as they were asked for */
-    }
-    int r = alive && kind != NETWORK_MODE_CNI ? fill_ports(engine, c, a, &s.ports, e) : 0;
+    int r = alive ? fill_ports(engine, c, a, &s.ports, e) : 0;
     if (r == 0)
         *ret = s;
     return r;

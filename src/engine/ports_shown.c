@@ -28,9 +28,10 @@ static void add(const struct port_record *p, const char *host_ip, struct arena *
                                                                .host_ip = arena_strdup(a, host_ip)};
 }
 
-/* Every address: those of IPv6 too, by a relay where the container has none; SCTP has no relay. */
+/* Every address: those of IPv6 too, by a relay where the container has none; SCTP has no relay, nor has what leads nowhere. */
 static bool answers_at_ipv6(const struct port_record *p) {
-    return p->target6.family != IP_NONE || (p->protocol != IPPROTO_SCTP && faccessat(AT_FDCWD, "/proc/net/if_inet6", F_OK, 0) == 0);
+    return p->target6.family != IP_NONE ||
+           (p->target4.family != IP_NONE && p->protocol != IPPROTO_SCTP && faccessat(AT_FDCWD, "/proc/net/if_inet6", F_OK, 0) == 0);
 }
 
 void ports_shown(const struct list *records, const char *container_id, struct arena *a, struct list *ret) {

@@ -11,26 +11,29 @@
 #include "model/network_mode.h"
 #include "model/port.h"
 #include "network/cni.h"
+#include "network/port.h"
 #include "runtime/hook.h"
 
 #define CNI_IFNAME    "eth0"
 #define ADD_TIMEOUT_S 300
 
-static int take_ports(const struct list *mappings, struct arena *a, struct list *ret, struct error *e) {
-    for (size_t i = 0; i < mappings->n; i++) {
-        const struct port_mapping *m = LIST_AT(struct port_mapping, mappings, i);
+/* The plugins lead packets to the container. The host's ports are taken as those of all containers are: so nobody else has them,
+ * and free ones can be chosen. */
+static int take_ports(struct engine *engine, const struct container *c, const struct list *mappings, struct arena *a,
+                      struct list *taken, struct list *ret, struct error *e) {
+    static const struct network_attachment none;
+    int r = port_publish(engine->roots, c->id, c->record.name, mappings, &none, PUBLISH_HELD, a, taken, e);
+    for (size_t i = 0; r == 0 && i < taken->n; i++) {
+        const struct published_port *p = LIST_AT(struct published_port, taken, i);
         char ip[IP_TEXT_MAX] = "";
-        if (m->host_first == 0 || m->host_first != m->host_last)
-            return error_set(e, -EOPNOTSUPP, "publish port %u: plugins take no chosen host port, name one (-p HOST:%u)",
-                             m->container_port, m->container_port);
-        if (m->host_ip.family != IP_NONE)
-            ip_format(&m->host_ip, ip);
-        *LIST_ADD(a, struct cni_port, ret) = (struct cni_port){.protocol = port_protocol_name(m->protocol),
+        if (p->host_ip.family != IP_NONE)
+            ip_format(&p->host_ip, ip);
+        *LIST_ADD(a, struct cni_port, ret) = (struct cni_port){.protocol = port_protocol_name(p->protocol),
                                                                .host_ip = arena_strdup(a, ip),
-                                                               .host_port = m->host_first,
-                                                               .container_port = m->container_port};
+                                                               .host_port = p->host_port,
+                                                               .container_port = p->container_port};
     }
-    return 0;
+    return r;
 }
 
 int cni_take(struct engine *engine, const struct container *c, const struct list *mappings, struct arena *a,
@@ -52,7 +55,7 @@ int cni_take(struct engine *engine, const struct container *c, const struct list
         strs_add(a, &q.ips, s->ipam->ipv4);
     if (s && s->ipam && s->ipam->ipv6 && *s->ipam->ipv6)
         strs_add(a, &q.ips, s->ipam->ipv6);
-    int r = take_ports(mappings, a, &q.ports, e);
+    int r = take_ports(engine, c, mappings, a, &x->ports, &q.ports, e);
     if (r == 0)
         r = cni_attachment(&q, &text, e);
     if (r == 0)

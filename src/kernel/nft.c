@@ -85,7 +85,10 @@ void nft_add_set(struct netlink_batch *b, const char *table, const struct nft_se
     }
     netlink_attr_be32(b, NFTA_SET_ID, b->count);
     /* For nft(8) alone: how to show the keys. Interface names are in host order, all else is in network order. */
-    netlink_attr(b, NFTA_SET_USERDATA, order, sizeof(order));
+    if (set->key_typeof)
+        netlink_attr(b, NFTA_SET_USERDATA, set->key_typeof, set->key_typeof_size);
+    else
+        netlink_attr(b, NFTA_SET_USERDATA, order, sizeof(order));
 }
 
 void nft_add_chain(struct netlink_batch *b, const char *table, const struct nft_chain *chain) {

@@ -16,6 +16,7 @@
 
 /* nft(8)'s numbers for data types, kept with a set so that nft can show it. Concatenations shift by six bits each. */
 enum nft_type {
+    NFT_TYPE_INTEGER = 4,
     NFT_TYPE_IPV4 = 7,
     NFT_TYPE_IPV6 = 8,
     NFT_TYPE_MAC = 9,
@@ -23,15 +24,19 @@ enum nft_type {
     NFT_TYPE_PORT = 13,
     NFT_TYPE_IFNAME = 41,
 };
-#define NFT_CONCAT2(a, b)    ((a) << 6 | (b))
-#define NFT_CONCAT3(a, b, c) (NFT_CONCAT2(a, b) << 6 | (c))
+#define NFT_CONCAT2(a, b)       ((a) << 6 | (b))
+#define NFT_CONCAT3(a, b, c)    (NFT_CONCAT2(a, b) << 6 | (c))
+#define NFT_CONCAT4(a, b, c, d) (NFT_CONCAT3(a, b, c) << 6 | (d))
 
 struct nft_set {
     uint8_t family; /* NFPROTO_…; 0 = inet, here and below */
     const char *name;
     uint32_t key_type, key_size;
     uint32_t data_type, data_size; /* 0: a set, not a map */
-    bool is_changing;              /* elements come and go with containers: nft_elements_delete() is to be fast */
+    /* For nft(8) where the numbers do not say it: the key as expressions ("typeof"); NULL = the numbers do. */
+    const uint8_t *key_typeof;
+    uint8_t key_typeof_size;
+    bool is_changing; /* elements come and go with containers: nft_elements_delete() is to be fast */
 };
 
 struct nft_chain {
@@ -45,6 +50,7 @@ struct nft_chain {
 enum nft_term_kind {
     TERM_END = 0,
     TERM_IIF,     /* iifname is `name` */
+    TERM_NO_IIF,  /* it came by no interface: the host's own, or bridged past here */
     TERM_IIF_IN,  /* iifname in set `name` */
     TERM_OIF_IN,  /* oifname in set `name` */
     TERM_PAIR_IN, /* iifname . oifname in set `name` */
@@ -54,7 +60,7 @@ enum nft_term_kind {
     TERM_ARP_SOURCE_IN, /* iifname . ether saddr . arp saddr ip */
     TERM_ARP_SENDER_IN, /* iifname . arp saddr ether . arp saddr ip */
     TERM_ND_TYPE,       /* IPv6, ICMPv6 of type `value` */
-    TERM_ND_TARGET_IN,  /* iifname . ether saddr . the target of a neighbour's message (after ND_TYPE) */
+    TERM_ND_TARGET_IN,  /* iifname . ether saddr . the target of a neighbour's message, in halves (after ND_TYPE) */
 
     TERM_FAMILY,      /* value: 4 or 6 */
     TERM_CT_STATE,    /* any of the bits in value: NF_CT_STATE_BIT() */
@@ -64,6 +70,7 @@ enum nft_term_kind {
     TERM_SADDR_127,   /* source in 127.0.0.0/8 */
     TERM_DADDR_127,   /* destination in 127.0.0.0/8 */
     TERM_DADDR_ONE6,  /* destination is ::1 */
+    TERM_DPORT_IN,    /* daddr . l4proto . dport in set `name` (value: 4 or 6) */
     TERM_DNAT_ANY,    /* destination by map `name` of l4proto . dport (value: 4 or 6) */
     TERM_DNAT_AT,     /* destination by map `name` of daddr . l4proto . dport (value: 4 or 6) */
     TERM_MASQUERADE,

@@ -164,7 +164,6 @@ static void match_claim(struct netlink_batch *b, const struct nft_term *t) {
         [TERM_SOURCE_IN] = {NFT_PAYLOAD_LL_HEADER, MAC_SOURCE, NFT_PAYLOAD_NETWORK_HEADER, IPV4_SOURCE, 4},
         [TERM_ARP_SOURCE_IN] = {NFT_PAYLOAD_LL_HEADER, MAC_SOURCE, NFT_PAYLOAD_NETWORK_HEADER, ARP_SENDER_IP, 4},
         [TERM_ARP_SENDER_IN] = {NFT_PAYLOAD_NETWORK_HEADER, ARP_SENDER_MAC, NFT_PAYLOAD_NETWORK_HEADER, ARP_SENDER_IP, 4},
-        [TERM_ND_TARGET_IN] = {NFT_PAYLOAD_LL_HEADER, MAC_SOURCE, NFT_PAYLOAD_TRANSPORT_HEADER, ND_TARGET, 16},
     };
     bool six = t->kind == TERM_SOURCE_IN && t->value == 6;
 
@@ -172,6 +171,15 @@ static void match_claim(struct netlink_batch *b, const struct nft_term *t) {
     load_payload(b, parts[t->kind].mac_base, parts[t->kind].mac_at, 6, NAME_REGS);
     load_payload(b, parts[t->kind].ip_base, six ? IPV6_SOURCE : parts[t->kind].ip_at, six ? 16 : parts[t->kind].ip_size,
                  NAME_REGS + 2);
+    look_up(b, t->name, t->not );
+}
+
+/* The address by halves: nft(8) 1.0.6 knows no word for the whole, newer ones have one of another type. Both read this again. */
+static void match_nd_target(struct netlink_batch *b, const struct nft_term *t) {
+    load_meta(b, NFT_META_IIFNAME, 0);
+    load_payload(b, NFT_PAYLOAD_LL_HEADER, MAC_SOURCE, 6, NAME_REGS);
+    load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, ND_TARGET, 8, NAME_REGS + 2);
+    load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, ND_TARGET + 8, 8, NAME_REGS + 4);
     look_up(b, t->name, t->not );
 }
 
@@ -185,17 +193,26 @@ static void match_nd_type(struct netlink_batch *b, uint32_t type) {
     compare(b, NFT_CMP_EQ, &wanted, sizeof(wanted));
 }
 
-/* Loads [daddr .] l4proto . dport, looks the new destination (address . port) up, and translates. */
-static void translate(struct netlink_batch *b, const struct nft_term *t) {
-    unsigned words = t->value == 6 ? 4 : 1, reg = 0;
+static unsigned address_words(uint32_t family) {
+    return family == 6 ? 4 : 1;
+}
 
-    match_family(b, t->value);
-    if (t->kind == TERM_DNAT_AT) {
-        load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, t->value == 6 ? IPV6_DESTINATION : IPV4_DESTINATION, words * 4, 0);
-        reg = words;
-    }
+/* [daddr .] l4proto . dport */
+static void load_destination(struct netlink_batch *b, uint32_t family, bool address) {
+    unsigned words = address_words(family), reg = address ? words : 0;
+
+    match_family(b, family);
+    if (address)
+        load_payload(b, NFT_PAYLOAD_NETWORK_HEADER, family == 6 ? IPV6_DESTINATION : IPV4_DESTINATION, words * 4, 0);
     load_meta(b, NFT_META_L4PROTO, reg);
     load_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DESTINATION, 2, reg + 1);
+}
+
+/* Looks the new destination (address . port) up, and translates. */
+static void translate(struct netlink_batch *b, const struct nft_term *t) {
+    unsigned words = address_words(t->value);
+
+    load_destination(b, t->value, t->kind == TERM_DNAT_AT);
     expression(b, "lookup");
     netlink_attr_str(b, NFTA_LOOKUP_SET, t->name);
     netlink_attr_be32(b, NFTA_LOOKUP_SREG, REG(0));
@@ -215,6 +232,13 @@ static void match_name(struct netlink_batch *b, const struct nft_term *t) {
     (void)snprintf(name, sizeof(name), "%s", t->name);
     load_meta(b, NFT_META_IIFNAME, 0);
     compare(b, t->not ? NFT_CMP_NEQ : NFT_CMP_EQ, name, sizeof(name));
+}
+
+static void match_no_interface(struct netlink_batch *b) {
+    static const uint32_t none;
+
+    load_meta(b, NFT_META_IIF, 0);
+    compare(b, NFT_CMP_EQ, &none, sizeof(none));
 }
 
 static void match_mark(struct netlink_batch *b, const struct nft_term *t) {
@@ -246,6 +270,7 @@ static void add_term(struct netlink_batch *b, const struct nft_term *t) {
     switch ((enum nft_term_kind)t->kind) {
     case TERM_END: break;
     case TERM_IIF: match_name(b, t); break;
+    case TERM_NO_IIF: match_no_interface(b); break;
     case TERM_IIF_IN:
         load_meta(b, NFT_META_IIFNAME, 0);
         look_up(b, t->name, t->not );
@@ -270,7 +295,7 @@ static void add_term(struct netlink_batch *b, const struct nft_term *t) {
         match_claim(b, t);
         break;
     case TERM_ND_TYPE: match_nd_type(b, t->value); break;
-    case TERM_ND_TARGET_IN: match_claim(b, t); break;
+    case TERM_ND_TARGET_IN: match_nd_target(b, t); break;
     case TERM_FAMILY: match_family(b, t->value); break;
     case TERM_CT_STATE: match_bits(b, NFT_CT_STATE, t->value, t->not ); break;
     case TERM_CT_STATUS: match_bits(b, NFT_CT_STATUS, t->value, t->not ); break;
@@ -279,6 +304,10 @@ static void add_term(struct netlink_batch *b, const struct nft_term *t) {
     case TERM_SADDR_127: match_127(b, IPV4_SOURCE); break;
     case TERM_DADDR_127: match_127(b, IPV4_DESTINATION); break;
     case TERM_DADDR_ONE6: match_one6(b); break;
+    case TERM_DPORT_IN:
+        load_destination(b, t->value, true);
+        look_up(b, t->name, t->not );
+        break;
     case TERM_DNAT_ANY:
     case TERM_DNAT_AT: translate(b, t); break;
     case TERM_MASQUERADE:

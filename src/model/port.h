@@ -28,6 +28,7 @@ int port_protocol_parse(const char *name, size_t n, uint8_t *ret, struct error *
 /* How packets for a published port get to the container. */
 enum publish_mode {
     PUBLISH_NAT,   /* translated and forwarded: the container sees its clients' addresses; the host's input rules are not asked */
+    PUBLISH_HELD,  /* a program of somebody else's gets them there: the host's port is held, and no more */
     PUBLISH_INPUT, /* a relay of the host's takes them, after the host's own input rules; the container sees the relay */
 };
 /* "nat" or "input"; -EINVAL. */

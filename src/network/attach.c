@@ -316,6 +316,9 @@ static void describe(struct attaching *w, struct network_attachment *ret) {
         .aliases = w->owner.aliases,
         .internal = w->network->internal,
         .publish_mode = network_option(w->network, OPTION_PUBLISH_MODE),
+        .publish_address = network_option(w->network, OPTION_HOST_BINDING),
+        .routed4 = network_gateway_mode(w->network, IP_V4) == GATEWAY_ROUTED,
+        .routed6 = network_gateway_mode(w->network, IP_V6) == GATEWAY_ROUTED,
         .unchecked = w->unchecked,
     };
 

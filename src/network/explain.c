@@ -77,7 +77,7 @@ static void explain_reach(const struct network *n, const char *bridge, enum fire
     if (n->internal)
         buf_printf(out, "nothing outside is reached: the network is internal (set internal: %s)\n", bridge);
     else
-        buf_printf(out, "the world is reached %s (chain snat)\n",
+        buf_printf(out, "the world is reached %s (chain outward)\n",
                    masquerade ? "under the host's address" : "under the containers' own addresses: masquerading is off");
     buf_add_str(
         out,
@@ -95,9 +95,10 @@ void explain_port(const struct port_record *p, struct buf *out) {
     bool loopback = ip_is_loopback(&p->host_ip);
     char ip[IP_TEXT_MAX], target[IP_TEXT_MAX];
 
-    buf_printf(out, "  port %u/%s at %s leads to %s %s port %u%s%s\n", p->host_port, port_protocol_name(p->protocol),
+    ip_format(p->target4.family != IP_NONE ? &p->target4 : &p->target6, target);
+    buf_printf(out, "  port %u/%s at %s leads to %s%s%s port %u%s%s\n", p->host_port, port_protocol_name(p->protocol),
                p->host_ip.family == IP_NONE ? "every address of the host" : ip_format(&p->host_ip, ip), p->container_name,
-               ip_format(p->target4.family != IP_NONE ? &p->target4 : &p->target6, target), p->container_port,
+               *target ? " " : "", target, p->container_port,
                loopback ? ", from this host alone (chain guard drops what comes from a wire for a loopback address)" : "",
                p->by_input ? ", through a relay: the host's own input rules apply, and the container sees the host as its client"
                            : "");

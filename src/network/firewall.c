@@ -15,13 +15,16 @@
 
 /* Says also which version of chains, sets and rules it is: with other ones, another number. A table that an earlier tare has made
  * is then made anew by the next start on a network. */
-#define COMMENT           "tare's own, version 4; see tare network explain"
-#define COMMENT_UNCHECKED "tare's own, version 4; sources are not checked: no tables of family bridge in this kernel"
+#define COMMENT           "tare's own, version 5; see tare network explain"
+#define COMMENT_UNCHECKED "tare's own, version 5; sources are not checked: no tables of family bridge in this kernel"
 
 static const struct nft_set sets[] = {
     {.name = "bridges", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
     {.name = "internal", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
-    {.name = "outgoing", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
+    {.name = "outgoing4", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
+    {.name = "outgoing6", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
+    {.name = "unprotected4", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
+    {.name = "unprotected6", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
     {.name = "opened", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ},
     {.name = "hairpin", .key_type = NFT_CONCAT2(NFT_TYPE_IFNAME, NFT_TYPE_IFNAME), .key_size = 2 * IFNAMSIZ},
     {.name = "neighbours", .key_type = NFT_CONCAT2(NFT_TYPE_IFNAME, NFT_TYPE_IFNAME), .key_size = 2 * IFNAMSIZ},
@@ -49,13 +52,22 @@ static const struct nft_set sets[] = {
      .data_type = NFT_CONCAT2(NFT_TYPE_IPV6, NFT_TYPE_PORT),
      .data_size = 20,
      .is_changing = true},
+    {.name = "routed4",
+     .key_type = NFT_CONCAT3(NFT_TYPE_IPV4, NFT_TYPE_PROTO, NFT_TYPE_PORT),
+     .key_size = 4 + SIZE_PORT,
+     .is_changing = true},
+    {.name = "routed6",
+     .key_type = NFT_CONCAT3(NFT_TYPE_IPV6, NFT_TYPE_PROTO, NFT_TYPE_PORT),
+     .key_size = 16 + SIZE_PORT,
+     .is_changing = true},
 };
 
+/* `dnat` and `snat`, words of nft(8)'s language, are no names for chains: it could not read what it lists. */
 static const struct nft_chain chains[] = {
     {.name = "guard", .type = "filter", .hook = NF_INET_PRE_ROUTING, .priority = NF_IP_PRI_RAW},
-    {.name = "dnat", .type = "nat", .hook = NF_INET_PRE_ROUTING, .priority = NF_IP_PRI_NAT_DST},
-    {.name = "dnat_local", .type = "nat", .hook = NF_INET_LOCAL_OUT, .priority = NF_IP_PRI_NAT_DST},
-    {.name = "snat", .type = "nat", .hook = NF_INET_POST_ROUTING, .priority = NF_IP_PRI_NAT_SRC},
+    {.name = "inward", .type = "nat", .hook = NF_INET_PRE_ROUTING, .priority = NF_IP_PRI_NAT_DST},
+    {.name = "inward_local", .type = "nat", .hook = NF_INET_LOCAL_OUT, .priority = NF_IP_PRI_NAT_DST},
+    {.name = "outward", .type = "nat", .hook = NF_INET_POST_ROUTING, .priority = NF_IP_PRI_NAT_SRC},
     {.name = "forward", .type = "filter", .hook = NF_INET_FORWARD, .priority = NF_IP_PRI_FILTER},
     {.name = "to_container"},
     {.name = "from_container"},
@@ -65,6 +77,8 @@ static const struct nft_chain chains[] = {
 
 #define IIF_IN(set)                                                                                                                \
     { .kind = TERM_IIF_IN, .name = (set) }
+#define IIF_NOT_IN(set)                                                                                                            \
+    { .kind = TERM_IIF_IN, .name = (set), .not = true }
 #define OIF_IN(set)                                                                                                                \
     { .kind = TERM_OIF_IN, .name = (set) }
 #define OIF_NOT_IN(set)                                                                                                            \
@@ -83,6 +97,10 @@ static const struct nft_chain chains[] = {
     { .kind = TERM_CT_STATUS, .value = IPS_DST_NAT, .not = true }
 #define FOREIGN                                                                                                                    \
     { .kind = TERM_SADDR_LOCAL, .not = true }
+#define FAMILY(v)                                                                                                                  \
+    { .kind = TERM_FAMILY, .value = (v) }
+#define DPORT_IN(set, v)                                                                                                           \
+    { .kind = TERM_DPORT_IN, .name = (set), .value = (v) }
 #define TERM(k)                                                                                                                    \
     { .kind = TERM_##k }
 #define DNAT(k, set, v)                                                                                                            \
@@ -93,24 +111,26 @@ static const struct nft_chain chains[] = {
 static const struct nft_rule rules[] = {
     {"guard", {IIF_NOT("lo"), TERM(DADDR_127), TERM(DROP)}},
 
-    {"dnat", {DNAT(AT, "at4", 4)}},
-    {"dnat", {DNAT(AT, "at6", 6)}},
-    {"dnat", {TERM(DADDR_LOCAL), DNAT(ANY, "any4", 4)}},
-    {"dnat", {TERM(DADDR_LOCAL), DNAT(ANY, "any6", 6)}},
+    {"inward", {DNAT(AT, "at4", 4)}},
+    {"inward", {DNAT(AT, "at6", 6)}},
+    {"inward", {TERM(DADDR_LOCAL), DNAT(ANY, "any4", 4)}},
+    {"inward", {TERM(DADDR_LOCAL), DNAT(ANY, "any6", 6)}},
 
     /* A packet from ::1 can never leave by another interface: that one address is relayed, so its packets stay as they are. */
-    {"dnat_local", {TERM(DADDR_ONE6), TERM(ACCEPT)}},
-    {"dnat_local", {DNAT(AT, "at4", 4)}},
-    {"dnat_local", {DNAT(AT, "at6", 6)}},
-    {"dnat_local", {TERM(DADDR_LOCAL), DNAT(ANY, "any4", 4)}},
-    {"dnat_local", {TERM(DADDR_LOCAL), DNAT(ANY, "any6", 6)}},
+    {"inward_local", {TERM(DADDR_ONE6), TERM(ACCEPT)}},
+    {"inward_local", {DNAT(AT, "at4", 4)}},
+    {"inward_local", {DNAT(AT, "at6", 6)}},
+    {"inward_local", {TERM(DADDR_LOCAL), DNAT(ANY, "any4", 4)}},
+    {"inward_local", {TERM(DADDR_LOCAL), DNAT(ANY, "any6", 6)}},
 
     /* Client and server in one network: without this the server would answer past the translation. Where bridged packets pass here
      * (br_netfilter), such a one has no incoming interface any more; packets of the host's own have none either, and keep their
      * address. */
-    {"snat", {PAIR_IN("hairpin"), TRANSLATED, FOREIGN, TERM(MASQUERADE)}},
-    {"snat", {OIF_IN("bridges"), TERM(SADDR_127), TERM(MASQUERADE)}},
-    {"snat", {IIF_IN("outgoing"), OIF_NOT_IN("bridges"), TERM(MASQUERADE)}},
+    {"outward", {PAIR_IN("hairpin"), TRANSLATED, FOREIGN, TERM(MASQUERADE)}},
+    {"outward", {TERM(NO_IIF), OIF_IN("bridges"), TRANSLATED, FOREIGN, TERM(MASQUERADE)}},
+    {"outward", {OIF_IN("bridges"), TERM(SADDR_127), TERM(MASQUERADE)}},
+    {"outward", {FAMILY(4), IIF_IN("outgoing4"), OIF_NOT_IN("bridges"), TERM(MASQUERADE)}},
+    {"outward", {FAMILY(6), IIF_IN("outgoing6"), OIF_NOT_IN("bridges"), TERM(MASQUERADE)}},
 
     {"forward", {IIF_IN("opened"), OIF_NOT_IN("bridges"), UNKNOWN, NOT_TRANSLATED, TERM(DROP)}},
     {"forward", {OIF_IN("bridges"), JUMP("to_container")}},
@@ -121,6 +141,10 @@ static const struct nft_rule rules[] = {
     {"to_container", {IIF_IN("internal"), TERM(DROP)}},
     {"to_container", {OIF_IN("internal"), TERM(DROP)}},
     {"to_container", {TRANSLATED, TERM(ACCEPT)}},
+    {"to_container", {DPORT_IN("routed4", 4), TERM(ACCEPT)}},
+    {"to_container", {DPORT_IN("routed6", 6), TERM(ACCEPT)}},
+    {"to_container", {FAMILY(4), IIF_NOT_IN("bridges"), OIF_IN("unprotected4"), TERM(ACCEPT)}},
+    {"to_container", {FAMILY(6), IIF_NOT_IN("bridges"), OIF_IN("unprotected6"), TERM(ACCEPT)}},
     {"to_container", {TERM(DROP)}},
 
     {"from_container", {IIF_IN("internal"), TERM(DROP)}},
@@ -216,13 +240,22 @@ static void add_name(struct netlink_batch *b, const char *table, const char *set
 }
 
 void firewall_add_bridge(struct netlink_batch *b, const char *table, const struct firewall_bridge *bridge) {
-    add_name(b, table, "bridges", bridge->name, NULL);
+    const struct {
+        bool is;
+        const char *set;
+    } sets_of_it[] = {
+        {true, "bridges"},
+        {bridge->internal, "internal"},
+        {bridge->masquerade4 && !bridge->internal, "outgoing4"},
+        {bridge->masquerade6 && !bridge->internal, "outgoing6"},
+        {bridge->unprotected4, "unprotected4"},
+        {bridge->unprotected6, "unprotected6"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(sets_of_it); i++)
+        if (sets_of_it[i].is)
+            add_name(b, table, sets_of_it[i].set, bridge->name, NULL);
     add_name(b, table, "hairpin", bridge->name, bridge->name);
-    add_name(b, table, "hairpin", "", bridge->name);
-    if (bridge->internal)
-        add_name(b, table, "internal", bridge->name, NULL);
-    else if (bridge->masquerade)
-        add_name(b, table, "outgoing", bridge->name, NULL);
     if (bridge->icc)
         add_name(b, table, "neighbours", bridge->name, bridge->name);
 }
@@ -256,15 +289,21 @@ int firewall_remove(const struct roots *roots, struct error *e) {
 void firewall_port_element(uint8_t protocol, const struct ip_address *host_ip, uint16_t host_port, const struct ip_address *target,
                            uint16_t target_port, struct nft_element *ret) {
     uint16_t port = htons(host_port), to = htons(target_port);
-    bool any = host_ip->family == IP_NONE || ip_is_unspecified(host_ip);
+    bool any = host_ip->family == IP_NONE || ip_is_unspecified(host_ip), routed = ip_is_equal(host_ip, target);
     struct nft_element element = {0};
 
-    (void)snprintf(element.set, sizeof(element.set), "%s%c", any ? "any" : "at", target->family == IP_V6 ? '6' : '4');
+    (void)snprintf(element.set, sizeof(element.set), "%s%c",
+                   routed ? "routed"
+                   : any  ? "any"
+                          : "at",
+                   target->family == IP_V6 ? '6' : '4');
     if (!any)
         nft_element_key(&element, host_ip->bytes, ip_bits(host_ip) / 8);
     nft_element_key(&element, &protocol, 1);
     nft_element_key(&element, &port, sizeof(port));
-    nft_element_data(&element, target->bytes, ip_bits(target) / 8);
-    nft_element_data(&element, &to, sizeof(to));
+    if (!routed) {
+        nft_element_data(&element, target->bytes, ip_bits(target) / 8);
+        nft_element_data(&element, &to, sizeof(to));
+    }
     *ret = element;
 }

@@ -3,11 +3,12 @@
  *
  *   guard       what comes from a wire for 127.0.0.0/8 is dropped before any translation: a port published on a loopback address
  *               cannot be reached from elsewhere
- *   dnat, dnat_local   published ports: from the network, and from the host itself
- *   snat        containers go out under the host's address; a container reaches its own published port; so does 127.0.0.1
- *   forward     to containers: answers, published ports, neighbours of the same network; nothing else. Interfaces on which only
- *               tare switched forwarding on route for nobody else
- *   relay_out, relay_back   in an ordinary user's namespace: answers to a published port's client find the relay
+ *   inward, inward_local   published ports: from the network, and from the host itself
+ *   outward     containers go out under the host's address; a container reaches its own published port; so does 127.0.0.1
+ *   forward     to containers: answers, published ports, neighbours of the same network; nothing else, but where a network is made
+ *               so (gateway modes `routed`: published ports at the container's own address; `nat-unprotected`: all). Interfaces on
+ * which only tare switched forwarding on route for nobody else relay_out, relay_back   in an ordinary user's namespace: answers to
+ * a published port's client find the relay
  *
  * Rule text as nft(8) shows it: `tare network explain`. */
 #pragma once
@@ -21,9 +22,10 @@ void firewall_table_name(const struct roots *roots, char name[FIREWALL_TABLE_MAX
 
 struct firewall_bridge {
     const char *name;
-    bool internal;   /* no way out or in */
-    bool masquerade; /* goes out under the host's address */
-    bool icc;        /* containers of the network reach each other */
+    bool internal;                   /* no way out or in */
+    bool masquerade4, masquerade6;   /* goes out under the host's address */
+    bool unprotected4, unprotected6; /* every port of its containers is reached from everywhere */
+    bool icc;                        /* containers of the network reach each other */
 };
 
 enum firewall_state {
@@ -41,7 +43,7 @@ void firewall_add_bridge(struct netlink_batch *b, const char *table, const struc
 void firewall_add_opened(struct netlink_batch *b, const char *table, const char *ifname);
 int firewall_remove(const struct roots *roots, struct error *e);
 
-/* The map element for a published port: host_ip IP_NONE = every address of the host (of the target's family). protocol: IPPROTO_…
- */
+/* The map's element for a published port: host_ip IP_NONE = every address of the host (of the target's family); host_ip = target:
+ * it is reached there, untranslated. protocol: IPPROTO_… */
 void firewall_port_element(uint8_t protocol, const struct ip_address *host_ip, uint16_t host_port, const struct ip_address *target,
                            uint16_t target_port, struct nft_element *ret);

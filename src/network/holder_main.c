@@ -148,7 +148,8 @@ static void bind_again(struct holder *h) {
 
     (void)port_list(&roots, &a, &records, NULL);
     for (size_t i = 0; i < records.n; i++)
-        if (strcmp(LIST_AT(struct port_record, &records, i)->container_id, own) == 0)
+        if (strcmp(LIST_AT(struct port_record, &records, i)->container_id, own) == 0 &&
+            !port_is_routed(LIST_AT(struct port_record, &records, i)))
             bind_port(h, LIST_AT(struct port_record, &records, i), rootless);
     if (rootless && setns(netns, CLONE_NEWNET) < 0)
         _exit(1); /* its relays would lead nowhere */

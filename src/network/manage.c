@@ -154,6 +154,18 @@ static int check_publish_mode(const char *value) {
     return publish_mode_parse(value, &mode, NULL);
 }
 
+static int check_ipv4(const char *value) {
+    struct ip_address address;
+
+    return ip_parse(value, &address, NULL) == 0 && address.family == IP_V4 ? 0 : -EINVAL;
+}
+
+static int check_gateway_mode(const char *value) {
+    enum gateway_mode mode;
+
+    return gateway_mode_parse(value, &mode);
+}
+
 static int check_ifname(const char *value) {
     return *value && strlen(value) < IF_NAMESIZE && !strpbrk(value, "/ :") && strcmp(value, ".") != 0 && strcmp(value, "..") != 0
                ? 0
@@ -182,6 +194,10 @@ static const struct {
     {"com.docker.network.bridge.name", true, false, check_ifname},
     {"com.docker.network.bridge.enable_icc", true, false, check_bool},
     {"com.docker.network.bridge.enable_ip_masquerade", true, false, check_bool},
+    {OPTION_HOST_BINDING, true, false, check_ipv4},
+    {OPTION_GATEWAY_MODE "4", true, false, check_gateway_mode},
+    {OPTION_GATEWAY_MODE "6", true, false, check_gateway_mode},
+    {OPTION_INHIBIT_IPV4, true, false, check_bool},
     {"com.docker.network.driver.mtu", true, true, check_mtu},
     {OPTION_SOURCE_CHECK, true, false, check_bool},
     {OPTION_PUBLISH_MODE, true, false, check_publish_mode},
@@ -296,6 +312,9 @@ static int describe_network(const struct network_create_request *q, struct arena
         r = check_option(n, &q->options.v[i], e);
     for (size_t i = 0; r == 0 && i < q->subnets.n; i++)
         r = add_subnet(q, q->subnets.v[i], a, n, e);
+    if (r == 0 && !n->internal &&
+        (network_gateway_mode(n, IP_V4) == GATEWAY_ISOLATED || network_gateway_mode(n, IP_V6) == GATEWAY_ISOLATED))
+        r = error_set(e, -EINVAL, "gateway mode isolated is for internal networks (--internal)");
     if (r == 0 && !network_is_bridge(n) && !map_get(&q->options, "parent"))
         r = error_set(e, -EINVAL, "driver %s needs to know on which interface of the host: -o parent=eth0", n->driver);
     return r < 0 ? r : check_placed(q, n, e);

@@ -35,9 +35,11 @@ struct network_attachment {
     const char *ip6, *gateway6;
     uint32_t ip_prefix, ip6_prefix;
     struct strs aliases;
-    bool internal;            /* no way out: name queries are not forwarded either */
-    const char *publish_mode; /* what the network says of it: "nat", "input"; NULL = nothing */
-    bool unchecked;           /* there is no table for `sources`: they are written down, and not added (FIREWALL_UNCHECKED) */
+    bool internal;               /* no way out: name queries are not forwarded either */
+    const char *publish_mode;    /* what the network says of it: "nat", "input"; NULL = nothing */
+    const char *publish_address; /* where ports that name no address of the host are published; NULL = at all */
+    bool routed4, routed6;       /* gateway mode `routed`: ports are published at the container's own address */
+    bool unchecked;              /* there is no table for `sources`: they are written down, and not added (FIREWALL_UNCHECKED) */
     struct list sources; /* struct nft_element, for nft_elements_add(), JOURNAL_PORT each under the first lease: source_filter.h */
     struct strs leases;  /* absolute paths: one JOURNAL_LEASE each in the RUN journal, written before the first step */
 };

@@ -76,7 +76,7 @@ static void make_elements(struct published_port *p) {
     if (p->by_input)
         return;
     add_element(p, &p->target4);
-    /* ::1 cannot be translated (see the chain dnat_local): its relay does all the work. */
+    /* ::1 cannot be translated (see the chain inward_local): its relay does all the work. */
     if (!ip_is_loopback(&p->host_ip) || p->host_ip.family != IP_V6)
         add_element(p, &p->target6);
 }
@@ -121,29 +121,21 @@ int port_lead_nowhere(const struct roots *roots, const char *container_id, const
     return r < 0 ? error_wrap(e, r, "have published ports lead nowhere") : 0;
 }
 
-/* What is published while the table is being made anew is in no list that was read before: so the records are read after the new
- * table is there, and adding what is there already is no error. */
-int port_restore_elements(const struct roots *roots, struct arena *a, struct error *e) {
+int port_recorded_elements(const struct roots *roots, struct arena *a, struct list *ret, struct error *e) {
     struct list records = {0};
-    struct nft_element *elements;
-    char table[FIREWALL_TABLE_MAX];
-    size_t n = 0;
     int r = port_list(roots, a, &records, e);
 
-    if (r < 0 || records.n == 0)
-        return r;
-    elements = arena_array(a, struct nft_element, 2 * records.n);
-    for (size_t i = 0; i < records.n; i++) {
+    for (size_t i = 0; r == 0 && i < records.n; i++) {
         const struct port_record *record = LIST_AT(struct port_record, &records, i);
         struct published_port p = port_of_record(record);
 
+        if (!lease_owner_exists(roots, record->container_id))
+            continue;
         make_elements(&p);
         for (unsigned k = 0; k < p.n_elements; k++)
-            elements[n++] = p.elements[k];
+            *LIST_ADD(a, struct nft_element, ret) = p.elements[k];
     }
-    firewall_table_name(roots, table);
-    r = nft_elements_add(table, elements, n, e);
-    return r < 0 ? error_wrap(e, r, "put published ports back") : 0;
+    return r;
 }
 
 /* --- taking --------------------------------------------------------------------------------------------------------------- */
@@ -162,6 +154,10 @@ static int in_use(const struct roots *roots, const struct port_mapping *m, struc
                              record->container_name);
     }
     return holder_error(m->protocol, m->host_first, e);
+}
+
+static bool is_routed(const struct published_port *p) {
+    return p->host_ip.family != IP_NONE && (ip_is_equal(&p->host_ip, &p->target4) || ip_is_equal(&p->host_ip, &p->target6));
 }
 
 static int hold(struct published_port *p, uint16_t port) {
@@ -202,26 +198,56 @@ static int hold_one_of(const struct roots *roots, struct published_port *p, cons
 static int start_relay(struct published_port *p, struct error *e) {
     int r;
 
-    p->relay = p->fd6 >= 0 && !p->relay_all && port_is_relayed(p->protocol, &p->host_ip, &p->target6);
+    p->relay = p->fd6 >= 0 && !p->relay_all && !p->held && port_is_relayed(p->protocol, &p->host_ip, &p->target6);
     if (!p->relay && !p->relay_all)
         return 0;
     r = port_sockets_relay(p->protocol, p->relay_all ? p->fd4 : -1, p->fd6);
     return r < 0 ? error_errno(e, r, "prepare port %u", p->host_port) : 0;
 }
 
+static bool overlaps(const struct ip_address *a, const struct ip_address *b) {
+    if (a->family == IP_NONE || b->family == IP_NONE)
+        return true;
+    return a->family == b->family && (ip_is_unspecified(a) || ip_is_unspecified(b) || ip_is_equal(a, b));
+}
+
+/* Where no socket says that the port is taken (SCTP, in a kernel without it), the records do: ours is there by now. */
+static int check_records(const struct roots *roots, const struct published_port *p, struct arena *a, struct error *e) {
+    struct list records = {0};
+    char own[RECORD_NAME_MAX], other[RECORD_NAME_MAX];
+    int r = port_list(roots, a, &records, e);
+
+    record_name(p, own);
+    for (size_t i = 0; r == 0 && i < records.n; i++) {
+        const struct port_record *record = LIST_AT(struct port_record, &records, i);
+        const struct published_port its = port_of_record(record);
+
+        record_name(&its, other);
+        if (its.protocol == p->protocol && its.host_port == p->host_port && strcmp(own, other) != 0 &&
+            overlaps(&its.host_ip, &p->host_ip) && lease_owner_exists(roots, record->container_id))
+            r = error_set(e, -EADDRINUSE, "port %u/%s is in use by container %s", p->host_port, port_protocol_name(p->protocol),
+                          record->container_name);
+    }
+    return r;
+}
+
 static int publish(const struct roots *roots, const char *id, const char *name, const struct port_mapping *m,
                    struct published_port *p, struct arena *a, struct error *e) {
-    int r;
+    bool routed = is_routed(p);
+    int r = 0;
 
     if (p->relay_all && p->protocol == IPPROTO_SCTP)
         return error_set(e, -EOPNOTSUPP,
                          "publish port %u/sctp: only root can, and not in publish mode input: a relay has no such protocol",
                          m->container_port);
-    if (ip_is_unspecified(&m->host_ip) && m->host_ip.family == IP_V4)
-        p->host_ip = m->host_ip; /* 0.0.0.0 is IPv4 alone */
-    r = hold_one_of(roots, p, m, a, e);
+    if (routed)
+        p->host_port = m->container_port;
+    else
+        r = hold_one_of(roots, p, m, a, e);
     if (r == 0)
         r = record_write(roots, id, name, p, a, e);
+    if (r == 0 && !routed && p->fd4 < 0 && p->fd6 < 0)
+        r = check_records(roots, p, a, e);
     if (r == 0)
         r = start_relay(p, e);
     if (r < 0)
@@ -230,45 +256,102 @@ static int publish(const struct roots *roots, const char *id, const char *name, 
     return 0;
 }
 
+/* --- which, and where ------------------------------------------------------------------------------------------------------ */
+
+struct publishing {
+    bool rootless;
+    enum publish_mode mode;
+    struct ip_address target4, target6; /* the container's */
+    bool routed4, routed6;
+    struct ip_address address; /* of the host, where the user names none */
+};
+
+static void add(const struct publishing *w, const struct port_mapping *m, const struct ip_address *host_ip, struct arena *a,
+                struct list *ret) {
+    struct published_port *p = LIST_ADD(a, struct published_port, ret);
+
+    *p = (struct published_port){.protocol = m->protocol,
+                                 .container_port = m->container_port,
+                                 .host_ip = *host_ip,
+                                 .target4 = w->target4,
+                                 .target6 = w->target6,
+                                 .fd4 = -1,
+                                 .fd6 = -1,
+                                 .mapping = m};
+    if (is_routed(p))
+        return;
+    p->held = w->mode == PUBLISH_HELD;
+    p->by_input = !w->rootless && w->mode == PUBLISH_INPUT;
+    p->relay_all = w->rootless || p->by_input;
+    /* Of what is routed nothing leads there from the host's own addresses. */
+    p->target4 = w->routed4 ? (struct ip_address){0} : p->target4;
+    p->target6 = w->routed6 ? (struct ip_address){0} : p->target6;
+}
+
+/* A mapping of both families is two or three where one of them is routed. */
+static void add_mapping(const struct publishing *w, const struct port_mapping *m, struct arena *a, struct list *ret) {
+    static const struct ip_address all4 = {.family = IP_V4}, all6 = {.family = IP_V6};
+    const struct ip_address *at = m->host_ip.family == IP_NONE ? &w->address : &m->host_ip;
+    bool four = at->family != IP_V6, six = at->family != IP_V4;
+
+    if (four && w->routed4)
+        add(w, m, &w->target4, a, ret);
+    if (six && w->routed6)
+        add(w, m, &w->target6, a, ret);
+    if (at->family == IP_NONE && w->routed4 != w->routed6)
+        add(w, m, w->routed4 ? &all6 : &all4, a, ret);
+    else if ((four && !w->routed4) || (six && !w->routed6))
+        add(w, m, at, a, ret);
+}
+
+static void plan_publishing(const struct roots *roots, const struct network_attachment *n, enum publish_mode mode,
+                            struct publishing *ret) {
+    *ret = (struct publishing){.rootless = roots->rootless, .mode = mode};
+    if (n->ip && *n->ip)
+        (void)ip_parse(n->ip, &ret->target4, NULL);
+    if (n->ip6 && *n->ip6)
+        (void)ip_parse(n->ip6, &ret->target6, NULL);
+    ret->routed4 = n->routed4 && ret->target4.family != IP_NONE;
+    ret->routed6 = n->routed6 && ret->target6.family != IP_NONE;
+    if (n->publish_address && ip_parse(n->publish_address, &ret->address, NULL) == 0 && ip_is_unspecified(&ret->address))
+        ret->address = (struct ip_address){0};
+}
+
+static int open_uplinks(const struct roots *roots, const struct publishing *w, const struct list *published, struct arena *a,
+                        struct error *e) {
+    bool from_outside = false;
+    int r = 0;
+
+    for (size_t i = 0; i < published->n && w->mode == PUBLISH_NAT; i++)
+        from_outside |= !ip_is_loopback(&LIST_AT(struct published_port, published, i)->host_ip);
+    if (from_outside)
+        r = network_open_uplinks(roots, w->target6.family != IP_NONE, a, e);
+    return r < 0 ? error_wrap(e, r, "publish ports") : 0;
+}
+
 int port_publish(const struct roots *roots, const char *container_id, const char *container_name, const struct list *mappings,
                  const struct network_attachment *attachment, enum publish_mode mode, struct arena *a, struct list *ret,
                  struct error *e) {
     struct list published = {0};
-    bool from_outside = false;
+    struct publishing w;
+    int r;
 
     if (mappings->n > PORTS_MAX)
         return error_set(e, -E2BIG, "a container can publish %d ports at most", PORTS_MAX);
-    for (size_t i = 0; i < mappings->n && mode == PUBLISH_NAT; i++)
-        from_outside |= !ip_is_loopback(&LIST_AT(struct port_mapping, mappings, i)->host_ip);
-    if (from_outside) {
-        int r = network_open_uplinks(roots, attachment->ip6 && *attachment->ip6, a, e);
+    plan_publishing(roots, attachment, mode, &w);
+    for (size_t i = 0; i < mappings->n; i++)
+        add_mapping(&w, LIST_AT(struct port_mapping, mappings, i), a, &published);
+    r = open_uplinks(roots, &w, &published, a, e);
+    for (size_t i = 0; r == 0 && i < published.n; i++) {
+        struct published_port *p = LIST_AT(struct published_port, &published, i);
 
-        if (r < 0)
-            return error_wrap(e, r, "publish ports");
+        r = publish(roots, container_id, container_name, p->mapping, p, a, e);
     }
-    for (size_t i = 0; i < mappings->n; i++) {
-        const struct port_mapping *m = LIST_AT(struct port_mapping, mappings, i);
-        struct published_port *p = LIST_ADD(a, struct published_port, &published);
-        int r;
-
-        p->fd4 = p->fd6 = -1;
-        p->protocol = m->protocol;
-        p->container_port = m->container_port;
-        p->host_ip = m->host_ip;
-        p->by_input = !roots->rootless && mode == PUBLISH_INPUT;
-        p->relay_all = roots->rootless || p->by_input;
-        if (attachment->ip && *attachment->ip)
-            (void)ip_parse(attachment->ip, &p->target4, NULL);
-        if (attachment->ip6 && *attachment->ip6)
-            (void)ip_parse(attachment->ip6, &p->target6, NULL);
-        r = publish(roots, container_id, container_name, m, p, a, e);
-        if (r < 0) {
-            port_release(&published);
-            return r;
-        }
-    }
-    *ret = published;
-    return 0;
+    if (r < 0)
+        port_release(&published);
+    else
+        *ret = published;
+    return r;
 }
 
 void port_close(const struct list *published) {

@@ -1,6 +1,9 @@
 /* Publishing ports. For each: a socket bound to the host's port, so that nobody else takes it unnoticed; a record under
  * <run_root>/ports/ that says whose it is; and an element of the packet filter's maps that does the work.
  *
+ * In a network of gateway mode `routed` a port is published at the container's own address: host_ip and target are the same,
+ * nothing is translated, and there is no socket.
+ *
  * The sockets must live as long as the container: a small process, tare-net, holds them (port_hold()), and ends when the
  * container's monitor closes its connection. Sockets that listen are relays: the kernel cannot translate a connection to [::1], nor
  * one from IPv6 to a container without IPv6. */
@@ -22,14 +25,17 @@ struct published_port {
     int fd4, fd6;                       /* bound sockets, -1 = none; the caller owns them. fd6 listens when it is a TCP relay */
     bool relay;                         /* fd6 is one */
     bool relay_all;                     /* both are: an ordinary user's, whose containers are in another namespace; or by_input */
+    bool held;                          /* PUBLISH_HELD: the sockets do nothing */
     bool by_input;                      /* PUBLISH_INPUT: nothing is translated, and the client's address is not kept */
     uint8_t n_elements;
-    struct nft_element elements[2]; /* to be added by a plan step: nft_elements_add(table, …); JOURNAL_PORT each */
-    const char *record;             /* absolute path: JOURNAL_LEASE */
+    struct nft_element elements[2];     /* to be added by a plan step: nft_elements_add(table, …); JOURNAL_PORT each */
+    const char *record;                 /* absolute path: JOURNAL_LEASE */
+    const struct port_mapping *mapping; /* what was asked for; the caller's */
 };
 
-/* Takes host ports for the mappings (struct port_mapping). An ordinary user's are behind the host's input rules in either mode.
- * *ret: struct published_port. On failure nothing stays taken. -EADDRINUSE names the process or container that holds the port. */
+/* Takes host ports for the mappings (struct port_mapping). With PUBLISH_HELD the attachment is empty: a record that leads nowhere
+ * keeps the port from others. An ordinary user's are behind the host's input rules in either mode. *ret: struct published_port. On
+ * failure nothing stays taken. -EADDRINUSE names the process or container that holds the port. */
 int port_publish(const struct roots *roots, const char *container_id, const char *container_name, const struct list *mappings,
                  const struct network_attachment *attachment, enum publish_mode mode, struct arena *a, struct list *ret,
                  struct error *e);
@@ -43,8 +49,8 @@ int port_hold(const struct roots *roots, const char *container_id, const struct 
 void port_close(const struct list *published);
 /* All elements of the ports, for nft_elements_add(): *ret is of struct nft_element. */
 void port_elements(const struct list *published, struct arena *a, struct list *ret);
-/* Adds the elements of all recorded ports to the (new) table. */
-int port_restore_elements(const struct roots *roots, struct arena *a, struct error *e);
+/* Appends the elements (struct nft_element) of all ports that are recorded: for a table that is made anew. */
+int port_recorded_elements(const struct roots *roots, struct arena *a, struct list *ret, struct error *e);
 
 /* The container gives up an address: its ports that lead there lead nowhere from now on, though they stay held. *ret_any: there
  * were some. tare-net has to be started anew, for what it relays. */
@@ -62,5 +68,7 @@ struct port_record {
     uint16_t container_port;
     bool by_input;
 };
+/* Published at the container's own address. */
+bool port_is_routed(const struct port_record *p);
 /* All records (struct port_record). */
 int port_list(const struct roots *roots, struct arena *a, struct list *ret, struct error *e);

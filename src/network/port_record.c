@@ -55,6 +55,10 @@ static int take_record(int dirfd, const char *name, void *arg, struct error *e) 
     return 0;
 }
 
+bool port_is_routed(const struct port_record *p) {
+    return p->host_ip.family != IP_NONE && (ip_is_equal(&p->host_ip, &p->target4) || ip_is_equal(&p->host_ip, &p->target6));
+}
+
 int port_list(const struct roots *roots, struct arena *a, struct list *ret, struct error *e) {
     struct listing l = {a, ret};
     int r = fs_each(roots->run_fd, PORT_RECORDS, take_record, &l, e);

@@ -100,7 +100,9 @@ static void describe_bridge(const struct roots *roots, const struct network *n, 
 
     (void)snprintf(b.name, sizeof(b.name), "%s", network_bridge(n, a));
     for (int family = IP_V4; family <= IP_V6; family += IP_V6 - IP_V4) {
-        if (!network_subnet(n, (enum ip_family)family, &plan) || plan.gateway.family == IP_NONE)
+        if (!network_subnet(n, (enum ip_family)family, &plan) || plan.gateway.family == IP_NONE ||
+            network_gateway_mode(n, (enum ip_family)family) == GATEWAY_ISOLATED ||
+            (family == IP_V4 && network_option_is(n, OPTION_INHIBIT_IPV4, false)))
             continue;
         if (b.n_addresses == 0)
             mac_from_ip(&plan.gateway, b.mac);
@@ -183,8 +185,13 @@ static int plug_containers(const struct roots *roots, const struct network *n, s
 static void add_networks(const struct list *all, struct arena *a, struct netlink_batch *b, const char *table) {
     for (size_t i = 0; i < all->n; i++) {
         const struct network *n = LIST_AT(struct network, all, i);
+        const enum gateway_mode mode4 = network_gateway_mode(n, IP_V4), mode6 = network_gateway_mode(n, IP_V6);
+        const bool masquerade = network_option_is(n, OPTION_MASQUERADE, true);
         struct firewall_bridge bridge = {.internal = n->internal,
-                                         .masquerade = network_option_is(n, OPTION_MASQUERADE, true),
+                                         .masquerade4 = masquerade && mode4 != GATEWAY_ROUTED,
+                                         .masquerade6 = masquerade && mode6 != GATEWAY_ROUTED,
+                                         .unprotected4 = mode4 == GATEWAY_UNPROTECTED,
+                                         .unprotected6 = mode6 == GATEWAY_UNPROTECTED,
                                          .icc = network_option_is(n, OPTION_ICC, true)};
 
         if (!network_is_bridge(n))
@@ -194,13 +201,12 @@ static void add_networks(const struct list *all, struct arena *a, struct netlink
     }
 }
 
-/* After the table is there, as with ports: what is attached meanwhile is in no list that was read before. */
-static int restore_sources(const struct roots *roots, const struct list *all, struct arena *a, struct error *e) {
-    struct list elements = {0};
-    char table[FIREWALL_TABLE_MAX];
+/* What the containers that run have in the tables: their published ports, and with `checked` the sources of what they send. */
+static int gather_elements(const struct roots *roots, const struct list *all, bool checked, struct arena *a, struct list *ret,
+                           struct error *e) {
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < all->n; i++) {
+    for (size_t i = 0; checked && r == 0 && i < all->n; i++) {
         const struct network *n = LIST_AT(struct network, all, i);
         struct list leases = {0};
 
@@ -208,27 +214,72 @@ static int restore_sources(const struct roots *roots, const struct list *all, st
             continue;
         r = lease_list(roots, n->name, a, &leases, e);
         for (size_t k = 0; r == 0 && k < leases.n; k++)
-            source_filter_lease(LIST_AT(struct lease, &leases, k), network_port_flags(n), a, &elements);
+            if (lease_owner_exists(roots, LIST_AT(struct lease, &leases, k)->owner.container_id))
+                source_filter_lease(LIST_AT(struct lease, &leases, k), network_port_flags(n), a, ret);
     }
-    firewall_table_name(roots, table);
-    if (r == 0)
-        r = nft_elements_add(table, elements.v, elements.n, e);
-    return r < 0 ? error_wrap(e, r, "put the checks of sources back") : 0;
+    return r < 0 ? r : port_recorded_elements(roots, a, ret, e);
 }
 
-static int make_table(const struct roots *roots, const struct list *all, const struct strs *opened, bool checked, struct arena *a,
-                      struct error *e) {
+static int commit_table(const struct roots *roots, const struct list *all, const struct strs *opened, bool checked,
+                        const struct list *elements, struct arena *a, struct error *e) {
     _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
     char table[FIREWALL_TABLE_MAX];
-    int r;
 
     firewall_table_name(roots, table);
     firewall_build(&b, table, roots->rootless, checked);
     add_networks(all, a, &b, table);
     for (size_t i = 0; i < opened->n; i++)
         firewall_add_opened(&b, table, opened->v[i]);
-    r = nft_commit(&b, e);
-    return r < 0 ? error_wrap(e, r, "make the packet filter's table %s", table) : 0;
+    for (size_t i = 0; i < elements->n; i++)
+        nft_add_element(&b, table, LIST_AT(struct nft_element, elements, i));
+    return nft_commit(&b, e);
+}
+
+static bool has_element(const struct list *elements, const struct nft_element *wanted) {
+    for (size_t i = 0; i < elements->n; i++)
+        if (memcmp(LIST_AT(struct nft_element, elements, i), wanted, sizeof(*wanted)) == 0)
+            return true;
+    return false;
+}
+
+/* What came while the table was being made is in no list that was read before, and what went may be in it. */
+static int catch_up(const struct roots *roots, const struct list *all, bool checked, const struct list *before, struct arena *a,
+                    struct error *e) {
+    char table[FIREWALL_TABLE_MAX];
+    struct list now = {0}, gone = {0};
+    int r = gather_elements(roots, all, checked, a, &now, e);
+
+    firewall_table_name(roots, table);
+    if (r == 0)
+        r = nft_elements_add(table, now.v, now.n, e);
+    for (size_t i = 0; r == 0 && i < before->n; i++)
+        if (!has_element(&now, LIST_AT(struct nft_element, before, i)))
+            *LIST_ADD(a, struct nft_element, &gone) = *LIST_AT(struct nft_element, before, i);
+    if (r == 0 && gone.n)
+        r = nft_elements_delete(table, gone.v, gone.n, e);
+    return r < 0 ? error_wrap(e, r, "put published ports and the checks of sources back") : 0;
+}
+
+/* All in one transaction: who runs has his ports and his checks at every moment. */
+static int make_table(const struct roots *roots, const struct list *all, const struct strs *opened, bool checked, struct arena *a,
+                      struct error *e) {
+    static const struct list none;
+    char table[FIREWALL_TABLE_MAX];
+    struct list before = {0};
+    int r = gather_elements(roots, all, checked, a, &before, e);
+
+    if (r < 0)
+        return r;
+    r = commit_table(roots, all, opened, checked, &before, a, e);
+    if (r == -EEXIST) { /* two records of one port: one of them is a dead container's, and catching up is patient */
+        error_release(e);
+        before = none;
+        r = commit_table(roots, all, opened, checked, &none, a, e);
+    }
+    firewall_table_name(roots, table);
+    if (r < 0)
+        return error_wrap(e, r, "make the packet filter's table %s", table);
+    return catch_up(roots, all, checked, &before, a, e);
 }
 
 static int restore_table(const struct roots *roots, struct arena *a, struct error *e) {
@@ -245,8 +296,6 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
     if (r < 0)
         return r;
     r = make_table(roots, &all, &opened, true, a, e);
-    if (r == 0)
-        r = restore_sources(roots, &all, a, e);
     if (r == -EOPNOTSUPP) {
         error_release(e);
         r = make_table(roots, &all, &opened, false, a, e);
@@ -255,7 +304,7 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
                 "this kernel has no tables of family bridge (CONFIG_NF_TABLES_BRIDGE): a container that opens packet sockets can "
                 "pose as another of its network");
     }
-    return r < 0 ? r : port_restore_elements(roots, a, e);
+    return r;
 }
 
 /* Said once, when the network is brought up; `network explain` says it again. */

@@ -14,12 +14,26 @@
 #define NEIGHBOUR_ADVERTISEMENT 136
 #define REDIRECT                137
 
+/* iifname . ether saddr . @th,64,64 . @th,128,64, as nft(8) keeps it with a set: type, length, value, nested. The numbers are nft's
+ * own, of expressions (13 concatenation, 9 meta, 7 payload), of what they read, and of headers. */
+#define U32(v) (v), 0, 0, 0
+static const uint8_t target_typeof[] = {
+    3, 126, 0, 4, U32(13), 1, 118,                              /* the key is a concatenation: */
+    0, 14,  0, 4, U32(9),  1, 6,   0, 4, U32(6),                /* meta iifname */
+    1, 20,  0, 4, U32(7),  1, 12,  0, 4, U32(17), 1, 4, U32(2), /* ether saddr */
+    2, 38,  0, 4, U32(7),  1, 30,  0, 4, U32(0),  1, 4, U32(0), 2, 4, U32(3), 3, 4, U32(64),  4, 4, U32(64),
+    3, 38,  0, 4, U32(7),  1, 30,  0, 4, U32(0),  1, 4, U32(0), 2, 4, U32(3), 3, 4, U32(128), 4, 4, U32(64),
+};
+
 static const struct nft_set sets[] = {
     {NFPROTO_BRIDGE, .name = "ports", .key_type = NFT_TYPE_IFNAME, .key_size = IFNAMSIZ, .is_changing = true},
     {NFPROTO_BRIDGE, .name = "source4", .key_type = NFT_CONCAT3(NFT_TYPE_IFNAME, NFT_TYPE_MAC, NFT_TYPE_IPV4),
      .key_size = IFNAMSIZ + MAC_WORDS + 4, .is_changing = true},
     {NFPROTO_BRIDGE, .name = "source6", .key_type = NFT_CONCAT3(NFT_TYPE_IFNAME, NFT_TYPE_MAC, NFT_TYPE_IPV6),
      .key_size = IFNAMSIZ + MAC_WORDS + 16, .is_changing = true},
+    {NFPROTO_BRIDGE, .name = "target6", .key_type = NFT_CONCAT4(NFT_TYPE_IFNAME, NFT_TYPE_MAC, NFT_TYPE_INTEGER, NFT_TYPE_INTEGER),
+     .key_size = IFNAMSIZ + MAC_WORDS + 16, .key_typeof = target_typeof, .key_typeof_size = sizeof(target_typeof),
+     .is_changing = true},
 };
 
 /* Before any translation, and before the bridge's own look at the frame. */
@@ -43,7 +57,7 @@ static const struct nft_rule rules[] = {
     RULE(IN(SOURCE_IN, "source4", 4), ACCEPT), /* first what comes most often */
     RULE(NOT_IN(IIF_IN, "ports"), ACCEPT),
 
-    RULE(ND_TYPE(NEIGHBOUR_ADVERTISEMENT), NOT_IN(ND_TARGET_IN, "source6"), DROP),
+    RULE(ND_TYPE(NEIGHBOUR_ADVERTISEMENT), NOT_IN(ND_TARGET_IN, "target6"), DROP),
     RULE(ND_TYPE(ROUTER_ADVERTISEMENT), DROP),
     RULE(ND_TYPE(REDIRECT), DROP),
     RULE(IN(SOURCE_IN, "source6", 6), ACCEPT),
@@ -79,11 +93,17 @@ static struct nft_element *add(const char *set, const struct link *l, struct are
     return element;
 }
 
-static void add_source(const struct link *l, const struct ip_address *address, struct arena *a, struct list *ret) {
-    struct nft_element *element = add(address->family == IP_V6 ? "source6" : "source4", l, a, ret);
+static void add_to(const char *set, const struct link *l, const struct ip_address *address, struct arena *a, struct list *ret) {
+    struct nft_element *element = add(set, l, a, ret);
 
     nft_element_key(element, l->mac, MAC_SIZE);
     nft_element_key(element, address->bytes, ip_bits(address) / 8);
+}
+
+static void add_source(const struct link *l, const struct ip_address *address, struct arena *a, struct list *ret) {
+    add_to(address->family == IP_V6 ? "source6" : "source4", l, address, a, ret);
+    if (address->family == IP_V6)
+        add_to("target6", l, address, a, ret);
 }
 
 /* The one that the kernel gives every interface (RFC 4291, appendix A). */
@@ -103,7 +123,7 @@ void source_filter_elements(const struct link *l, struct arena *a, struct list *
     if (l->flags & LINK_NO_IPV6)
         return;
     add_source(l, &own, a, ret);
-    add_source(l, &unspecified, a, ret);
+    add_to("source6", l, &unspecified, a, ret);
 }
 
 static void add_address(struct link *l, const char *text, size_t length) {

@@ -189,6 +189,29 @@ bool network_is_bridge(const struct network *n) {
     return strcmp(n->driver, "bridge") == 0;
 }
 
+int gateway_mode_parse(const char *text, enum gateway_mode *ret) {
+    static const char *const names[] = {[GATEWAY_NAT] = "nat",
+                                        [GATEWAY_UNPROTECTED] = "nat-unprotected",
+                                        [GATEWAY_ROUTED] = "routed",
+                                        [GATEWAY_ISOLATED] = "isolated"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (strcmp(text, names[i]) == 0) {
+            *ret = (enum gateway_mode)i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+enum gateway_mode network_gateway_mode(const struct network *n, enum ip_family family) {
+    const char *text = network_option(n, family == IP_V6 ? OPTION_GATEWAY_MODE "6" : OPTION_GATEWAY_MODE "4");
+    enum gateway_mode mode = GATEWAY_NAT;
+
+    if (text)
+        (void)gateway_mode_parse(text, &mode);
+    return mode;
+}
+
 bool network_subnet(const struct network *n, enum ip_family family, struct subnet_plan *ret) {
     for (size_t i = 0; i < n->ipam.config.n; i++) {
         const struct network_subnet *s = LIST_AT(struct network_subnet, &n->ipam.config, i);

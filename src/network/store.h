@@ -21,6 +21,17 @@ bool network_option_is(const struct network *n, const char *key, bool otherwise)
 /* What the user asked for; else 0, the kernel's default, or an ordinary user's (ROOTLESS_MTU). */
 uint32_t network_mtu(const struct roots *roots, const struct network *n);
 bool network_is_bridge(const struct network *n);
+
+/* How the addresses of one family stand to the world. */
+enum gateway_mode {
+    GATEWAY_NAT,         /* out under the host's address, in by published ports */
+    GATEWAY_UNPROTECTED, /* the same, and every port is reached at the container's own address */
+    GATEWAY_ROUTED,      /* nothing is translated; published ports are reached at the container's own address */
+    GATEWAY_ISOLATED,    /* the bridge has no address: not even the host is reached (internal networks) */
+};
+int gateway_mode_parse(const char *text, enum gateway_mode *ret); /* -EINVAL */
+enum gateway_mode network_gateway_mode(const struct network *n, enum ip_family family);
+
 /* The network's subnet of one family with its gateway (IP_NONE: none); false when it has none. */
 struct subnet_plan {
     struct ip_prefix subnet;
@@ -33,6 +44,9 @@ bool network_subnet(const struct network *n, enum ip_family family, struct subne
 #define OPTION_MASQUERADE   "com.docker.network.bridge.enable_ip_masquerade"
 #define OPTION_IFACE_PREFIX "com.docker.network.container_iface_prefix"
 #define OPTION_ICC          "com.docker.network.bridge.enable_icc"
+#define OPTION_HOST_BINDING "com.docker.network.bridge.host_binding_ipv4"
+#define OPTION_GATEWAY_MODE "com.docker.network.bridge.gateway_mode_ipv" /* 4 or 6 */
+#define OPTION_INHIBIT_IPV4 "com.docker.network.bridge.inhibit_ipv4"
 #define OPTION_SOURCE_CHECK "tare.network.source_check"
 #define OPTION_PUBLISH_MODE "tare.network.publish_mode"
 /* The host's end of the pair of a container with this address (IPv4 where it has both), and how its bridge port is set. */

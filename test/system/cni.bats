@@ -40,6 +40,16 @@ J
   {"type": "macvlan", "master": "up0", "ipam": {"type": "host-local", "dataDir": "$LEASES", "subnet": "10.213.8.0/24"}},
   {"type": "tuning", "capabilities": {"mac": true}}]}
 J
+    cat >"$CONF/55-ipvlan.conf" <<J
+{"cniVersion": "1.0.0", "name": "ipvlan", "type": "ipvlan", "master": "up0",
+ "ipam": {"type": "host-local", "dataDir": "$LEASES", "subnet": "10.213.8.0/24"}}
+J
+    cat >"$CONF/70-mapped.conflist" <<J
+{"cniVersion": "1.0.0", "name": "mapped", "plugins": [
+  {"type": "bridge", "bridge": "cni-t1", "isGateway": true, "ipMasq": true,
+   "ipam": {"type": "host-local", "dataDir": "$LEASES", "ranges": [[{"subnet": "10.213.10.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "portmap", "capabilities": {"portMappings": true}, "snat": true}]}
+J
     cat >"$CONF/60-static.conflist" <<J
 {"cniVersion": "1.0.0", "name": "static", "plugins": [
   {"type": "bridge", "bridge": "cni-t0", "capabilities": {"ips": true},
@@ -81,6 +91,8 @@ setup() {
 teardown() {
     local left
     rm -f "$ROOTS/slow"
+    ip -n "$WORLD" link del up2 2>/dev/null || true
+    ip netns del "$WORLD-lan" 2>/dev/null || true
     cni ps -aq | xargs -r nsenter --net="/run/netns/$WORLD" "$TARE" --config "$ROOTS/tare.conf" --root "$ROOT" --run-root "$RUN" rm -f >/dev/null
     leaks_after
     left=$(leases)
@@ -171,9 +183,24 @@ calls() {
     cni run -d --name c --network cni:net -p 8080:80 busybox sleep 100 >/dev/null
     ok cni inspect --format '{{json .NetworkSettings.Ports}}' c
     has '"HostPort":"8080"'
+    ok cni port c
+    is "80/tcp -> 0.0.0.0:8080"
+    ok cni ps --format '{{.Ports}}'
+    is "0.0.0.0:8080->80/tcp"
+    # what one container has no other gets, whoever leads the packets
+    fails 125 cni run --rm --network cni:net -p 127.0.0.1:8080:80 busybox true
+    has "port 8080/tcp is in use by container c"
+    fails 125 cni run --rm -p 8080:80 busybox true
+    has "port 8080/tcp is in use by container c"
+    kill -KILL "$(pgrep -f "^tare-net ports .*$(cni inspect --format '{{.Id}}' c)")"
+    until_true 5 world python3 -c 'import socket, sys
+try: socket.socket().bind(("", 8080))
+except OSError: sys.exit(0)
+sys.exit(1)'
     cni rm -f c >/dev/null
-    fails 125 cni run --rm --network cni:net -p 80 busybox true
-    has "name one (-p HOST:80)"
+    ok cni run --rm --network cni:net -p 8080:80 -p 81 busybox true
+    ok grep ADD "$ROOTS/calls"
+    [[ "$output" =~ '"hostPort": '[1-9][0-9]*', "containerPort": 81' ]]
     fails 125 cni run --rm --network cni:single -p 8080:80 busybox true
     has "published ports: none of its plugins has the capability portMappings"
     fails 125 cni run --rm --network cni:net --ip 10.213.5.77 busybox true
@@ -182,6 +209,41 @@ calls() {
     has "capability mac"
     ok cni run --rm --network cni:static --ip 10.213.9.77 busybox ip -4 -o addr show eth0
     has 10.213.9.77
+}
+
+@test "portmap: a published port answers from elsewhere, and is given back" {
+    command -v iptables >/dev/null || skip "the plugin portmap needs iptables"
+    ip netns add "$WORLD-lan"
+    world ip link add up2 type veth peer name lan2 netns "$WORLD-lan"
+    world ip addr add 198.51.100.1/24 dev up2
+    world ip link set up2 up
+    ip -n "$WORLD-lan" addr add 198.51.100.9/24 dev lan2
+    ip -n "$WORLD-lan" link set lan2 up
+    world sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+    cni run -d --name c --network cni:mapped -p 8080:80 busybox \
+        sh -c 'mkdir /w; echo hello >/w/index.html; exec httpd -f -p 80 -h /w' >/dev/null
+    until_true 5 nsenter --net="/run/netns/$WORLD-lan" curl -s -m 2 http://198.51.100.1:8080/
+    ok world curl -s -m 2 http://127.0.0.1:8080/
+    is hello
+    ok cni network explain c
+    has "port 8080/tcp at every address of the host"
+    cni rm -f c >/dev/null
+    fails 7 world curl -s -m 2 http://127.0.0.1:8080/
+}
+
+@test "ipvlan, as the plugin has it, or what the kernel lacks" {
+    world ip link add up0 type veth peer name up1
+    world ip link set up0 up
+    if world ip link add probe link up0 type ipvlan 2>/dev/null; then
+        world ip link del probe
+        ok cni run --rm --network cni:ipvlan busybox ip -o -4 addr show eth0
+        has 10.213.8.
+    else
+        fails 125 cni run --rm --network cni:ipvlan busybox true
+        has "CNI plugin ipvlan (ADD): "
+        has "not supported"
+    fi
+    world ip link del up0
 }
 
 @test "macvlan and tuning, as the plugins have them" {

@@ -292,6 +292,99 @@ seen() {
     tare network rm behind >/dev/null
 }
 
+# --- gateway modes ------------------------------------------------------------------------------------------------------------------
+
+@test "gateway modes: routed, nat-unprotected and isolated networks" {
+    local mode=com.docker.network.bridge.gateway_mode_ipv p all=$BATS_TEST_TMPDIR/table
+    tare network create -o ${mode}4=routed -o ${mode}6=routed routed >/dev/null
+    tare network create -o ${mode}6=routed mixed >/dev/null
+    tare network create -o ${mode}4=nat-unprotected -o ${mode}6=nat-unprotected open >/dev/null
+    tare network create --internal -o ${mode}4=isolated -o ${mode}6=isolated alone >/dev/null
+    fails 1 tare network create -o ${mode}4=isolated no
+    has "gateway mode isolated is for internal networks"
+    container r routed -p 7011:7000 -p 7011:7000/udp
+    serve_in "$(netns r)" 7001
+    container m mixed -p 7012:7000 -p 7012:7000/udp
+    container o open
+    container i alone
+    ok tare port r
+    is "7000/tcp -> $(field r routed IPAddress):7000
+7000/tcp -> [$(field r routed GlobalIPv6Address)]:7000
+7000/udp -> $(field r routed IPAddress):7000
+7000/udp -> [$(field r routed GlobalIPv6Address)]:7000"
+    for p in tcp udp; do
+        cat <<T
+        lan    $p $(field r routed IPAddress)         7000 198.51.100.9
+        client $p $(field r routed GlobalIPv6Address) 7000 2001:db8:9::9
+        lan    $p $(field r routed IPAddress)         7001 -
+        lan    $p $(field r routed GlobalIPv6Address) 7001 -
+        lan    $p 198.51.100.1                        7011 -
+        r      $p 198.51.100.9                        7000 $(field r routed IPAddress)
+        r      $p 2001:db8:7::9                       7000 $(field r routed GlobalIPv6Address)
+        lan    $p 198.51.100.1                        7012 198.51.100.9
+        lan    $p $(field m mixed IPAddress)          7000 -
+        lan    $p $(field m mixed GlobalIPv6Address)  7000 2001:db8:7::9
+        m      $p 198.51.100.9                        7000 198.51.100.1
+        lan    $p $(field o open IPAddress)           7000 198.51.100.9
+        lan    $p $(field o open GlobalIPv6Address)   7000 2001:db8:7::9
+        peer   $p $(field o open IPAddress)           7000 -
+        o      $p 198.51.100.9                        7000 198.51.100.1
+        host   $p $(field i alone IPAddress)          7000 -
+T
+    done >"$ROOTS/modes"
+    cp "$ROOTS/table" "$ROOTS/table.kept" && cp "$ROOTS/modes" "$ROOTS/table"
+    as_the_table_says
+    nsenter --net="$(netns host)" nft flush ruleset
+    tare network reload --all
+    as_the_table_says
+    mv "$ROOTS/table.kept" "$ROOTS/table"
+    tare rm -f r m o i >/dev/null
+    run nsenter --net="$(netns host)" nft list set inet "tare$TAG" routed4
+    has_not elements
+    tare network rm routed mixed open alone >/dev/null
+}
+
+@test "host_binding_ipv4 and inhibit_ipv4" {
+    tare network create -o com.docker.network.bridge.host_binding_ipv4=127.0.0.1 bound >/dev/null
+    container b bound -p 7013:7000 -p 198.51.100.1:7014:7000
+    [ "$(seen host tcp 127.0.0.1 7013)" != - ]
+    [ "$(seen lan tcp 198.51.100.1 7013)" = - ]
+    [ "$(seen host tcp ::1 7013)" = - ]
+    [ "$(seen lan tcp 198.51.100.1 7014)" = 198.51.100.9 ]
+    tare network create -o com.docker.network.bridge.inhibit_ipv4=true bare >/dev/null
+    tare run --rm --network bare busybox true
+    run ip -n "$WORLD-host" -4 -o addr show "tn-$(tare network inspect --format '{{.Id}}' bare | cut -c 1-12)"
+    is ""
+    tare rm -f b >/dev/null
+    tare network rm bound bare >/dev/null
+}
+
+# --- the table ----------------------------------------------------------------------------------------------------------------------
+
+@test "a table that is made anew has every port and check from its first moment; nft reads what it lists" {
+    local log=$BATS_TEST_TMPDIR/events before=$BATS_TEST_TMPDIR/before monitor
+    nsenter --net="$(netns host)" nft monitor >"$log" 2>&1 3>&- &
+    monitor=$!
+    until_true 10 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' version; nsenter --net=$(netns host) nft 'add table inet probe$$; delete table inet probe$$'; grep -q probe$$ '$log'"
+    nsenter --net="$(netns host)" "$TARE" --root "$ROOT" --run-root "$RUN" network reload --all
+    nsenter --net="$(netns host)" nft 'add table inet last; delete table inet last'
+    until_true 10 grep -q 'table inet last' "$log"
+    kill $monitor
+    wait $monitor || true
+    # the transaction that makes the table has its elements
+    awk -v t="tare$TAG" '
+        /^# new generation/ { if (made && ports && sources) whole = 1; made = ports = sources = 0 }
+        $0 ~ "^add table inet " t { made = 1 }
+        $0 ~ "^add element inet " t " any4 .*tcp . 7001 :" { ports = 1 }
+        $0 ~ "^add element bridge " t " source4 " { sources = 1 }
+        END { exit !whole }' "$log"
+    nsenter --net="$(netns host)" nft list ruleset >"$before"
+    nsenter --net="$(netns host)" nft flush ruleset
+    nsenter --net="$(netns host)" nft -f "$before"
+    nsenter --net="$(netns host)" nft list ruleset | diff "$before" -
+    as_the_table_says
+}
+
 # --- SCTP ---------------------------------------------------------------------------------------------------------------------------
 
 @test "SCTP: published and translated, with the client's own address, also where the kernel has no SCTP sockets" {
@@ -302,6 +395,8 @@ seen() {
     wait
     [ "$(cat "$BATS_TEST_TMPDIR/served")" = "203.0.113.9 40000" ]
     fails 125 tare run --rm --network one -p 7005:1/sctp busybox true
+    has "port 7005/sctp is in use by container s"
+    fails 125 tare run --rm --network one -p 127.0.0.1:7005:1/sctp busybox true
     has "port 7005/sctp is in use by container s"
     ok tare port s
     has "7006/sctp -> 0.0.0.0:7005"

@@ -267,7 +267,7 @@ static void check_attributes(const struct nlattr *a, size_t left) {
 
 static void batch(void **state) {
     _cleanup_netlink_batch_ struct netlink_batch b = NETLINK_BATCH_INIT;
-    struct firewall_bridge bridge = {.name = "tare0", .masquerade = true, .icc = true};
+    struct firewall_bridge bridge = {.name = "tare0", .masquerade4 = true, .masquerade6 = true, .unprotected6 = true, .icc = true};
     uint32_t seq = 0;
     size_t at = 0;
 
