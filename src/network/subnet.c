@@ -90,7 +90,7 @@ int subnet_choose(const struct list *uses, struct ip_prefix *ret, struct error *
         uint8_t first[4];
         uint8_t length;
         unsigned count;
-    } pools[] = {{{172, 17, 0, 0}, 16, 15}, {{192, 168, 0, 0}, 20, 16}};
+    } pools[] = {{{172, 17, 0, 0}, 16, 15}, {{192, 168, 0, 0}, 20, 16}, {{10, 192, 0, 0}, 24, 16384}};
 
     for (size_t i = 0; i < ARRAY_SIZE(pools); i++) {
         struct ip_prefix candidate = {{.family = IP_V4}, pools[i].length};
@@ -105,7 +105,7 @@ int subnet_choose(const struct list *uses, struct ip_prefix *ret, struct error *
         }
     }
     error_set(e, -EADDRNOTAVAIL, "every subnet that networks are made from is in use on this host");
-    return error_hint(e, "name one that is free: tare network create --subnet 10.200.0.0/24 NAME");
+    return error_hint(e, "name one that is free: tare network create --subnet 10.64.0.0/24 NAME");
 }
 
 struct ip_prefix subnet_unique_local(const char *id) {

@@ -34,11 +34,16 @@ bool zone_is_joined(const struct roots *roots) {
     return now == 0 || now == stamp_read(roots);
 }
 
+/* Permanently, too: nobody of ours is there to see that firewalld is reloaded. Where that cannot be written the next start sees it.
+ */
 static int join(const char *bridge, struct error *e) {
     char zone[FIREWALLD_ZONE_MAX];
     int r = firewalld_zone_of(bridge, zone, e);
 
-    return r < 0 || *zone ? r : firewalld_zone_add(ZONE_TRUSTED, bridge, e);
+    if (r < 0 || *zone)
+        return r;
+    (void)firewalld_zone_add(ZONE_TRUSTED, bridge, true, NULL);
+    return firewalld_zone_add(ZONE_TRUSTED, bridge, false, e);
 }
 
 void zone_join(const struct roots *roots, struct arena *a) {
@@ -66,8 +71,11 @@ void zone_join(const struct roots *roots, struct arena *a) {
 void zone_leave(const struct roots *roots, const char *bridge) {
     char zone[FIREWALLD_ZONE_MAX];
 
-    if (zone_of(roots, bridge, zone) && strcmp(zone, ZONE_TRUSTED) == 0)
-        (void)firewalld_zone_remove(zone, bridge, NULL);
+    if (!zone_of(roots, bridge, zone))
+        return;
+    (void)firewalld_zone_remove(ZONE_TRUSTED, bridge, true, NULL);
+    if (strcmp(zone, ZONE_TRUSTED) == 0)
+        (void)firewalld_zone_remove(zone, bridge, false, NULL);
 }
 
 bool zone_of(const struct roots *roots, const char *bridge, char zone[]) {

@@ -1,6 +1,7 @@
 /* firewalld's zones. Where firewalld runs, it rejects what is forwarded between interfaces of no zone of its: containers would have
- * no way out. So bridges go into its zone `trusted`, unless somebody has put them into another. It forgets that with each reload;
- * the next command that needs the network sees so, by the generation of its table, and joins again. */
+ * no way out. So bridges go into its zone `trusted`, unless somebody has put them into another: in its runtime configuration and in
+ * the permanent one, with which it begins again after a reload. Where it was started later, or has forgotten, the next command that
+ * needs the network sees so, by the generation of its rules, and joins again. */
 #pragma once
 
 #include "network/store.h"

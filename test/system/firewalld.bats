@@ -86,14 +86,17 @@ way_of() {
     tare rm -f p >/dev/null
 }
 
-@test "firewalld reloads, again and again: the next start joins again, and what ran has its way out back" {
+reloads() { # in a loop: what runs keeps its way out, with no command of ours between
     local i
-    tare run -d --name stays --network one busybox sleep 1000 >/dev/null
+    tare run -d --name stays --network one -p 8081:80 busybox \
+        sh -c 'mkdir /w; echo hello >/w/index.html; exec httpd -f -p 80 -h /w' >/dev/null
+    [ "$(way_of stays)" = 198.51.100.1 ]
     for i in 1 2 3; do
         in_world firewall-cmd --reload
-        [ "$(out)" = 198.51.100.1 ]
-        [ "$(zone "$(bridge)")" = trusted ]
         [ "$(way_of stays)" = 198.51.100.1 ]
+        [ "$(zone "$(bridge)")" = trusted ]
+        nsenter --net="/run/netns/$WORLD-lan" curl -s -m 2 http://198.51.100.1:8081/
+        [ "$(out)" = 198.51.100.1 ]
     done
     in_world firewall-cmd --zone=trusted --remove-interface="$(bridge)"
     [ "$(way_of stays)" = - ]
@@ -101,7 +104,17 @@ way_of() {
     has "BLOCKED: firewalld runs and has bridge $(bridge) in no zone"
     tare network reload one
     [ "$(way_of stays)" = 198.51.100.1 ]
+    # the permanent configuration cannot be written: the next start joins again
+    in_world firewall-cmd --permanent --zone=trusted --remove-interface="$(bridge)"
+    in_world firewall-cmd --reload
+    [ "$(way_of stays)" = - ]
+    [ "$(out)" = 198.51.100.1 ]
+    [ "$(way_of stays)" = 198.51.100.1 ]
     tare rm -f stays >/dev/null
+}
+
+@test "firewalld reloads, again and again: what runs keeps its way out" {
+    reloads
 }
 
 @test "the zone that somebody chose stays; a network that goes leaves none behind" {
@@ -117,4 +130,15 @@ way_of() {
     tare rm -f t >/dev/null
     tare network rm two >/dev/null
     [ "$(zone "$name")" = "no zone" ]
+    ok in_world firewall-cmd --permanent --zone=trusted --list-interfaces
+    has_not "$name"
+}
+
+@test "the same with firewalld's backend iptables" {
+    in_world sed -i s/nftables/iptables/ /etc/firewalld/firewalld.conf
+    in_world firewall-cmd --reload
+    in_world nft list chain ip filter FORWARD_direct
+    reloads
+    in_world sed -i s/iptables/nftables/ /etc/firewalld/firewalld.conf
+    in_world firewall-cmd --reload
 }

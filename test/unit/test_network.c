@@ -144,6 +144,9 @@ static void subnets(void **state) {
     assert_int_equal(subnet_choose(&uses, &chosen, &e), 0);
     assert_string_equal(ip_prefix_format(&chosen, text), "192.168.16.0/20");
     add_use(&a, &uses, "192.168.0.0/16");
+    assert_int_equal(subnet_choose(&uses, &chosen, &e), 0);
+    assert_string_equal(ip_prefix_format(&chosen, text), "10.192.0.0/24");
+    add_use(&a, &uses, "10.0.0.0/8");
     assert_int_equal(subnet_choose(&uses, &chosen, &e), -EADDRNOTAVAIL);
     assert_non_null(strstr(e.hint, "--subnet"));
     chosen = subnet_unique_local("0123456789abcdef0123");
