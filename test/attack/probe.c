@@ -16,7 +16,7 @@
  *   exe SECONDS              opens /proc/PID/exe of every process it sees for writing, again and again
  *   ids                      the six user and group ids, and the supplementary groups
  *   snoop SECONDS MODE       takes what processes that appear hold: descriptors, root; trace: their rights, too; engine: what the
- *                            engine's own processes hold, which it sees where the host's pid namespace is shared. SIGTERM ends it early
+ *                            engine's own processes hold, which it sees with the host's pid namespace. SIGTERM ends it
  *   swap A B SECONDS         exchanges the two names as fast as it can
  *   plant DIR TARGET SECONDS puts links to the target in the place of FIFOs that appear in the directory
  *   dig NAME DEPTH           makes directories in directories */
