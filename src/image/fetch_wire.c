@@ -1,4 +1,5 @@
 #include "image/fetch_wire.h"
+#include "base/fd_message.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -177,79 +178,15 @@ int fetch_reply_decode(const void *p, size_t n, struct arena *a, struct fetch_re
 }
 
 int fetch_send(int sock, const struct buf *message, int fd) {
-    union {
-        char room[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
-    struct iovec iov = {message->data, message->size};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-
     if (message->failed || message->size > FETCH_MESSAGE_MAX)
         return -EMSGSIZE;
-    if (fd >= 0) {
-        struct cmsghdr *c;
-
-        msg.msg_control = control.room;
-        msg.msg_controllen = sizeof control.room;
-        c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    }
-    while (iov.iov_len) {
-        ssize_t n = sendmsg(sock, &msg, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        iov.iov_base = (char *)iov.iov_base + n;
-        iov.iov_len -= (size_t)n;
-        msg.msg_control = NULL; /* the descriptor went with the first byte */
-        msg.msg_controllen = 0;
-    }
-    return 0;
-}
-
-static void take_descriptor(struct msghdr *msg, int *fd) {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        *fd = fd_close(*fd);
-        memcpy(fd, CMSG_DATA(c), sizeof *fd);
-    }
-}
-
-/* Reads exactly n bytes; 0 when the stream ended before the first. */
-static int receive_exactly(int sock, void *p, size_t n, int *fd) {
-    union {
-        char room[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    size_t done = 0;
-
-    while (done < n) {
-        struct iovec iov = {(char *)p + done, n - done};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
-        ssize_t got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -errno;
-        take_descriptor(&msg, fd);
-        if (!got)
-            return done ? -EBADMSG : 0;
-        done += (size_t)got;
-    }
-    return 1;
+    return fd_stream_send(sock, message->data, message->size, &fd, fd >= 0);
 }
 
 int fetch_receive(int sock, struct buf *in, int *ret_fd) {
     _cleanup_fd_ int fd = -1;
     uint32_t head[2];
-    int r = receive_exactly(sock, head, sizeof head, &fd);
+    int r = fd_stream_receive(sock, head, sizeof head, &fd, 1);
 
     if (r <= 0)
         return r;
@@ -259,7 +196,7 @@ int fetch_receive(int sock, struct buf *in, int *ret_fd) {
     if (!buf_reserve(in, head[1] + 1))
         return -ENOMEM;
     if (head[1]) {
-        r = receive_exactly(sock, in->data + in->size, head[1], &fd);
+        r = fd_stream_receive(sock, in->data + in->size, head[1], NULL, 0);
         if (r <= 0)
             return r < 0 ? r : -EBADMSG;
     }

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/fd_message.h"
 #include "base/self.h"
 
 #define PROGRAM "tare-unpack"
@@ -126,24 +127,14 @@ enum worker_event worker_receive(struct worker *w) {
 }
 
 int worker_send_lowers(struct worker *w, const int *fds, size_t n, struct error *e) {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * WORKER_LOWERS_MAX)] = {0};
+    FD_ROOM(WORKER_LOWERS_MAX) room = {0};
     char byte = 'l';
     struct iovec iov = {&byte, 1};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 
     if (n > WORKER_LOWERS_MAX)
         return error_set(e, -E2BIG, "more than %d layers", WORKER_LOWERS_MAX);
-    if (n) {
-        struct cmsghdr *c;
-
-        m.msg_control = control;
-        m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
-        c = CMSG_FIRSTHDR(&m);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int) * n);
-        memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
-    }
+    fd_message_put(&m, &room, fds, n);
     if (sendmsg(w->socket, &m, MSG_NOSIGNAL) < 0 && errno != EPIPE)
         return error_errno(e, -errno, "show the lower layers to the worker");
     return 0;

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "base/fd_message.h"
 #include "base/fs.h"
 #include "oci/oci.h"
 #include "runtime/executor.h"
@@ -70,12 +71,9 @@ static __attribute__((noinline)) pid_t start_worker(int program, const char *id,
 
 static int receive_reply(int fd, struct execution *out, struct error *e) {
     struct oci_role_reply m;
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
+    FD_ROOM(1) room;
     struct iovec part = {.iov_base = &m, .iov_len = sizeof(m)};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
     ssize_t n;
 
     do
@@ -83,8 +81,7 @@ static int receive_reply(int fd, struct execution *out, struct error *e) {
     while (n < 0 && errno == EINTR);
     if (n != (ssize_t)sizeof(m))
         return error_set(e, -EPROTO, "the worker died");
-    if (header.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS)
-        memcpy(&out->console_fd, CMSG_DATA(&control.head), sizeof(int));
+    (void)fd_message_take(&header, &out->console_fd, 1);
     m.text[sizeof(m.text) - 1] = '\0';
     if (m.code < 0) {
         error_set(e, m.code, "%s", m.text);
@@ -182,18 +179,15 @@ void oci_streams_give(const struct oci_spec *spec, uint32_t uid) {
 int oci_console_send(const char *path, int console_fd, struct error *e) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     char name[] = "/dev/ptmx";
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    FD_ROOM(1) room = {0};
     struct iovec part = {.iov_base = name, .iov_len = sizeof(name) - 1};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
     _cleanup_fd_ int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (strlen(path) >= sizeof(to.sun_path))
         return error_set(e, -ENAMETOOLONG, "--console-socket: %s is too long", path);
     (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
-    memcpy(CMSG_DATA(&control.head), &console_fd, sizeof(int));
+    fd_message_put(&header, &room, &console_fd, 1);
     if (s < 0 || connect(s, (const struct sockaddr *)&to, sizeof(to)) < 0 || sendmsg(s, &header, MSG_NOSIGNAL) < 0)
         return error_errno(e, -errno, "send the terminal to %s", path);
     return 0;

@@ -1,4 +1,5 @@
 #include "runtime/frame.h"
+#include "base/fd_message.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -90,84 +91,8 @@ int frame_error(const struct frame *f, struct error *e) {
     return code;
 }
 
-#define FDS_MAX 8
-union fd_room {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-};
-
 int frame_send(int fd, const struct buf *b, const int *fds, size_t n_fds) {
-    struct iovec iov = {.iov_base = b->data, .iov_len = b->size};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-    union fd_room room = {0};
-
-    if (b->failed || n_fds > FDS_MAX)
-        return -E2BIG;
-    if (n_fds) {
-        struct cmsghdr *c;
-
-        m.msg_control = room.bytes;
-        m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-        c = CMSG_FIRSTHDR(&m);
-        *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(n_fds * sizeof(int))};
-        memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
-    }
-    while (iov.iov_len) {
-        ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        iov.iov_base = (char *)iov.iov_base + n;
-        iov.iov_len -= (size_t)n;
-        m.msg_control = NULL; /* descriptors go with the first byte only */
-        m.msg_controllen = 0;
-    }
-    return 0;
-}
-
-/* Descriptors that do not fit are closed: a peer must not be able to fill our table. */
-static void take_fds(struct msghdr *m, int *fds, size_t n_max) {
-    size_t taken = 0;
-
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-        size_t n;
-
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < n; i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-            if (taken < n_max)
-                fds[taken++] = fd;
-            else
-                fd_close(fd);
-        }
-    }
-}
-
-static int receive_exactly(int fd, char *p, size_t n, int *fds, size_t n_fds_max) {
-    while (n) {
-        struct iovec iov = {.iov_base = p, .iov_len = n};
-        union fd_room room;
-        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = room.bytes, .msg_controllen = sizeof(room.bytes)};
-        ssize_t got = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            return -ECONNRESET;
-        take_fds(&m, fds, n_fds_max);
-        n_fds_max = m.msg_controllen ? 0 : n_fds_max;
-        p += got;
-        n -= (size_t)got;
-    }
-    return 0;
+    return b->failed ? -E2BIG : fd_stream_send(fd, b->data, b->size, fds, n_fds);
 }
 
 int frame_receive(int fd, struct buf *b, struct frame *ret, int *fds, size_t n_fds_max) {
@@ -178,17 +103,17 @@ int frame_receive(int fd, struct buf *b, struct frame *ret, int *fds, size_t n_f
     for (size_t i = 0; i < n_fds_max; i++)
         fds[i] = -1;
     buf_clear(b);
-    r = receive_exactly(fd, (char *)header, sizeof(header), fds, n_fds_max);
-    if (r < 0)
-        return r;
+    r = fd_stream_receive(fd, header, sizeof(header), fds, n_fds_max);
+    if (r <= 0)
+        return r < 0 ? r : -ECONNRESET;
     size = get_u32(header + 4);
     if (header[1] || header[2] || header[3] || size > FRAME_PAYLOAD_MAX)
         return -EPROTO;
     if (!buf_reserve(b, size + 1))
         return -ENOMEM;
-    r = receive_exactly(fd, b->data, size, NULL, 0);
-    if (r < 0)
-        return r;
+    r = fd_stream_receive(fd, b->data, size, NULL, 0);
+    if (r <= 0)
+        return r < 0 ? r : -ECONNRESET;
     b->size = size;
     b->data[size] = '\0';
     *ret = (struct frame){.type = header[0], .size = size, .data = (const unsigned char *)b->data};

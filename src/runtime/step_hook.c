@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/fd_message.h"
 #include "base/fs.h"
 #include "runtime/executor_state.h"
 #include "runtime/hook.h"
@@ -109,20 +110,16 @@ int step_agent_open(struct executor *x, const struct plan_step *s, struct error 
  * Sent by the process itself, since nobody else may be there when the filter is loaded, and from then on it may be stopped at any
  * call until somebody answers. */
 int agent_send(struct executor *x, int agent, int listener, const char *head, size_t size, struct error *e) {
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    FD_ROOM(1) room = {0};
     const int pid = x->born && *x->born > 0 ? *x->born : x->own_pid; /* joining: the process is not the monitor's first child */
     char tail[80];
     struct iovec parts[2] = {{.iov_base = (void *)(uintptr_t)head, .iov_len = size}, {.iov_base = tail}};
-    const struct msghdr m = {
-        .msg_iov = parts, .msg_iovlen = ARRAY_SIZE(parts), .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = ARRAY_SIZE(parts)};
     ssize_t n;
 
     parts[1].iov_len = (size_t)snprintf(tail, sizeof(tail), ",\"status\":\"%s\",\"pid\":%d},\"pid\":%d}",
                                         x->joined_pid >= 0 ? "running" : "created", pid, pid);
-    memcpy(CMSG_DATA(&control.head), &listener, sizeof(int));
+    fd_message_put(&m, &room, &listener, 1);
     n = sys_sendmsg(agent, &m, MSG_NOSIGNAL);
     if (n >= 0 && (size_t)n != size + parts[1].iov_len)
         n = -EMSGSIZE;

@@ -10,6 +10,7 @@
 
 #include <sys/mman.h>
 
+#include "base/fd_message.h"
 #include "base/fs.h"
 #include "kernel/cgroup.h"
 #include "kernel/link.h"
@@ -205,36 +206,25 @@ static int clone_child(struct executor *x, unsigned flags, int64_t cgroup_slot, 
 
 /* A descriptor, not a number: where the pid namespace is joined, too, the helper lives in it and counts as those in there do. */
 static void send_child(int socket, int result, int pidfd) {
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    FD_ROOM(1) room = {0};
     struct iovec part = {.iov_base = &result, .iov_len = sizeof(result)};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
 
-    memcpy(CMSG_DATA(&control.head), &pidfd, sizeof(int));
-    if (result == 0) {
-        header.msg_control = &control;
-        header.msg_controllen = sizeof(control);
-    }
+    fd_message_put(&header, &room, &pidfd, result == 0);
     (void)sys_sendmsg(socket, &header, MSG_NOSIGNAL);
 }
 
 /* The pidfd, or a negative errno. */
 static int receive_child(int socket) {
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
+    FD_ROOM(1) room;
     int result = 0, pidfd;
     struct iovec part = {.iov_base = &result, .iov_len = sizeof(result)};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
 
     if (sys_recvmsg(socket, &header, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(result))
         return -ECHILD;
-    if (header.msg_controllen < CMSG_LEN(sizeof(int)) || control.head.cmsg_type != SCM_RIGHTS)
+    if (fd_message_take(&header, &pidfd, 1) == 0)
         return result < 0 ? result : -ECHILD;
-    memcpy(&pidfd, CMSG_DATA(&control.head), sizeof(int));
     return pidfd;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/fd_message.h"
 #include "base/log.h"
 #include "shim/messages.pb-c.h"
 #include "shim/shim.h"
@@ -128,12 +129,9 @@ static void take_pid(struct shim *s, struct job *j, int value, int fd) {
 
 /* One message; false: there is none now, or the job has ended with it. */
 static bool take_message(struct shim *s, struct job *j) {
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
+    FD_ROOM(1) room;
     struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
     const size_t head = offsetof(struct job_message, bytes);
     ssize_t n = recvmsg(j->watch.fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     int fd = -1;
@@ -146,8 +144,7 @@ static bool take_message(struct shim *s, struct job *j) {
         end(s, j, false, RPC_INTERNAL, died, strlen(died));
         return false;
     }
-    if (header.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS)
-        memcpy(&fd, CMSG_DATA(&control.head), sizeof(int));
+    (void)fd_message_take(&header, &fd, 1);
     switch ((enum job_word)message.word) {
     case JOB_PID: take_pid(s, j, message.value, fd); return true;
     case JOB_OOM: container_watch_oom(s, j->container, fd); return true;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/fd_message.h"
 #include "base/fs.h"
 #include "kernel/cgroup.h"
 #include "oci/oci.h"
@@ -26,10 +27,7 @@ struct errand {
 
 void job_say(int channel, enum job_word word, int value, int fd, const void *bytes, size_t n) {
     static struct job_message m;
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    FD_ROOM(1) room = {0};
     struct iovec part = {.iov_base = &m};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
 
@@ -39,11 +37,7 @@ void job_say(int channel, enum job_word word, int value, int fd, const void *byt
     if (n > 0)
         memcpy(m.bytes, bytes, n);
     part.iov_len = offsetof(struct job_message, bytes) + n;
-    if (fd >= 0) {
-        memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-        header.msg_control = &control;
-        header.msg_controllen = sizeof(control);
-    }
+    fd_message_put(&header, &room, &fd, fd >= 0);
     if (sendmsg(channel, &header, MSG_NOSIGNAL) < 0) /* the shim was killed: so is what this job was to tell of */
         _exit(EXIT_ENGINE);
 }

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/fd_message.h"
 #include "base/json.h"
 
 struct inner {
@@ -167,11 +169,45 @@ static void dates(void **state) {
     }
 }
 
+static int descriptors(void) {
+    int n = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void descriptors_beside_a_stream(void **state) {
+    int pair[2], fds[2] = {-1, -1}, before;
+    char text[8];
+    (void)state;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    before = descriptors();
+    assert_int_equal(fd_stream_send(pair[0], "abcd", 4, (const int[]){0, 1, 2}, 3), 0);
+    assert_int_equal(fd_stream_receive(pair[1], text, 4, fds, 2), 1);
+    assert_memory_equal(text, "abcd", 4);
+    assert_int_equal(descriptors(), before + 2); /* the third was closed */
+    assert_int_not_equal(fcntl(fds[1], F_GETFD) & FD_CLOEXEC, 0);
+    fd_close(fds[0]);
+    fd_close(fds[1]);
+    assert_int_equal(fd_stream_send(pair[0], "ab", 2, NULL, 0), 0);
+    fd_close(pair[0]);
+    assert_int_equal(fd_stream_receive(pair[1], text, 4, fds, 2), -ECONNRESET);
+    assert_int_equal(fd_stream_receive(pair[1], text, 4, fds, 2), 0);
+    fd_close(pair[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_round_trip), cmocka_unit_test(json_lists_grow), cmocka_unit_test(json_errors_name_the_field),
-        cmocka_unit_test(durations),       cmocka_unit_test(times),           cmocka_unit_test(dates),
+        cmocka_unit_test(json_round_trip),
+        cmocka_unit_test(json_lists_grow),
+        cmocka_unit_test(json_errors_name_the_field),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(times),
+        cmocka_unit_test(dates),
         cmocka_unit_test(recent),
+        cmocka_unit_test(descriptors_beside_a_stream),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

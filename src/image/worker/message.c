@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/fd_message.h"
 #include "image/worker/worker.h"
 
 void worker_send(const struct worker_message *message) {
@@ -13,19 +14,12 @@ void worker_send(const struct worker_message *message) {
 }
 
 int worker_receive_lowers(int fds[WORKER_LOWERS_MAX], struct error *e) {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * WORKER_LOWERS_MAX)];
+    FD_ROOM(WORKER_LOWERS_MAX) room;
     char byte;
     struct iovec iov = {&byte, 1};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-    struct cmsghdr *c;
-    size_t n;
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
 
     if (recvmsg(WORKER_FD_SOCKET, &m, MSG_CMSG_CLOEXEC) != 1)
         return error_set(e, -EPIPE, "the engine is gone");
-    c = CMSG_FIRSTHDR(&m);
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-        return 0;
-    n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    memcpy(fds, CMSG_DATA(c), n * sizeof(int));
-    return (int)n;
+    return (int)fd_message_take(&m, fds, WORKER_LOWERS_MAX);
 }

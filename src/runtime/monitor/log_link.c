@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/fd_message.h"
 
 #define PIECES_MAX     4
 #define RECONNECT_MS   1000 /* between two attempts */
@@ -213,17 +214,13 @@ struct log_link *log_link_close(struct log_link *l) {
 
 /* What does not fit into a datagram, the journal takes as a sealed file of memory. */
 static int send_as_file(struct log_link *l, const struct iovec *pieces, int n) {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct msghdr m = {.msg_control = control, .msg_controllen = sizeof(control)};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    FD_ROOM(1) room = {0};
+    struct msghdr m = {0};
     _cleanup_fd_ int fd = memfd_create("tare-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     if (fd < 0 || writev(fd, pieces, n) < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
         return -errno;
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    fd_message_put(&m, &room, &fd, 1);
     return sendmsg(l->fd, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 

@@ -5,16 +5,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/fd_message.h"
 #include "runtime/executor.h"
 #include "runtime/monitor/monitor.h"
 #include "runtime/oci_role.h"
 
 static int reply(int fd, int code, const struct error *e, const struct execution *x) {
     struct oci_role_reply m = {.code = code, .status = e->status, .pid = x->pid};
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
+    FD_ROOM(1) room = {0};
     struct iovec part = {.iov_base = &m, .iov_len = sizeof(m)};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
 
@@ -23,12 +21,7 @@ static int reply(int fd, int code, const struct error *e, const struct execution
 
         (void)snprintf(m.text, sizeof(m.text), "%s", text);
     }
-    if (x->console_fd >= 0) {
-        control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.head), &x->console_fd, sizeof(int));
-        header.msg_control = &control;
-        header.msg_controllen = sizeof(control);
-    }
+    fd_message_put(&header, &room, &x->console_fd, x->console_fd >= 0);
     return sendmsg(fd, &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
