@@ -52,8 +52,8 @@ roots_remove() {
 tare_host_clean() {
     local dir link
     [ "$(id -u)" = 0 ] && [ -n "${TAG:-}" ] || return 0
-    for link in $(ip -o link show type bridge 2>/dev/null | awk -F': ' '{print $2}'); do
-        case $link in "tare$TAG"*) ip link del "$link" ;; esac
+    for link in $(nft list table inet "tare$TAG" 2>/dev/null | grep -oE "tn-[0-9a-f]{12}|tare$TAG[0-9a-z-]*" | sort -u); do
+        ip link del "$link" 2>/dev/null || true
     done
     nft delete table inet "tare$TAG" 2>/dev/null || true
     nft delete table bridge "tare$TAG" 2>/dev/null || true
