@@ -156,4 +156,13 @@ struct nft_chain_info {
     int32_t priority;
     bool is_base, drops; /* drops: its policy is drop */
 };
+/* What a rule does, as far as it can be said in short. */
+struct nft_rule_info {
+    const char *iifname, *oifname;                               /* it asks for these interfaces by name; "" = not */
+    bool has_more;                                               /* it asks for something else, too */
+    enum { NFT_GOES_ON, NFT_JUMPS, NFT_ACCEPTS, NFT_DROPS } end; /* jumps: another chain says */
+};
+/* The rules of one chain in their order. -ENOENT: there is none. */
+int nft_each_rule(const struct nft_chain_info *chain, int (*fn)(const struct nft_rule_info *, void *arg), void *arg,
+                  struct error *e);
 int nft_each_chain(int (*fn)(const struct nft_chain_info *, void *arg), void *arg, struct error *e);

@@ -18,12 +18,43 @@ static const char *family_name(uint8_t family) {
     return family == NFPROTO_IPV4 ? "ip" : family == NFPROTO_IPV6 ? "ip6" : family == NFPROTO_INET ? "inet" : NULL;
 }
 
+/* What one chain does with what a bridge forwards, up to its first rule that ends the way of everything. */
+struct passage {
+    const char *bridge;
+    bool from, to; /* let through without further questions from it, and in one way or another to it */
+    bool jumps;    /* other chains may let it through */
+    bool ends, drops;
+};
+
+static int take_rule(const struct nft_rule_info *rule, void *arg) {
+    struct passage *p = arg;
+    bool all = !*rule->iifname && !*rule->oifname && !rule->has_more;
+
+    if (p->ends)
+        return 0;
+    if (rule->end == NFT_ACCEPTS && !*rule->oifname && !rule->has_more && strcmp(rule->iifname, p->bridge) == 0)
+        p->from = true;
+    if (rule->end == NFT_ACCEPTS && !*rule->iifname && strcmp(rule->oifname, p->bridge) == 0)
+        p->to = true;
+    p->jumps = p->jumps || rule->end == NFT_JUMPS;
+    p->ends = all && (rule->end == NFT_ACCEPTS || rule->end == NFT_DROPS);
+    if (p->ends)
+        p->drops = rule->end == NFT_DROPS && !p->jumps;
+    return 0;
+}
+
 static int take_chain(const struct nft_chain_info *info, void *arg) {
     struct drops *d = arg;
     const char *family = family_name(info->family);
+    struct passage p = {.bridge = d->bridge, .drops = info->drops};
     struct foreign_drop *drop;
 
-    if (!family || !info->is_base || !info->drops || info->hook != NF_INET_FORWARD || strcmp(info->table, d->own) == 0)
+    /* firewalld's are its zones' matter */
+    if (!family || !info->is_base || info->hook != NF_INET_FORWARD || strcmp(info->table, d->own) == 0 ||
+        strcmp(info->table, "firewalld") == 0)
+        return 0;
+    (void)nft_each_rule(info, take_rule, &p, NULL);
+    if (!p.drops || (p.from && p.to))
         return 0;
     drop = LIST_ADD(d->arena, struct foreign_drop, d->list);
     drop->family = family;

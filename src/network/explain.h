@@ -10,7 +10,9 @@ struct foreign_drop {
     const char *table, *chain;
     const char *command; /* the one command that opens it for `bridge` */
 };
-/* Base chains at the forward hook whose policy is drop, outside this table (struct foreign_drop). */
+/* Base chains at the forward hook, outside this table and firewalld's, that end in a drop (their policy, or a rule for everything)
+ * and do not let `bridge` through before (struct foreign_drop). Chains that are jumped to are not looked into: a drop for
+ * everything behind such a rule is not told. */
 int explain_foreign_drops(const struct roots *roots, const char *bridge, struct arena *a, struct list *ret, struct error *e);
 /* Appends the text for a network, by name or id. */
 int explain_network(const struct roots *roots, const char *name_or_id, struct arena *a, struct buf *out, struct error *e);
