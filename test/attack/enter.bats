@@ -159,13 +159,13 @@ passwd_tricks=(
     local trick
     for trick in "${passwd_tricks[@]}"; do
         hostile_image evil "$trick"
-        run timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u nobody -v "$ROOTS/probe:/probe:ro" evil /probe ids
+        run timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u nobody -v "$ROOTS/probe:/probe:ro" evil /probe ids
         [ "$status" != 124 ]
         has_not "uid 0"
     done
     ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" busybox sh -c 'rm /etc/passwd /etc/group; mkfifo /etc/passwd /etc/group; sleep 100'
-    sleep 0.3
-    run timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" exec -u nobody c /probe ids
+    until_true 5 test -p "/proc/$(tare inspect -f '{{.State.Pid}}' c)/root/etc/passwd"
+    run timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" exec -u nobody c /probe ids
     [ "$status" != 124 ]
     has_not "uid 0"
     rm "$CANARY/passwd"
@@ -180,7 +180,7 @@ passwd_tricks=(
     ok tare run -d --name c --cap-add SYS_ADMIN --security-opt seccomp=unconfined busybox sh -c \
         'mkfifo /p; mount --bind /p /dev/pts/ptmx; touch /ready; sleep 100'
     until_true 5 tare exec c test -e /ready
-    run timeout 10 script -qec "$TARE --root $ROOT --run-root $RUN exec -t c true" /dev/null
+    run timeout 60 script -qec "$TARE --root $ROOT --run-root $RUN exec -t c true" /dev/null
     [ "$status" != 124 ]
 }
 
@@ -218,7 +218,7 @@ passwd_tricks=(
     is 4096
     ok tare run -d --name c --pids-limit 60 busybox sh -c 'f() { f | f & f; }; f; sleep 100'
     sleep 0.5
-    ok timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" rm -f c
+    ok timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" rm -f c
 }
 
 @test "the OCI runtime: /dev, its nodes and the console that are links in the root lead nowhere (CVE-2026-88264, CVE-2026-88265)" {
@@ -227,7 +227,7 @@ passwd_tricks=(
         "mkdir -p dev; ln -s $CANARY/dir dev/pts" "rm -rf proc; ln -s $CANARY/dir proc" "rm -rf sys; ln -s $CANARY/dir sys"; do
         oci_bundle '' sh -c 'stat -c %t:%T /dev/null'
         (cd "$ROOTS/b/rootfs" && eval "$trick")
-        run timeout 10 "$TARE" oci --root "$ROOTS/oci" run --bundle "$ROOTS/b" c </dev/null
+        run timeout 60 "$TARE" oci --root "$ROOTS/oci" run --bundle "$ROOTS/b" c </dev/null
         [ "$status" != 124 ]
         [ "$status" != 0 ] || is 1:3
         oci delete --force c >/dev/null 2>&1 || true

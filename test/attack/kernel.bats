@@ -125,7 +125,7 @@ teardown() { host_after; }
 
 @test "abstract sockets of the host are out of reach, with its network too (CVE-2020-15257)" {
     python3 -c 'import socket, time
-s = socket.socket(socket.AF_UNIX); s.bind("\0tare-attack"); s.listen(5); print("x", flush=True); time.sleep(20)' >"$BATS_TEST_TMPDIR/ready" 3>&- &
+s = socket.socket(socket.AF_UNIX); s.bind("\0tare-attack"); s.listen(5); print("x", flush=True); time.sleep(600)' >"$BATS_TEST_TMPDIR/ready" 3>&- &
     local server=$!
     until_true 5 test -s "$BATS_TEST_TMPDIR/ready"
     attempt -- abstract tare-attack

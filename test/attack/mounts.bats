@@ -31,7 +31,7 @@ canary_is_untouched() {
     race
     local i done=0
     for i in 1 2 3 4 5; do
-        run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -v vv:/v -v "$ROOTS/probe:/v/a/file$i" --tmpfs "/v/a/dir$i" \
+        run timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -v vv:/v -v "$ROOTS/probe:/v/a/file$i" --tmpfs "/v/a/dir$i" \
             -w "/v/a/work$i" busybox cat /v/a/secret /v/a/passwd
         [ "$status" != 124 ]
         has_not "outsider"
@@ -55,7 +55,7 @@ canary_is_untouched() {
     local i out=$BATS_TEST_TMPDIR
     echo evil >"$out/evil"
     for i in 1 2 3 4 5; do
-        run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" cp "$out/evil" "racer:/v/a/secret"
+        run timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" cp "$out/evil" "racer:/v/a/secret"
         [ "$status" != 124 ]
         run tare cp racer:/v/a/secret "$out/got$i"
         run tare cp -L racer:/v/a/passwd "$out/pass$i"
@@ -78,10 +78,10 @@ canary_is_untouched() {
         until_true 5 eval "tare logs racer | grep -q ready"
         for i in 1 2 3 4 5 6; do
             rm -rf "$out/got"
-            run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" cp racer:/v/a "$out/got"
+            run timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" cp racer:/v/a "$out/got"
             [ "$status" != 124 ]
             [ ! -f "$out/got" ] || [ -L "$out/got" ] || [ "$(cat "$out/got")" = own ] || [ "$(cat "$out/got")" = evil ]
-            run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" cp "$out/evil" racer:/v/a
+            run timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" cp "$out/evil" racer:/v/a
             [ "$status" != 124 ]
         done
         canary_is_untouched
@@ -102,9 +102,10 @@ canary_is_untouched() {
 
 @test "a volume that is filled while another container has it gets no right of the host's files" {
     hostile_image evil "mkdir -p v; cd v; for i in \$(seq 300); do mkfifo -m 666 f\$i; done"
-    ok tare run -d --name racer -v ww:/v -v "$ROOTS/probe:/probe:ro" busybox /probe plant /v "$CANARY/file" 2
+    ok tare run -d --name racer -v ww:/v -v "$ROOTS/probe:/probe:ro" busybox /probe plant /v "$CANARY/file"
     until_true 5 eval "tare logs racer | grep -q ready"
     run tare run --rm -v ww:/v evil true
+    ok tare exec racer touch /v/enough
     ok tare wait racer
     ok tare logs racer
     has_not "planted 0"
@@ -135,7 +136,7 @@ canary_is_untouched() {
         "$PROBE" swap "$ROOTS/b/rootfs/$name" "$ROOTS/b/rootfs/other" 60 >/dev/null 3>&- &
         SWAPPER=$!
         for _ in 1 2 3 4 5; do
-            run timeout 20 "$TARE" oci --root "$ROOTS/oci" run --bundle "$ROOTS/b" c </dev/null
+            run timeout 60 "$TARE" oci --root "$ROOTS/oci" run --bundle "$ROOTS/b" c </dev/null
             [ "$status" != 124 ]
             [[ "$name$output" != *mask* ]] || has "mask 1:3 read-only" # what was started has what it should have
             oci delete --force c >/dev/null 2>&1 || true
@@ -241,14 +242,14 @@ P
     race
     local i shown=0
     for i in 1 2 3 4 5 6 7 8; do
-        run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm --mount type=volume,src=vv,dst=/x,volume-subpath=a \
+        run timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm --mount type=volume,src=vv,dst=/x,volume-subpath=a \
             busybox sh -c 'ls /x; cat /x/passwd; exit 0'
         [ "$status" != 124 ]
         has_not "outsider"
         [[ "$output" != *own* ]] || shown=$((shown + 1))
-        run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u 4321 -v vv:/x:U busybox true
+        run timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u 4321 -v vv:/x:U busybox true
         [ "$status" = 0 ]
-        run timeout 20 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u 4321 \
+        run timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -u 4321 \
             --mount type=volume,src=vv,dst=/x,volume-subpath=a,U busybox true
         [ "$status" != 124 ]
         [ -z "$(find "$CANARY" -user 4321)" ]

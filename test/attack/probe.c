@@ -18,7 +18,7 @@
  *   snoop SECONDS MODE       takes what processes that appear hold: descriptors, root; trace: their rights, too; engine: what the
  *                            engine's own processes hold, which it sees with the host's pid namespace. SIGTERM ends it
  *   swap A B SECONDS         exchanges the two names as fast as it can
- *   plant DIR TARGET SECONDS puts links to the target in the place of FIFOs that appear in the directory
+ *   plant DIR TARGET         puts links to the target in the place of FIFOs that appear in the directory, until `enough` is there
  *   dig NAME DEPTH           makes directories in directories */
 #include <dirent.h>
 #include <errno.h>
@@ -405,14 +405,13 @@ static int do_swap(int argc, char **argv) {
 }
 
 static int do_plant(int argc, char **argv) {
-    time_t end = time(NULL) + atoi(argv[2]);
     int planted = 0;
 
     (void)argc;
     printf("ready\n");
     if (chdir(argv[0]) < 0)
         return 2;
-    while (time(NULL) < end) {
+    while (access("enough", F_OK) < 0) {
         DIR *dir = opendir(".");
         struct dirent *d;
 
@@ -459,7 +458,7 @@ static const struct {
     {"call", 1, do_call},     {"int80", 1, do_int80},   {"x32", 1, do_x32},           {"fds", 0, do_fds},
     {"write", 1, do_write},   {"read", 1, do_read},     {"mknod", 4, do_mknod},       {"steal", 0, do_steal},
     {"userns", 0, do_userns}, {"handle", 0, do_handle}, {"abstract", 1, do_abstract}, {"exe", 1, do_exe},
-    {"ids", 0, do_ids},       {"snoop", 2, do_snoop},   {"swap", 3, do_swap},         {"plant", 3, do_plant},
+    {"ids", 0, do_ids},       {"snoop", 2, do_snoop},   {"swap", 3, do_swap},         {"plant", 2, do_plant},
     {"dig", 2, do_dig},
 };
 

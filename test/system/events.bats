@@ -107,19 +107,22 @@ told_is() { # LINES…
 @test "exec, also in the background, also when the command that asked is killed" {
     tare run -d --name execs --network none busybox sleep 100 >/dev/null
     tare exec execs true
+    count() { told --filter "event=$1" | wc -l; }
     tare exec -d execs sh -c 'exit 3'
-    "$TARE" --root "$ROOT" --run-root "$RUN" exec execs sleep 1 3>&- &
+    until_true 5 eval '[ "$(count exec_die)" = 2 ]'
+    "$TARE" --root "$ROOT" --run-root "$RUN" exec execs sh -c 'until [ -e /end ]; do usleep 20000; done' 3>&- &
     local asked=$!
-    sleep 0.3
+    until_true 5 eval '[ "$(count exec_start)" = 3 ]'
     kill -KILL $asked
-    until_true 5 sh -c "[ \$('$TARE' --root '$ROOT' --run-root '$RUN' events --since $SINCE --until \$(date +%s.%N) --filter event=exec_die | wc -l) = 3 ]"
+    tare exec execs touch /end
+    until_true 5 eval '[ "$(count exec_die)" = 4 ]'
     fails 127 tare exec execs no-such-program
     run told --filter event=exec_create --filter event=exec_start --filter event=exec_die
-    [ "$(grep -c exec_create <<<"$output")" = 4 ]
-    [ "$(grep -c exec_start <<<"$output")" = 4 ]
-    [ "$(grep -c exec_die <<<"$output")" = 4 ]
+    [ "$(grep -c exec_create <<<"$output")" = 5 ]
+    [ "$(grep -c exec_start <<<"$output")" = 5 ]
+    [ "$(grep -c exec_die <<<"$output")" = 5 ]
     run tare events --since "$SINCE" --until "$(date +%s.%N)" --filter event=exec_die --format '{{.Actor.Attributes.exitCode}}'
-    is $'0\n3\n0\n127'
+    [ "$(sort -n <<<"$output" | xargs)" = "0 0 0 3 127" ]
     tare rm -f execs >/dev/null
 }
 
@@ -139,7 +142,11 @@ told_is() { # LINES…
 
 @test "attached, detached, resized" {
     tare run -d --name at --network none -i busybox cat >/dev/null
-    timeout 0.5 "$TARE" --root "$ROOT" --run-root "$RUN" attach --sig-proxy=false at <<<hello || true
+    mkfifo "$BATS_TEST_TMPDIR/in"
+    "$TARE" --root "$ROOT" --run-root "$RUN" attach --sig-proxy=false at <>"$BATS_TEST_TMPDIR/in" 3>&- &
+    local pid=$!
+    until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' events --since $SINCE --until \$(date +%s.%N) --filter event=attach | grep -q attach"
+    kill $pid
     until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' events --since $SINCE --until \$(date +%s.%N) --filter event=detach | grep -q detach"
     tare rm -f at >/dev/null
     run told --filter event=attach --filter event=detach

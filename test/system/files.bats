@@ -45,9 +45,8 @@ D /usr"
 
 @test "diff: of a container that runs, and a directory that took another's place" {
     alive busybox sh -c 'rm -rf /etc; mkdir /etc; echo >/etc/own; exec sleep 60'
-    until_true 5 sh -c "[ -e $ROOT/containers/*/upper/etc/own ]" || true
-    run tare diff c
-    [ "$status" = 0 ]
+    until_true 5 sh -c "[ -e $ROOT/containers/*/upper/etc/own ]"
+    ok tare diff c
 }
 
 @test "cp: names as docker cp gives them" {
@@ -314,11 +313,9 @@ PY
 }
 
 @test "events: followed while they happen" {
-    timeout 10 "$TARE" --root "$ROOT" --run-root "$RUN" events -f event=start --format '{{.Action}}' >followed 3>&- &
+    "$TARE" --root "$ROOT" --run-root "$RUN" events -f event=start --format '{{.Action}}' >followed 3>&- &
     pid=$!
-    sleep 0.3
-    tare run --rm --network none busybox true
-    until_true 5 grep -q start followed
+    until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' run --rm --network none busybox true; grep -q start followed"
     kill $pid
     wait $pid || true
 }

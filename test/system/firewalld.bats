@@ -71,8 +71,8 @@ out() {
     way_of o
     tare rm -f o >/dev/null
 }
-way_of() {
-    echo "tcp 198.51.100.9 7000" |
+way_of() { # CONTAINER [-: none is expected]
+    echo "tcp 198.51.100.9 7000 ${2:-}" |
         nsenter --net="/proc/$(tare inspect --format '{{.State.Pid}}' "$1")/ns/net" python3 "$here/reach.py" ask
 }
 
@@ -99,7 +99,7 @@ reloads() { # in a loop: what runs keeps its way out, with no command of ours be
         [ "$(out)" = 198.51.100.1 ]
     done
     in_world firewall-cmd --zone=trusted --remove-interface="$(bridge)"
-    [ "$(way_of stays)" = - ]
+    [ "$(way_of stays -)" = - ]
     ok tare network explain one
     has "BLOCKED: firewalld runs and has bridge $(bridge) in no zone"
     tare network reload one

@@ -12,7 +12,8 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TARE=${TARE:-$(readlink -f "$here/../../build/tare")}
 FIXTURES=${FIXTURES:-/tmp/tare-fixtures-$(id -u)}
-export TARE FIXTURES
+PATIENCE=${TEST_PATIENCE:-12} # a test that passes waits for none of it
+export TARE FIXTURES PATIENCE
 
 tare() {
     "$TARE" --root "$ROOT" --run-root "$RUN" "$@"
@@ -66,16 +67,20 @@ leaks() { # [--all]
     "$here/leaks" "$@" "$ROOT" "$RUN"
 }
 
-# leaks_wait BEFORE [--all]: waits until the oracle's answer is as before, up to 5 s (reaping and unlinking come after the command's answer); prints what is more.
+# leaks_wait BEFORE [--all]: waits until the oracle's answer is as before (reaping and unlinking come after the command's answer); prints what is more.
 leaks_wait() {
-    local now more i
-    for ((i = 0; i < 50 * ${TEST_PATIENCE:-6}; i++)); do
+    local now more end=$((SECONDS + 5 * PATIENCE))
+    while
         now=$(leaks "${@:2}")
         more=$(comm -13 <(sort <<<"$1") <(sort <<<"$now") | sed '/^$/d')
-        [ -n "$more" ] || return 0
+        [ -n "$more" ]
+    do
+        [ "$SECONDS" -lt "$end" ] || {
+            echo "$more"
+            return
+        }
         sleep 0.1
     done
-    echo "$more"
 }
 
 leaks_before() {
@@ -136,9 +141,9 @@ has_not() {
     fi
 }
 
-# until_true SECONDS COMMAND…: tries every 50 ms, on an idle machine for so long. TEST_PATIENCE: how many times slower this one may be.
+# until_true SECONDS COMMAND…: tries every 50 ms. The seconds are those of a quiet machine; this one may be PATIENCE times slower.
 until_true() {
-    local end=$((SECONDS + $1 * ${TEST_PATIENCE:-6}))
+    local end=$((SECONDS + $1 * PATIENCE))
     shift
     until "$@" >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$end" ] || {
@@ -191,12 +196,13 @@ registry_push() {
     skopeo copy -q --insecure-policy --dest-tls-verify=false "$@" "oci:$FIXTURES/$from.oci:$from:latest" "docker://$REGISTRY/$to"
 }
 
-# free_ports N: the first of N ports of the host in a row that nobody has at this moment, for tcp and udp.
+# free_ports N: the first of N (40 at most) ports of the host in a row that nobody has, for tcp and udp; no other test of this run gets them.
 free_ports() {
     local first i used
     used=$(ss -Hltun | awk '{print $5}' | grep -o '[0-9]*$')
-    for ((i = 0; i < 100; i++)); do
-        first=$((20000 + RANDOM % 12000))
+    for ((i = 0; i < 1000; i++)); do
+        first=$((20000 + RANDOM % 300 * 40))
+        [ ! -d "${TEST_WORK:-/nowhere}/ports" ] || mkdir "$TEST_WORK/ports/$first" 2>/dev/null || continue
         awk -v first="$first" -v n="$1" '$1 >= first && $1 < first + n { exit 1 }' <<<"$used" || continue
         echo "$first"
         return

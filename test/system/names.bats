@@ -9,7 +9,7 @@ setup_file() {
     LAST=$((RANDOM % 200 + 20))
     S1=127.77.$LAST.1 S2=127.77.$LAST.2 SILENT=127.77.$LAST.3 STRANGE=127.77.$LAST.4
     export S1 S2 SILENT STRANGE
-    python3 "$here/nameserver.py" "$S1" "$S2" "$SILENT" "$STRANGE" 3>&- &
+    python3 "$here/nameserver.py" "$S1" "$S2" "$SILENT" "$STRANGE" >"$ROOTS/asked" 3>&- &
     echo $! >"$ROOTS/nameserver.pid"
     tare network create names >/dev/null
     SERVER=$(tare run -d --name server --network names --network-alias www busybox sleep 1000)
@@ -33,7 +33,7 @@ inside() { # CONTAINER COMMAND…: a program of the host in the container's netw
     nsenter --net="/proc/$(tare inspect --format '{{.State.Pid}}' "$1")/ns/net" "${@:2}"
 }
 ask() { # CONTAINER what dig is to ask
-    inside "$1" dig @127.0.0.11 +tries=1 +time=6 "${@:2}"
+    inside "$1" dig @127.0.0.11 +tries=1 +time=60 "${@:2}"
 }
 holder_of() { # CONTAINER: pid of its tare-net
     pgrep -f "^tare-net .* $(tare inspect --format '{{.Id}}' "$1")"
@@ -109,8 +109,10 @@ holder_of() { # CONTAINER: pid of its tare-net
     tare run -d --name c --network names --dns "$SILENT" --dns 127.77.0.9 --dns "$S2" busybox sleep 1000 >/dev/null
     ok ask c +short a one.test
     is 192.0.2.2
-    ok ask c a one.test # and now that one is asked first
-    [ "$(sed -n 's/^;; Query time: \([0-9]*\) msec/\1/p' <<<"$output")" -lt 1000 ]
+    asked=$(wc -l <"$ROOTS/asked")
+    ok ask c +short a one.test # and now that one is asked first
+    is 192.0.2.2
+    [ "$asked" -gt 0 ] && [ "$(wc -l <"$ROOTS/asked")" = "$asked" ]
     ok ask c +short +tcp a one.test
     is 192.0.2.2
     tare rm -f c >/dev/null
@@ -146,7 +148,7 @@ holder_of() { # CONTAINER: pid of its tare-net
 
 @test "a container may serve DNS itself" {
     tare run -d --name c --network names busybox sleep 1000 >/dev/null
-    inside c timeout 20 python3 "$here/nameserver.py" 127.0.0.1 3>&- &
+    inside c timeout 600 python3 "$here/nameserver.py" 127.0.0.1 3>&- &
     until_true 5 inside c sh -c 'ss -lun | grep -q 127.0.0.1:53'
     ok inside c dig @127.0.0.1 +short a one.test
     is 192.0.2.1

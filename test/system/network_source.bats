@@ -5,7 +5,8 @@ load lib
 
 setup_file() {
     roots_make
-    tare network create mine >/dev/null
+    # A subnet that no other engine chooses while the bridge is deleted.
+    tare network create --subnet 10.$((50 + RANDOM % 50)).$((RANDOM % 250)).0/24 mine >/dev/null
 }
 
 teardown_file() {
@@ -110,13 +111,14 @@ L
 }
 
 @test "addresses of a network connected while the container runs, and link-local ones, are its own as well" {
-    tare network create --subnet 10.213.7.0/28 late >/dev/null
+    local net=10.$((50 + RANDOM % 50)).$((RANDOM % 250))
+    tare network create --subnet $net.0/28 late >/dev/null
     tare run -d --name victim --network late busybox sleep 1000 >/dev/null
     tare run -d --name evil --network none busybox sleep 1000 >/dev/null
     tare rm -f evil >/dev/null
     tare run -d --name evil busybox sleep 1000 >/dev/null
     tare network connect --link-local-ip 169.254.9.9 late evil
-    inside evil busybox ping -c 1 -W 2 -q -I eth1 10.213.7.2
+    inside evil busybox ping -c 1 -W 20 -q -I eth1 $net.2
     nft list set bridge "tare$TAG" source4 | grep -q 169.254.9.9
     tare network disconnect late evil
     ! nft list table bridge "tare$TAG" | grep -q 169.254.9.9

@@ -44,7 +44,7 @@ PY
 
 status() { oci state c | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])'; }
 
-eventually() { for _ in $(seq 50); do "$@" && return; sleep 0.1; done; return 1; }
+eventually() { until_true 5 "$@"; }
 is() { [ "$(status)" = "$1" ]; }
 
 @test "create, state, start, kill, delete: each in its own process" {
@@ -176,7 +176,7 @@ assert "tare" not in s, s'
     [[ $status -ne 0 && $output == *"console socket"* ]]
     python3 - "$OCI/console" >"$OCI/seen" <<'PY' 3>&- &
 import array, os, socket, sys
-s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); s.settimeout(20)
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); s.settimeout(60)
 c, _ = s.accept()
 data, control, _, _ = c.recvmsg(100, 100)
 fd = array.array("i", control[0][2])[0]
@@ -278,14 +278,14 @@ PY
     bundle 'c["process"]["terminal"] = True' sleep 1000
     # A console socket whose queue is full holds the creator where the process stands and nobody knows of it.
     python3 - "$OCI/full" <<'PY' 3>&- &
-import socket, sys, time
-s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(0)
-first = socket.socket(socket.AF_UNIX); first.connect(sys.argv[1])
-time.sleep(60)
+import os, socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1] + ".new"); s.listen(0)
+first = socket.socket(socket.AF_UNIX); first.connect(sys.argv[1] + ".new")
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(600)
 PY
     local holder=$! creator
     eventually [ -S "$OCI/full" ]
-    sleep 0.3
     "$TARE" oci --root "$OCI/run" create -b "$OCI/b" --console-socket "$OCI/full" c </dev/null >/dev/null 2>&1 3>&- &
     creator=$!
     held() { [ -n "$(cat /sys/fs/cgroup{/pids,}"$GROUP"/cgroup.procs 2>/dev/null)" ]; }

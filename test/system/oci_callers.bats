@@ -26,13 +26,12 @@ setup() { groups_before=$(groups_now); }
 teardown() {
     [ ! -e "$D/d.pid" ] || { tail -5 "$D/d.log"; dock ps -aq | xargs -r docker -H "unix://$D/d.sock" rm -f; stop_docker; } # the test failed
     [ ! -e "$D/podman" ] || pod rm -af >/dev/null
-    until_true 100 eval 'same_groups >/dev/null' || { same_groups; false; }
+    until_true 10 eval 'same_groups >/dev/null' || { same_groups; false; }
 }
 
 groups_now() { find /sys/fs/cgroup -maxdepth 3 -type d \( -path '*docker*' -o -path '*libpod*' -o -path '*buildah*' -o -path "*$N*" \) 2>/dev/null | sort; }
 # The callers' own parents stay, as with other runtimes.
 same_groups() { ! comm -13 <(echo "$groups_before") <(groups_now) | grep -E '/((docker|libpod_parent|toc-[A-Za-z0-9]*)/[^/]+|buildah-[^/]*)$'; }
-until_true() { local i; for ((i = 0; i < $1; i++)); do "${@:2}" && return; sleep 0.1; done; return 1; }
 
 start_containerd() {
     mkdir -p "$D/ctd"
@@ -40,10 +39,10 @@ start_containerd() {
         "$D/ctd/root" "$D/ctd/state" "$D/c.sock" >"$D/ctd.toml"
     containerd -c "$D/ctd.toml" >"$D/ctd.log" 2>&1 3>&- &
     echo $! >"$D/ctd.pid"
-    until_true 100 [ -S "$D/c.sock" ]
+    until_true 10 [ -S "$D/c.sock" ]
 }
-stop_containerd() { [ ! -e "$D/ctd.pid" ] || { kill "$(cat "$D/ctd.pid")" && until_true 100 gone "$(cat "$D/ctd.pid")"; rm -f "$D/ctd.pid"; } || true; }
-stop_docker() { [ ! -e "$D/d.pid" ] || { local p; p=$(cat "$D/d.pid"); kill "$p" && until_true 150 gone "$p"; } || true; }
+stop_containerd() { [ ! -e "$D/ctd.pid" ] || { kill "$(cat "$D/ctd.pid")" && until_true 10 gone "$(cat "$D/ctd.pid")"; rm -f "$D/ctd.pid"; } || true; }
+stop_docker() { [ ! -e "$D/d.pid" ] || { local p; p=$(cat "$D/d.pid"); kill "$p" && until_true 15 gone "$p"; } || true; }
 gone() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
 dock() { docker -H "unix://$D/d.sock" "$@"; }
 
@@ -53,7 +52,7 @@ dock() { docker -H "unix://$D/d.sock" "$@"; }
     dockerd --containerd "$D/c.sock" --data-root "$D/data" --exec-root "$D/exec" -H "unix://$D/d.sock" --pidfile "$D/d.pid" --iptables=false \
         --ip6tables=false --bridge=none --storage-driver overlay2 --add-runtime "tare=$D/tare-oci" --default-runtime tare \
         --exec-opt native.cgroupdriver=cgroupfs >"$D/d.log" 2>&1 3>&- &
-    until_true 200 eval 'dock version >/dev/null 2>&1' || { tail -20 "$D/d.log"; false; }
+    until_true 20 eval 'dock version >/dev/null 2>&1' || { tail -20 "$D/d.log"; false; }
     dock load -q -i "$FIXTURES/busybox.docker.tar"
     [ "$(dock run --rm busybox echo of docker)" = "of docker" ]
     run -7 dock run --rm --network none busybox sh -c 'exit 7'
@@ -76,13 +75,13 @@ dock() { docker -H "unix://$D/d.sock" "$@"; }
     [ "$(dock inspect -f '{{.State.Status}}' one)" = paused ]
     dock unpause one
     dock kill one
-    until_true 50 eval '[ "$(dock inspect -f "{{.State.Status}} {{.State.ExitCode}}" one)" = "exited 137" ]'
+    until_true 5 eval '[ "$(dock inspect -f "{{.State.Status}} {{.State.ExitCode}}" one)" = "exited 137" ]'
     dock start one
     dock stop -t 1 one
     [ "$(dock inspect -f '{{.State.ExitCode}}' one)" = 137 ]
     dock rm one
     dock run -d --name two --health-cmd 'true' --health-interval 1s busybox sleep 1000
-    until_true 60 eval '[ "$(dock inspect -f "{{.State.Health.Status}}" two)" = healthy ]'
+    until_true 6 eval '[ "$(dock inspect -f "{{.State.Health.Status}}" two)" = healthy ]'
     dock run --rm --memory 20m --memory-swap 20m busybox sh -c 'a=$(head -c 100000000 /dev/zero | tr "\0" x)' || [ $? -eq 137 ]
     dock rm -f two
     stop_docker
@@ -106,7 +105,7 @@ dock() { docker -H "unix://$D/d.sock" "$@"; }
     c task resume r3
     c task ps r3 | grep -q '[0-9]'
     c task kill -s KILL r3
-    until_true 50 eval 'c task ls | grep -q "r3 .*STOPPED"'
+    until_true 5 eval 'c task ls | grep -q "r3 .*STOPPED"'
     c task rm r3 || true
     c container rm r3
     stop_containerd

@@ -57,7 +57,7 @@ PY
 }
 
 status() { oci state c | jq -r .status; }
-eventually() { for _ in $(seq 50); do "$@" && return; sleep 0.1; done; return 1; }
+eventually() { until_true 5 "$@"; }
 is() { [ "$(status)" = "$1" ]; }
 hooks_seen() { cut -d' ' -f1 "$OCI/seen" | tr '\n' ' '; }
 
@@ -151,10 +151,10 @@ assert not want, want' "$pid" "$OCI/b"
 agent() { # N
     cat >"$OCI/agent.py" <<'PY'
 import array, fcntl, json, os, socket, struct, sys
-s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(4); s.settimeout(20)
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(4); s.settimeout(60)
 for _ in range(int(sys.argv[2])):
     c, _ = s.accept()
-    c.settimeout(20)
+    c.settimeout(60)
     data, control, _, _ = c.recvmsg(65536, 1000)
     fd = array.array("i", control[0][2])[0]
     print(json.dumps(json.loads(data)), flush=True)
@@ -213,13 +213,14 @@ assert second["pid"] not in (0, pid) and second["state"]["status"] == "running",
     bundle 'c["process"]["terminal"] = True; c["process"]["consoleSize"] = {"height": 33, "width": 111}' sh -c 'stty size >/tmp/size; sleep 1000'
     python3 - "$OCI/console" <<'PY' 3>&- &
 import socket, sys, time
-s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); s.settimeout(20)
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); s.settimeout(60)
 c, _ = s.accept()
-c.recvmsg(100, 100); time.sleep(3)
+held = c.recvmsg(100, 100); c.recv(1); time.sleep(600)
 PY
     eventually [ -S "$OCI/console" ]
     oci create -b "$OCI/b" --console-socket "$OCI/console" c </dev/null >/dev/null 2>&1
     oci start c
     eventually grep -q "33 111" "$OCI/b/rootfs/tmp/size"
+    kill $!
     rm -f "$OCI/console"
 }

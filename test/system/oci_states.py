@@ -17,7 +17,7 @@ wrong = []
 
 def call(*words, form="json"):
     open(log, "w").close()
-    return subprocess.run([tare, "oci", "--root", root, "--log", log, "--log-format", form, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    return subprocess.run([tare, "oci", "--root", root, "--log", log, "--log-format", form, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
 def status():
     r = call("state", "c")
     return json.loads(r.stdout)["status"] if r.returncode == 0 else None
@@ -98,7 +98,7 @@ for i, state in enumerate(STATES):
             if words[0] in ("create", "run"):
                 open(log, "w").close()
                 out = open(work + "/out", "w+")
-                r = subprocess.run([tare, "oci", "--root", root, "--log", log, "--log-format", form, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=30)
+                r = subprocess.run([tare, "oci", "--root", root, "--log", log, "--log-format", form, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=120)
                 r.stderr = open(work + "/out").read()
             else: r = call(*words, form=form)
         except subprocess.TimeoutExpired:

@@ -159,7 +159,7 @@ reach() {
     local from
     sed 's/#.*//; /^ *$/d' "$ROOTS/table" | sed "${1:-}" >"$BATS_TEST_TMPDIR/table"
     awk '{print $1}' "$BATS_TEST_TMPDIR/table" | sort -u | while read -r from; do
-        awk -v f="$from" '$1 == f {print $2, $3, $4}' "$BATS_TEST_TMPDIR/table" |
+        awk -v f="$from" '$1 == f {print $2, $3, $4, $5}' "$BATS_TEST_TMPDIR/table" |
             nsenter --net="$(netns "$from")" python3 "$here/reach.py" ask >"$BATS_TEST_TMPDIR/answers"
         awk -v f="$from" '$1 == f' "$BATS_TEST_TMPDIR/table" | paste -d' ' - "$BATS_TEST_TMPDIR/answers" |
             awk '$5 != $6 {print $1, $2, $3, $4, "is seen as", $6, "and not", $5}'
@@ -229,9 +229,10 @@ table inet own {
 N
 }
 
-# seen FROM PROTOCOL ADDRESS PORT: under which address
-seen() {
-    echo "$2 $3 $4" | nsenter --net="$(netns "$1")" python3 "$here/reach.py" ask
+# seen_as UNDER FROM PROTOCOL ADDRESS PORT, as in the table
+seen_as() {
+    output=$(echo "$3 $4 $5 $1" | nsenter --net="$(netns "$2")" python3 "$here/reach.py" ask)
+    is "$1"
 }
 
 @test "--publish-mode input: the host's input rules hold for published ports; else they are not asked" {
@@ -240,11 +241,11 @@ seen() {
     container nat one -p 8002:7000 -p 8002:7000/udp
     container input one --publish-mode input -p 8001:7000 -p 8001:7000/udp
     for p in tcp udp; do
-        [ "$(seen lan $p 198.51.100.1 8001)" = "$gw4" ]
-        [ "$(seen lan $p 2001:db8:7::1 8001)" = "$gw6" ]
-        [ "$(seen client $p 192.0.2.1 8001)" = "$gw4" ]
-        [ "$(seen host $p 127.0.0.1 8001)" = "$gw4" ]
-        [ "$(seen input $p 198.51.100.1 8001)" = "$gw4" ]
+        seen_as "$gw4" lan $p 198.51.100.1 8001
+        seen_as "$gw6" lan $p 2001:db8:7::1 8001
+        seen_as "$gw4" client $p 192.0.2.1 8001
+        seen_as "$gw4" host $p 127.0.0.1 8001
+        seen_as "$gw4" input $p 198.51.100.1 8001
     done
     run nsenter --net="$(netns host)" nft list table inet "tare$TAG"
     has 8002
@@ -254,20 +255,20 @@ seen() {
     has "the host's own input rules apply"
     input_rules
     for p in tcp udp; do
-        [ "$(seen lan $p 198.51.100.1 8001)" = - ]
-        [ "$(seen lan $p 2001:db8:7::1 8001)" = - ]
-        [ "$(seen lan $p 198.51.100.1 8002)" = 198.51.100.9 ]
-        [ "$(seen client $p 192.0.2.1 8001)" = "$gw4" ]
+        seen_as - lan $p 198.51.100.1 8001
+        seen_as - lan $p 2001:db8:7::1 8001
+        seen_as 198.51.100.9 lan $p 198.51.100.1 8002
+        seen_as "$gw4" client $p 192.0.2.1 8001
     done
     # still so with another tare-net, and when the table was made anew
     kill -KILL "$(pgrep -f "^tare-net ports .*$(tare inspect --format '{{.Id}}' input)")"
     tare network reload one
     until_true 5 sh -c "nsenter --net=$(netns host) ss -tlnH 'sport = :8001' | grep -q ."
-    [ "$(seen lan tcp 198.51.100.1 8001)" = - ]
-    [ "$(seen client tcp 192.0.2.1 8001)" = "$gw4" ]
-    [ "$(seen client udp 192.0.2.1 8001)" = "$gw4" ]
+    seen_as - lan tcp 198.51.100.1 8001
+    seen_as "$gw4" client tcp 192.0.2.1 8001
+    seen_as "$gw4" client udp 192.0.2.1 8001
     nsenter --net="$(netns host)" nft delete table inet own
-    [ "$(seen lan tcp 198.51.100.1 8001)" = "$gw4" ]
+    seen_as "$gw4" lan tcp 198.51.100.1 8001
     tare rm -f nat input >/dev/null
 }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Who reaches what. `reach.py serve PORT`: answers TCP and UDP with the address of who asks. `reach.py ask`: reads lines
-"tcp|udp ADDRESS PORT", asks them all at once, and prints for each what was answered, or "-". """
+"tcp|udp ADDRESS PORT [EXPECTED]", asks them all at once, and prints for each what was answered, or "-". An answer that is expected is waited for
+long, one that must not come (EXPECTED is "-") a second. """
 import socket, sys, threading
 
-WAIT = 1.2
 
 def plain(peer):
     return peer[0].removeprefix("::ffff:").split("%")[0]
@@ -25,10 +25,10 @@ def serve(port):
         conn.sendall(plain(peer).encode())
         conn.close()
 
-def ask(proto, address, port):
+def ask(proto, address, port, expected=""):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     s = socket.socket(family, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
-    s.settimeout(WAIT)
+    s.settimeout(1.2 if expected == "-" else 60)
     try:
         s.connect((address, int(port)))
         if proto == "udp":

@@ -1,13 +1,7 @@
 # Registries of one test file, on loopback: each in a folder of its own below $ROOTS, ended by its pid.
 
 server_started() { # DIR: waits for DIR/port
-    local i
-    for ((i = 0; i < 100; i++)); do
-        [ ! -s "$1/port" ] || return 0
-        sleep 0.1
-    done
-    cat "$1/out" >&2
-    return 1
+    until_true 10 test -s "$1/port" || { cat "$1/out" >&2; return 1; }
 }
 
 free_port() {
@@ -56,14 +50,12 @@ $auth
 EOF
         docker-registry serve "$dir/config.yml" >"$dir/out" 2>&1 3>&- &
         echo $! >"$dir/pid"
-        for ((i = 0; i < 50; i++)); do
-            if (exec 9<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-                echo "$port" >"$dir/port"
-                return 0
-            fi
-            kill -0 "$(cat "$dir/pid")" 2>/dev/null || break
+        until (exec 9<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+            kill -0 "$(cat "$dir/pid")" 2>/dev/null || continue 2 # somebody took the port
             sleep 0.1
         done
+        echo "$port" >"$dir/port"
+        return 0
     done
     cat "$dir/out" >&2
     return 1

@@ -38,7 +38,7 @@ run_none() {
 }
 
 @test "detached: ps, logs, exec, stop and rm find it" {
-    ok tare run -d --network none --name d busybox sh -c 'echo hello; trap "exit 3" TERM; while :; do sleep 0.1; done'
+    ok tare run -d --network none --name d busybox sh -c 'trap "exit 3" TERM; echo hello; while :; do sleep 0.1; done'
     ok tare ps --format '{{.Names}} {{.State}}'
     is "d running"
     until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' logs d | grep -q hello"

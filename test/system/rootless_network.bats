@@ -49,6 +49,7 @@ teardown_file() {
 }
 
 teardown() {
+    ip netns pids $WORLD-lan | xargs -r kill
     [ -z "$(user ps -aq)" ] || user rm -f $(user ps -aq)
     until_true 5 nobody_left
 }
@@ -59,7 +60,7 @@ nobody_left() {
 }
 
 user() {
-    ip netns exec $WORLD-host timeout -k 1 60 setpriv --reuid $ME --regid "$(id -g $ME)" --init-groups \
+    ip netns exec $WORLD-host timeout -k 1 300 setpriv --reuid $ME --regid "$(id -g $ME)" --init-groups \
         env HOME="$ROOTS" XDG_RUNTIME_DIR="$ROOTS/xdg" "$TARE" --root "$ROOT" --run-root "$RUN" "$@"
 }
 
@@ -91,12 +92,12 @@ serve() {
 answer_on_lan() {
     mkdir -p "$BATS_TEST_TMPDIR/lan"
     echo "$2" >"$BATS_TEST_TMPDIR/lan/index.html"
-    on_lan timeout 30 python3 -m http.server -d "$BATS_TEST_TMPDIR/lan" "$1" >/dev/null 2>&1 3>&- &
+    on_lan timeout 600 python3 -m http.server -d "$BATS_TEST_TMPDIR/lan" "$1" >/dev/null 2>&1 3>&- &
     until_true 5 on_lan sh -c "ss -tlnH | grep -q ':$1 '"
 }
 
 who() { # URL's host and port; on which side
-    ok "$1" curl -g -s -m 5 "http://$2/cgi-bin/who"
+    ok "$1" curl -g -s -m 60 "http://$2/cgi-bin/who"
 }
 
 keeper() {
@@ -143,12 +144,12 @@ while True:
     d, a = s.recvfrom(65535)
     s.sendto(a[0].encode() + b" %d" % len(d), a)' 3>&- &
     server=$!
-    sleep 0.5
+    until_true 5 nsenter -t "$pid" -n sh -c "ss -lunH | grep -q ':53 '"
     cat >"$BATS_TEST_TMPDIR/ask.py" <<'PY'
 import socket, sys
 for family, host in ((socket.AF_INET, "198.51.100.1"), (socket.AF_INET6, "2001:db8:7::1")):
     s = socket.socket(family, socket.SOCK_DGRAM)
-    s.settimeout(5)
+    s.settimeout(60)
     s.connect((host, 5353))
     for size in (1, 30000):
         s.send(b"x" * size)

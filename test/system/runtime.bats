@@ -67,7 +67,7 @@ PY
 # script TEXT: the container's command
 script() { echo "p['args']=['sh','-c',$(python3 -c 'import sys; print(repr(sys.argv[1]))' "$1")]"; }
 
-go() { run timeout 20 "$BUNDLE" --upper "$BOX/up" "$@" "$BOX/config.json"; }
+go() { run timeout 60 "$BUNDLE" --upper "$BOX/up" "$@" "$BOX/config.json"; }
 
 @test "a container has its own everything and nothing of the host below" {
     config "$(script 'echo pid $$; hostname; id -u; grep -c . /proc/self/mountinfo; grep -v " / / \| /proc\| /dev\| /sys" /proc/self/mountinfo; ls /proc/self/fd | wc -l; touch /new && echo written')"
@@ -96,7 +96,7 @@ go() { run timeout 20 "$BUNDLE" --upper "$BOX/up" "$@" "$BOX/config.json"; }
     local pair
     for pair in "127 nowhere" "127 /nowhere" "126 /dev/null" "126 /bin" "127 "; do
         config "p['args']=['${pair#* }']"
-        run "-${pair%% *}" timeout 20 "$BUNDLE" --upper "$BOX/up" "$BOX/config.json"
+        run "-${pair%% *}" timeout 60 "$BUNDLE" --upper "$BOX/up" "$BOX/config.json"
         [[ $output == *exec* ]]
     done
 }
@@ -165,7 +165,7 @@ go() { run timeout 20 "$BUNDLE" --upper "$BOX/up" "$@" "$BOX/config.json"; }
 
 @test "namespaces one by one" {
     config "c['mounts']=[]; l['maskedPaths']=l['readonlyPaths']=[]; p['cwd']='/'; $(script 'readlink /proc/self/ns/uts /proc/self/ns/pid /proc/self/ns/mnt')" uts
-    run timeout 20 "$BUNDLE" "$BOX/config.json"
+    run timeout 60 "$BUNDLE" "$BOX/config.json"
     [ "$status" = 0 ]
     [ "${lines[0]}" != "$(readlink /proc/self/ns/uts)" ]
     [ "${lines[1]}" = "$(readlink /proc/self/ns/pid)" ]

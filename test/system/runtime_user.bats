@@ -40,7 +40,7 @@ PY
 @test "overlay, proc, devices, sysfs: as for root" {
     [ "$(id -u)" != 0 ] || skip "as an ordinary user"
     config 'id -u; touch /new && stat -c %u /new; echo x >/dev/null && echo null; ls /sys >/dev/null && echo sys; cat /proc/self/uid_map' mount,pid,network,uts,ipc
-    run timeout 20 "$BUNDLE" --upper "$BOX/up" "$BOX/config.json"
+    run timeout 60 "$BUNDLE" --upper "$BOX/up" "$BOX/config.json"
     echo "$output"
     [ "$status" = 0 ]
     [ "${lines[0]}" = 0 ] && [ "${lines[1]}" = 0 ]
@@ -54,7 +54,7 @@ PY
 @test "with the host's network the host's sysfs is shown" {
     [ "$(id -u)" != 0 ] || skip "as an ordinary user"
     config 'ls /sys/class >/dev/null && echo sys; touch /sys/x' mount,pid,uts,ipc
-    run timeout 20 "$BUNDLE" --upper "$BOX/up" "$BOX/config.json"
+    run timeout 60 "$BUNDLE" --upper "$BOX/up" "$BOX/config.json"
     echo "$output"
     [[ $output == *sys* && $output == *"/sys/x"* ]]
 }

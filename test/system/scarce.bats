@@ -144,11 +144,9 @@ small_remove() {
     sleep 0.2
     kill -STOP "$attached"
     sleep 0.3
-    local before after
+    local before
     before=$(tare exec a cat /count)
-    sleep 0.5
-    after=$(tare exec a cat /count)
-    [ "$before" != "$after" ]
+    until_true 5 eval '[ "$(tare exec a cat /count)" != "$before" ]'
     ok tare stop -t 0 a
     kill -CONT "$attached"
     kill "$attached" 2>/dev/null || true

@@ -44,14 +44,12 @@ teardown_file() {
 containerd_start() {
     PATH=$S/bin:$PATH setsid containerd --config "$S/config.toml" >>"$S/log" 2>&1 3>&- &
     echo $! >"$S/pid"
-    for _ in $(seq 100); do ctr version >/dev/null 2>&1 && return; sleep 0.1; done
-    cat "$S/log"
-    return 1
+    until_true 10 ctr version || { cat "$S/log"; return 1; }
 }
 
 containerd_stop() {
     kill "${1:--TERM}" "$(cat "$S/pid")" 2>/dev/null || return 0
-    for _ in $(seq 100); do kill -0 "$(cat "$S/pid")" 2>/dev/null || return 0; sleep 0.1; done
+    until_true 10 eval '! kill -0 "$(cat "$S/pid")"'
 }
 
 setup() { [ -n "${S:-}" ] || skip "no containerd"; }
@@ -73,15 +71,15 @@ left() {
     true
 }
 nothing_left() { [ -z "$(left)" ]; }
-eventually() { for _ in $(seq 50); do "$@" && return; sleep 0.1; done; return 1; }
+eventually() { until_true 5 "$@"; }
 events_begin() {
     EVENTS=$BATS_TEST_TMPDIR/events
     ctr events >"$EVENTS" 3>&- &
     LISTENER=$!
-    sleep 0.5
+    until_true 10 eval 'ctr image label "$IMAGE" "at=$(date +%N)"; grep -q /images/update "$EVENTS"' # it listens
 }
 events_end() {
-    sleep 0.5
+    until_true 10 grep -q '/tasks/delete .*"container_id":"a"' "$EVENTS"
     kill "$LISTENER"
     LISTENER=
 }
@@ -161,7 +159,7 @@ type \r
 end 4
 PLAY
     run_task -d "$IMAGE" b sleep 1000
-    run timeout 20 script -qec "ctr task exec -t --exec-id e b sh -c 'tty; exit 5'" /dev/null </dev/null
+    run timeout 60 script -qec "ctr task exec -t --exec-id e b sh -c 'tty; exit 5'" /dev/null </dev/null
     [[ $status = 5 && $output == *"/dev/pts/"* ]]
 }
 
@@ -188,11 +186,9 @@ SH
     run_task -d --annotation io.kubernetes.cri.sandbox-id=a "$IMAGE" b sleep 1000
     run_task -d --annotation io.kubernetes.cri.sandbox-id=a "$IMAGE" c sleep 1000
     [ "$(shims)" = 1 ]
-    sleep 1.5
-    local pss
-    pss=$(awk '/^Pss:/ {print $2}' "/proc/$(pgrep -f "containerd-shim-tare-v2 -namespace $NS")/smaps_rollup")
-    echo "Pss $pss kB" >&3
-    [ "$pss" -le 1024 ]
+    pss() { awk '/^Pss:/ {print $2}' "/proc/$(pgrep -f "containerd-shim-tare-v2 -namespace $NS")/smaps_rollup"; }
+    until_true 5 eval '[ "$(pss)" -le 1024 ]'
+    echo "Pss $(pss) kB" >&3
     ctr task rm -f a
     [ "$(shims)" = 1 ]
     [ "$(ctr task exec --exec-id e b echo yes)" = yes ]
@@ -201,16 +197,19 @@ SH
 @test "containerd is killed and comes back: tasks, output, the end" {
     mkdir -p "$S/fifo"
     run_task -d --log-uri "file://$S/logs/r" "$IMAGE" a sh -c 'while sleep 0.1; do echo tick; done'
-    run_task -d "$IMAGE" b sh -c 'sleep 1.5; exit 9' # ends while nobody listens
+    run_task -d "$IMAGE" b sh -c 'while [ ! -e /end ]; do sleep 0.1; done; exit 9'
+    local pid
+    pid=$(ctr task ls | awk '$1 == "b" { print $2 }')
     containerd_stop -KILL
-    sleep 2
+    touch "/proc/$pid/root/end" # while nobody listens
+    eventually [ ! -e "/proc/$pid" ]
     containerd_start
     status_is a RUNNING
     status_is b STOPPED
     run ctr task rm b
     [[ $output == *9* ]]
     [ "$(ctr task exec --exec-id e a echo alive)" = alive ]
-    [ "$(wc -l <"$S/logs/r")" -gt 10 ]
+    eventually eval '[ "$(wc -l <"$S/logs/r")" -gt 10 ]'
     ctr task kill -s KILL a
     eventually status_is a STOPPED
 }
@@ -246,7 +245,7 @@ SH
     python3 - "$(sed 's,unix://,,' "$S/state/io.containerd.runtime.v2.task/$NS/a/address")" <<'PY'
 import os, random, socket, struct, sys
 def ask(data, wait=True):
-    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.settimeout(2); s.sendall(data)
+    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.settimeout(60); s.sendall(data)
     try:
         return s.recv(65536) if wait else b""
     except socket.timeout:

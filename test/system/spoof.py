@@ -82,7 +82,7 @@ def hear(interface):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     s.bind((interface, ETH_P_ALL))
     print("listening", flush=True)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while (left := end - time.monotonic()) > 0:
         s.settimeout(left)
         try:

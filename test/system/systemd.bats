@@ -65,7 +65,7 @@ property() { systemctl show --value -p "$1" "$UNIT"; }
     [ "$(status)" = paused ]
     oci resume c
     oci kill c KILL
-    for _ in $(seq 50); do [ "$(status)" = stopped ] && break; sleep 0.1; done
+    until_true 5 eval '[ "$(status)" = stopped ]'
     oci delete c
     [ ! -e "$GROUP" ]
 }
@@ -88,9 +88,9 @@ property() { systemctl show --value -p "$1" "$UNIT"; }
     [ "$status" -ne 0 ]
     [ -z "$(systemctl list-units --all --plain --no-legend "$UNIT")" ]
 
-    bundle '.hooks.createRuntime = [{"path": "/bin/sleep", "args": ["sleep", "30"]}]'
+    bundle '.hooks.createRuntime = [{"path": "/bin/sleep", "args": ["sleep", "600"]}]'
     "$TARE" oci --root "$OCI/run" --systemd-cgroup create -b "$OCI/b" c </dev/null >/dev/null 2>&1 &
-    for _ in $(seq 100); do systemctl is-active "$UNIT" && [ "$(cat "$GROUP/cgroup.procs" | wc -l)" -gt 1 ] && break; sleep 0.1; done
+    until_true 10 eval 'systemctl is-active "$UNIT" && [ "$(wc -l <"$GROUP/cgroup.procs")" -gt 1 ]'
     kill -9 $!
     wait $! || true
     oci delete --force c

@@ -60,7 +60,7 @@ inside() {
         oci state c | jq -r .status
         oci resume c
         oci kill c KILL
-        sleep 1
+        until [ "$(oci state c | jq -r .status)" = stopped ]; do sleep 0.1; done
         oci delete c'
     is "active
 50 67108864 user.slice yes
