@@ -52,7 +52,7 @@ teardown() { host_after; }
     for trick in "rm -rf dev/pts; ln -s $CANARY dev/pts" "rm -f dev/console; ln -s $CANARY/new dev/console" \
         "rm -f dev/ptmx; ln -s $CANARY/file dev/ptmx"; do
         hostile_image evil "mkdir -p dev; $trick"
-        run script -qec "$TARE --root $ROOT --run-root $RUN run --rm -t evil sh -c 'stat -c %t:%T /dev/console; tty'" /dev/null
+        run "$here/terminal" --show "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -t evil sh -c 'stat -c %t:%T /dev/console; tty'
         has "88:"
         has "/dev/"
     done
@@ -180,7 +180,7 @@ passwd_tricks=(
     ok tare run -d --name c --cap-add SYS_ADMIN --security-opt seccomp=unconfined busybox sh -c \
         'mkfifo /p; mount --bind /p /dev/pts/ptmx; touch /ready; sleep 100'
     until_true 5 tare exec c test -e /ready
-    run timeout 60 script -qec "$TARE --root $ROOT --run-root $RUN exec -t c true" /dev/null
+    run timeout 60 "$here/terminal" --show "$TARE" --root "$ROOT" --run-root "$RUN" exec -t c true
     [ "$status" != 124 ]
 }
 

@@ -65,7 +65,7 @@ J
     has 2
     ok tare exec c cat /proc/self/stat # pid, name, state, parent, group, session: its own
     [[ "$output" =~ ^([0-9]+)\ .*\ R\ 0\ ([0-9]+)\ ([0-9]+) ]]
-    ok script -qec "$TARE --root $ROOT --run-root $RUN exec -it c tty" /dev/null
+    ok "$here/terminal" --show "$TARE" --root "$ROOT" --run-root "$RUN" exec -it c tty
     has /dev/pts/
 }
 

@@ -66,12 +66,12 @@ teardown() { host_after; }
 @test "nothing is typed into the terminal of who started it (CVE-2017-5226, CVE-2023-1523)" {
     attempt -- steal
     has_not ok
-    run script -qec "$TARE --root $ROOT --run-root $RUN run --rm -it -v $ROOTS/probe:/probe:ro busybox /probe steal" /dev/null
+    run "$here/terminal" --show "$TARE" --root "$ROOT" --run-root "$RUN" run --rm -it -v "$ROOTS/probe:/probe:ro" busybox /probe steal
     has "TIOCSTI: EPERM"
     has "TIOCSTI with noise: EPERM"
     has "TIOCLINUX with noise: EPERM"
     ok tare run -d --name c -v "$ROOTS/probe:/probe:ro" busybox sleep 100
-    run script -qec "$TARE --root $ROOT --run-root $RUN exec -it c /probe steal" /dev/null
+    run "$here/terminal" --show "$TARE" --root "$ROOT" --run-root "$RUN" exec -it c /probe steal
     has "TIOCSTI: EPERM"
     has_not "TIOCSTI: ok"
 }

@@ -43,7 +43,8 @@ proxied() { # COMMAND…: nothing of the developer's own proxies
         'expect Status: Downloaded newer image' 'end 0' | "$here/terminal" "$TARE" --root "$ROOT" --run-root "$RUN" pull "$PLAIN/test/multi:1.0" 2>&1) ||
         { echo "$seen"; return 1; }
     tare rmi "$PLAIN/test/multi:1.0"
-    script -qec "stty cols 60 rows 24; exec '$TARE' --root '$ROOT' --run-root '$RUN' pull '$PLAIN/test/multi:1.0'" /dev/null >"$BATS_TEST_TMPDIR/seen"
+    "$here/terminal" --show sh -c "stty cols 60 rows 24; exec '$TARE' --root '$ROOT' --run-root '$RUN' pull '$PLAIN/test/multi:1.0'" \
+        >"$BATS_TEST_TMPDIR/seen"
     # What the screen would show at the end, line by line, and no line is wider than the terminal.
     python3 - "$BATS_TEST_TMPDIR/seen" <<'EOF'
 import re, sys

@@ -159,7 +159,7 @@ type \r
 end 4
 PLAY
     run_task -d "$IMAGE" b sleep 1000
-    run timeout 60 script -qec "ctr task exec -t --exec-id e b sh -c 'tty; exit 5'" /dev/null </dev/null
+    run timeout 60 "$here/terminal" --show ctr task exec -t --exec-id e b sh -c 'tty; exit 5'
     [[ $status = 5 && $output == *"/dev/pts/"* ]]
 }
 
