@@ -32,7 +32,8 @@ bool container_has_images(const struct container *c) {
 void container_journal_volumes(const struct engine *engine, const struct container *c, struct arena *a, struct journal *j) {
     for (size_t i = 0; i < c->record.mounts.n; i++)
         if (point(c, i)->anonymous)
-            journal_add(j, JOURNAL_TREE, arena_printf(a, "%s/volumes/%s", engine->roots->root, point(c, i)->name));
+            journal_add(j, JOURNAL_VOLUME, arena_printf(a, "%s/volumes/%s", engine->roots->root, point(c, i)->name),
+                        engine->roots->root, engine->roots->run_root);
 }
 
 int container_journal_write(struct engine *engine, const struct container *c, const char *other_name, bool lasting, struct arena *a,

@@ -396,18 +396,19 @@ int network_remove(const struct roots *roots, const char *name_or_id, struct err
         return error_set(e, -EBUSY, "network %s has active endpoints (name:\"%s\" id:\"%.12s\")", n.name,
                          LIST_AT(struct network_endpoint, &n.containers, 0)->name,
                          LIST_AT(struct network_endpoint, &n.containers, 0)->key);
+    /* The file goes last: whoever is killed before leaves a network that can be removed again. */
+    if (network_is_bridge(&n) && link_index(network_bridge(&n, &a)))
+        r = network_forget_bridge(roots, network_bridge(&n, &a), e);
+    if (r < 0)
+        return error_wrap(e, r, "remove network %s", n.name);
+    (void)snprintf(path, sizeof(path), "leases/%s", n.name);
+    (void)fs_remove_tree_at(roots->run_fd, path, NULL);
     (void)snprintf(path, sizeof(path), "networks/%s", n.name);
     begin_change(&change, roots, &n, "destroy");
     r = fs_unlink_at(roots->root_fd, path, e);
-    if (r < 0)
-        return r;
-    event_change_tell(&change);
-    (void)snprintf(path, sizeof(path), "leases/%s", n.name);
-    (void)fs_remove_tree_at(roots->run_fd, path, NULL);
-    if (!network_is_bridge(&n) || !link_index(network_bridge(&n, &a)))
-        return 0;
-    r = network_forget_bridge(roots, network_bridge(&n, &a), e);
-    return r < 0 ? error_wrap(e, r, "remove network %s", n.name) : 0;
+    if (r == 0)
+        event_change_tell(&change);
+    return r;
 }
 
 /* --- putting back

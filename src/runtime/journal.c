@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "base/event_change.h"
 #include "base/fs.h"
 #include "kernel/cgroup.h"
 #include "kernel/link.h"
@@ -67,6 +68,24 @@ static int undo_rmdir(char *const arg[JOURNAL_ARGS], struct error *e) {
 
 static int undo_tree(char *const arg[JOURNAL_ARGS], struct error *e) {
     return fs_remove_tree_at(AT_FDCWD, arg[0], e);
+}
+
+static int undo_volume(char *const arg[JOURNAL_ARGS], struct error *e) {
+    const char *name = strrchr(arg[0], '/') + 1;
+    char path[NAME_MAX + 16];
+    _cleanup_fd_ int root = open(arg[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_fd_ int run = open(arg[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
+    int r;
+
+    if (faccessat(AT_FDCWD, arg[0], F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+        return 0;
+    (void)snprintf(path, sizeof(path), "volumes/%s", name);
+    event_change_of(&change, run, root, path, "volume", "destroy", name, "driver", "local", (char *)NULL);
+    r = fs_remove_tree_at(AT_FDCWD, arg[0], e);
+    if (r == 0)
+        event_change_tell(&change);
+    return r;
 }
 
 static int undo_trash(char *const arg[JOURNAL_ARGS], struct error *e) {
@@ -135,7 +154,7 @@ static const struct operation {
     [JOURNAL_LINK] = {"link", 1, false, undo_link},         [JOURNAL_NFT] = {"nft", 2, false, undo_nft},
     [JOURNAL_UMOUNT] = {"umount", 1, true, undo_umount},    [JOURNAL_LEASE] = {"lease", 2, true, undo_lease},
     [JOURNAL_PORT] = {"port", 4, true, undo_port},          [JOURNAL_SCOPE] = {"scope", 1, false, undo_scope},
-    [JOURNAL_PROGRAM] = {"program", 2, true, undo_program},
+    [JOURNAL_PROGRAM] = {"program", 2, true, undo_program}, [JOURNAL_VOLUME] = {"volume", 3, true, undo_volume},
 };
 
 /* ---- Writing ---- */

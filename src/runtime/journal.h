@@ -17,6 +17,7 @@ enum journal_op {
                         ports: what is given back half may be another's when the undoing is done again) */
     JOURNAL_RMDIR,   /* absolute path of an empty directory of the engine's own */
     JOURNAL_TREE,    /* absolute path: removed with everything below */
+    JOURNAL_VOLUME,  /* absolute path of a volume's directory, ROOT, RUN_ROOT: as JOURNAL_TREE, and its event is told */
     JOURNAL_TRASH,   /* absolute path, absolute directory of the trash, name there: renamed into it (reaped later by anybody) */
     JOURNAL_LINK,    /* name of a network interface */
     JOURNAL_NFT,     /* table, element as nft_element_format() writes it: taken out of a set of tare's own table */

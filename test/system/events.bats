@@ -248,3 +248,9 @@ told_is() { # LINES…
     done
     tare network rm joined >/dev/null
 }
+
+@test "an anonymous volume goes with a container of --rm" {
+    tare run --rm --network none -v /data busybox true
+    run told --filter type=volume
+    is $'volume create\nvolume mount\nvolume unmount\nvolume destroy'
+}

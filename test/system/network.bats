@@ -371,6 +371,20 @@ s = socket.create_server((sys.argv[1], 7001)); c = s.accept(); c[0].send(c[1][0]
     is "i am web"
 }
 
+@test "network rm, killed before its last step, leaves a network that can be removed again, and no bridge of nobody's" {
+    command -v strace >/dev/null || skip "needs strace"
+    tare network create --subnet $SIDE.0/24 killed >/dev/null
+    tare run --rm --network killed busybox true
+    strace -f -qq -o /dev/null -P "killed" -P "networks/killed" -e trace=unlinkat -e inject=unlinkat:error=EIO:signal=KILL \
+        "$TARE" --root "$ROOT" --run-root "$RUN" network rm killed || true
+    ok tare network rm killed
+    ok tare network create --subnet $SIDE.0/24 killed # nothing of the host's has it
+    # and after that step nothing is left to do
+    tare run --rm --network killed busybox true
+    strace -f -qq -o "$BATS_TEST_TMPDIR/calls" -e trace=unlinkat,sendto,sendmsg "$TARE" --root "$ROOT" --run-root "$RUN" network rm killed
+    [ -z "$(sed '0,/networks\/killed/d' "$BATS_TEST_TMPDIR/calls" | grep send)" ]
+}
+
 @test "forwarding is switched back by the last of two engines on one host, and nothing of them stays" {
     local ns=fwd$$ up=up$$ a b
     ip netns add "$ns"
