@@ -18,7 +18,7 @@ void fd_message_put(struct msghdr *m, void *room, const int *fds, size_t n);
  * be able to fill our table. */
 size_t fd_message_take(struct msghdr *m, int *fds, size_t max);
 
-#define FD_STREAM_MAX 8 /* descriptors beside one message of a stream */
+#define FD_STREAM_MAX 128 /* descriptors beside one message of a stream; the kernel passes 253 at most */
 
 /* For stream sockets: all n bytes, the descriptors beside the first. 0, or a negative errno. */
 int fd_stream_send(int sock, const void *p, size_t n, const int *fds, size_t n_fds);

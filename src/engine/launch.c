@@ -11,6 +11,7 @@
 #include "engine/log_options.h"
 #include "model/holder.h"
 #include "model/signal_name.h"
+#include "network/port.h"
 
 static uint32_t health_action_of(const char *text) {
     static const char *const names[] = {
@@ -99,6 +100,7 @@ int launch_monitor(struct engine *engine, struct container *c, struct start_cont
     char holder[SELF_PATH_MAX];
     _cleanup_buf_ struct buf blob = BUF_INIT, health = BUF_INIT, attributes = BUF_INIT;
     struct monitor_launch l = MONITOR_LAUNCH_INIT;
+    struct port_sockets_held held;
     int r = log_options_fill(&c->record, a, &l.log, e);
     if (r == 0)
         r = set_health(engine, &c->record, x, a, &health, &l.health, e);
@@ -123,6 +125,10 @@ int launch_monitor(struct engine *engine, struct container *c, struct start_cont
     l.explain_fd = o->explain_fd;
     l.holder_fd = x->holder_fd;
     l.publishes = x->ports.n > 0;
+    port_sockets(&x->ports, a, &held);
+    l.sockets = held.fds;
+    l.n_sockets = (uint32_t)held.n;
+    l.n_watched = (uint32_t)held.n_relays;
     self_program_path(HOLDER_PROGRAM, holder);
     /* A container with a pasta of its own has its ports from that one. */
     l.holder_program = x->pasta ? "" : holder;

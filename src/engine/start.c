@@ -243,7 +243,7 @@ static int start_locked(struct engine *engine, struct container *c, const struct
         take_back(engine, c, x);
         return r;
     }
-    r = ports_activate(engine, c->id, x, a, e);
+    r = ports_activate(engine, x, a, e);
     if (r == 0 && x->cni)
         r = cni_start(engine, c, a, x, e);
     if (r == 0) {
@@ -251,6 +251,7 @@ static int start_locked(struct engine *engine, struct container *c, const struct
         r = launch_monitor(engine, c, x, &plan, o, a, ret, e);
     }
     x->holder_fd = fd_close(x->holder_fd);
+    port_close(&x->ports);
     if (r < 0)
         undo_start(engine, c);
     return r;

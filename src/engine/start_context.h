@@ -30,6 +30,6 @@ struct start_context {
     /* What is known of the network when it is somebody else's doing. */
     struct strs addresses, nameservers, search, resolv_options;
     const char *gateway;
-    int holder_fd;      /* keeps their sockets; for the monitor */
+    int holder_fd;      /* keeps the container's own pasta; for the monitor */
     const char *cgroup; /* "/tare/<id>" */
 };

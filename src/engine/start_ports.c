@@ -133,15 +133,9 @@ static int add_elements(const struct engine *engine, const struct start_context 
     return nft_elements_add(table, elements.v, elements.n, e);
 }
 
-int ports_activate(const struct engine *engine, const char *id, struct start_context *x, struct arena *a, struct error *e) {
-    int r;
+int ports_activate(const struct engine *engine, struct start_context *x, struct arena *a, struct error *e) {
     if (x->pasta) /* it has them since the namespace was made */
         return 0;
-    r = add_elements(engine, x, a, e);
-    if (r < 0)
-        return error_wrap(e, r, "set up networks");
-    if (x->ports.n || start_network_names(x))
-        r = port_hold(engine->roots, id, &x->ports, x->cgroup, &x->holder_fd, e);
-    port_close(&x->ports);
-    return r < 0 ? error_wrap(e, r, "publish ports") : 0;
+    int r = add_elements(engine, x, a, e);
+    return r < 0 ? error_wrap(e, r, "set up networks") : 0;
 }

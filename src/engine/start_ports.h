@@ -11,6 +11,5 @@ void ports_journal(const struct engine *engine, const struct container *c, const
 /* The elements of source_filter.h of one attachment; after its leases' lines. */
 void sources_journal(const struct engine *engine, const char *id, const struct network_attachment *n, struct arena *a,
                      struct journal *j);
-/* The packet filter's elements (the checks of sources among them), and the process that holds the sockets: x->holder_fd, for the
- * monitor. */
-int ports_activate(const struct engine *engine, const char *id, struct start_context *x, struct arena *a, struct error *e);
+/* The packet filter's elements, the checks of sources among them. */
+int ports_activate(const struct engine *engine, struct start_context *x, struct arena *a, struct error *e);

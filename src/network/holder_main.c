@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd_message.h"
 #include "base/fs.h"
 #include "kernel/capability.h"
 #include "kernel/cgroup_own.h"
@@ -23,14 +24,22 @@
 #include "network/resolver.h"
 #include "network/rootless.h"
 
-#define SOCKETS_MAX  (2 * PORTS_MAX)
-#define WORD_FDS_MAX 2
+#define SOCKETS_MAX (2 * PORTS_MAX)
+
+struct inherited {
+    int fd;
+    uint8_t protocol;
+    uint16_t port;
+    struct ip_address address;
+};
 
 struct holder {
     const char *cgroup, *run_root, *container_id;
     int run_fd, run_dirfd;
     int *fds; /* every port's socket */
     size_t n_fds;
+    struct inherited *inherited; /* what came with the start and no record has been seen for */
+    size_t n_inherited;
     struct relay_listener *listeners;
     size_t n_listeners;
     struct net_loop loop;
@@ -39,10 +48,11 @@ struct holder {
     struct relay relay;
     struct net_watch relaying;
     struct resolver resolver;
-    struct net_watch control; /* the monitor; fd -1: it was killed */
-    struct net_watch waiting; /* the next one connects here */
-    struct net_watch life;    /* pidfd of the container's first process; watched without a monitor only */
-    int pidfd;                /* the same; -1 = nothing runs */
+    int names[HOLDER_NAMES_FDS]; /* for it, from the start; -1 = none */
+    struct net_watch control;    /* the monitor; fd -1: it was killed */
+    struct net_watch waiting;    /* the next one connects here */
+    struct net_watch life;       /* pidfd of the container's first process; watched without a monitor only */
+    int pidfd;                   /* the same; -1 = nothing runs */
 };
 
 /* --- ports ----------------------------------------------------------------------------------------------------------------- */
@@ -67,45 +77,19 @@ static void keep_socket(struct holder *h, int fd, const struct holder_socket *so
     h->listeners[h->n_listeners++] = (struct relay_listener){fd, *socket};
 }
 
-/* A message with descriptors beside it. Its size; 0 at the end, negative on failure. */
-static ssize_t receive(int from, void *p, size_t size, int *fds, size_t fds_max, size_t *ret_n) {
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof(int) * HOLDER_BATCH)];
-    } control;
-    struct iovec data = {p, size};
-    struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-    ssize_t n = recvmsg(from, &header, MSG_CMSG_CLOEXEC);
-    int got[HOLDER_BATCH];
-    size_t n_got = 0;
+/* A word with descriptors beside it. Its size; 0 at the end, negative on failure. */
+static ssize_t receive(int from, char *word, int fds[HOLDER_NAMES_FDS], size_t *ret_n) {
+    FD_ROOM(HOLDER_NAMES_FDS) room;
+    struct iovec data = {word, 1};
+    struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
+    ssize_t n = recvmsg(from, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
-    if (n > 0 && header.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS) {
-        n_got = (control.head.cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(got, CMSG_DATA(&control.head), n_got * sizeof(int));
-    }
-    for (size_t i = 0; i < n_got; i++) {
-        if (i < fds_max)
-            fds[i] = got[i];
-        else
-            (void)fd_close(got[i]);
-    }
-    *ret_n = MIN_OF(n_got, fds_max);
+    *ret_n = n > 0 ? fd_message_take(&header, fds, HOLDER_NAMES_FDS) : 0;
     return n;
 }
 
-/* Everything that the starter hands over. */
-static void receive_ports(struct holder *h) {
-    static struct holder_message m;
-    int fds[HOLDER_BATCH];
-    size_t n;
-
-    while (receive(HOLDER_FD, &m, sizeof(m), fds, HOLDER_BATCH, &n) == sizeof(m) && m.n)
-        for (size_t i = 0; i < n && i < m.n; i++)
-            keep_socket(h, fds[i], &m.sockets[i]);
-}
-
-/* How the port's socket of one family was used by the one that was killed (port_hold()). */
-static struct holder_socket use_again(const struct port_record *p, bool v6, bool rootless) {
+/* What the port's socket of one family is for. One that listens and leads nowhere takes its clients to be rid of them. */
+static struct holder_socket use_of(const struct port_record *p, bool v6, bool rootless, bool listens) {
     const bool relay_all = rootless || p->by_input;
     const struct ip_address *own = v6 ? &p->target6 : &p->target4;
     bool leads = p->target4.family != IP_NONE || p->target6.family != IP_NONE;
@@ -114,7 +98,7 @@ static struct holder_socket use_again(const struct port_record *p, bool v6, bool
     if (!relay_all || own->family == IP_NONE)
         own = p->target4.family != IP_NONE ? &p->target4 : &p->target6;
     return (struct holder_socket){
-        .use = !relayed                     ? HOLDER_KEEP
+        .use = !relayed && !listens         ? HOLDER_KEEP
                : p->protocol == IPPROTO_UDP ? HOLDER_RELAY_UDP
                                             : HOLDER_RELAY_TCP,
         .transparent = rootless && (v6 ? p->target6 : p->target4).family != IP_NONE,
@@ -123,22 +107,53 @@ static struct holder_socket use_again(const struct port_record *p, bool v6, bool
     };
 }
 
-static void bind_port(struct holder *h, const struct port_record *p, bool rootless) {
-    const struct holder_socket use4 = use_again(p, false, rootless), use6 = use_again(p, true, rootless);
-    struct port_sockets s;
+static bool listens(int fd) {
+    int value = 0;
+    socklen_t size = sizeof(value);
 
-    if (port_sockets_open(p->protocol, &p->host_ip, p->host_port, rootless || p->by_input, &s) < 0)
-        return;
-    (void)port_sockets_relay(p->protocol, use4.use == HOLDER_KEEP ? -1 : s.fd4, use6.use == HOLDER_KEEP ? -1 : s.fd6);
-    if (s.fd4 >= 0)
-        keep_socket(h, s.fd4, &use4);
-    if (s.fd6 >= 0)
-        keep_socket(h, s.fd6, &use6);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value;
 }
 
-/* In the place of one that was killed. A port that somebody else has taken meanwhile is his: translation goes on regardless. An
- * ordinary user's ports are the host's, and lead into the namespace of his networks, where names are looked up, too. */
-static void bind_again(struct holder *h) {
+static void use_socket(struct holder *h, const struct port_record *p, int fd, bool v6, bool rootless) {
+    const struct holder_socket use = use_of(p, v6, rootless, listens(fd));
+
+    if (use.use != HOLDER_KEEP)
+        (void)port_sockets_relay(p->protocol, v6 ? -1 : fd, v6 ? fd : -1);
+    keep_socket(h, fd, &use);
+}
+
+/* One that came with the start; -1: none. */
+static int take_inherited(struct holder *h, const struct port_record *p, bool v6) {
+    const struct ip_address all = {.family = v6 ? IP_V6 : IP_V4}, *wanted = p->host_ip.family == IP_NONE ? &all : &p->host_ip;
+
+    for (size_t i = 0; i < h->n_inherited; i++) {
+        const struct inherited *one = &h->inherited[i];
+
+        if (one->port == p->host_port && one->protocol == p->protocol && ip_is_equal(&one->address, wanted)) {
+            int fd = one->fd;
+
+            h->inherited[i] = h->inherited[--h->n_inherited];
+            return fd;
+        }
+    }
+    return -1;
+}
+
+/* A port that came with none is bound anew: our monitor has taken over from one that was killed. One that somebody else has taken
+ * meanwhile is his: translation goes on regardless. */
+static void hold_port(struct holder *h, const struct port_record *p, bool rootless) {
+    struct port_sockets s = {.fd4 = take_inherited(h, p, false), .fd6 = take_inherited(h, p, true)};
+
+    if (s.fd4 < 0 && s.fd6 < 0 && port_sockets_open(p->protocol, &p->host_ip, p->host_port, rootless || p->by_input, &s) < 0)
+        return;
+    if (s.fd4 >= 0)
+        use_socket(h, p, s.fd4, false, rootless);
+    if (s.fd6 >= 0)
+        use_socket(h, p, s.fd6, true, rootless);
+}
+
+/* An ordinary user's ports are the host's, and lead into the namespace of his networks, where names are looked up, too. */
+static void hold_ports(struct holder *h) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
     _cleanup_fd_ int netns = openat(h->run_fd, NETNS_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     bool rootless = netns >= 0 && netns_is(netns);
@@ -150,9 +165,41 @@ static void bind_again(struct holder *h) {
     for (size_t i = 0; i < records.n; i++)
         if (strcmp(LIST_AT(struct port_record, &records, i)->container_id, own) == 0 &&
             !port_is_routed(LIST_AT(struct port_record, &records, i)))
-            bind_port(h, LIST_AT(struct port_record, &records, i), rootless);
+            hold_port(h, LIST_AT(struct port_record, &records, i), rootless);
+    while (h->n_inherited)
+        (void)fd_close(h->inherited[--h->n_inherited].fd);
     if (rootless && setns(netns, CLONE_NEWNET) < 0)
         _exit(1); /* its relays would lead nowhere */
+}
+
+static bool describe(int fd, struct inherited *ret) {
+    union {
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } address = {0};
+    socklen_t size = sizeof(address), protocol_size = sizeof(int);
+    int protocol = 0;
+    bool v6;
+
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_size) < 0)
+        return false;
+    v6 = address.four.sin_family == AF_INET6;
+    *ret = (struct inherited){fd, (uint8_t)protocol, ntohs(address.four.sin_port), {.family = v6 ? IP_V6 : IP_V4}};
+    memcpy(ret->address.bytes, v6 ? (void *)&address.six.sin6_addr : (void *)&address.four.sin_addr, v6 ? 16 : 4);
+    return v6 || address.four.sin_family == AF_INET;
+}
+
+/* Everything below `highest` that is for nothing else. */
+static void take_over_sockets(struct holder *h, int highest) {
+    for (int fd = HOLDER_FIRST_FD; fd <= highest; fd++) {
+        struct inherited one;
+
+        if (fd == h->names[0] || fd == h->names[1] || !describe(fd, &one))
+            continue;
+        h->inherited = grown(h->inherited, h->n_inherited, sizeof(*h->inherited));
+        h->inherited[h->n_inherited++] = one;
+    }
 }
 
 /* --- the monitor ----------------------------------------------------------------------------------------------------------- */
@@ -210,27 +257,28 @@ static void hear(struct holder *h, char word, int *fds, size_t n) {
 
 static void control_ready(struct net_watch *w, uint32_t events _unused_) {
     struct holder *h = w->owner;
-    int fds[WORD_FDS_MAX] = {-1, -1};
+    int fds[HOLDER_NAMES_FDS] = {-1, -1};
     char word;
     size_t n = 0;
-    ssize_t size = receive(w->fd, &word, 1, fds, WORD_FDS_MAX, &n);
+    ssize_t size = receive(w->fd, &word, fds, &n);
 
     if (size == 1)
         hear(h, word, fds, n);
     else if (size == 0 || (errno != EAGAIN && errno != EINTR))
         monitor_gone(h);
-    for (size_t i = 0; i < WORD_FDS_MAX; i++)
+    for (size_t i = 0; i < HOLDER_NAMES_FDS; i++)
         (void)fd_close(fds[i]);
 }
 
+/* The lock sees to it that there are no two monitors: ours is dead, whether we have heard of it or not. */
 static void waiting_ready(struct net_watch *w, uint32_t events _unused_) {
     struct holder *h = w->owner;
     int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
 
-    if (fd < 0 || h->control.fd >= 0) { /* two monitors there never are: the lock sees to that */
-        (void)fd_close(fd);
+    if (fd < 0)
         return;
-    }
+    if (h->control.fd >= 0)
+        net_watch_close(&h->loop, &h->control);
     net_watch_close(&h->loop, &h->life);
     h->control.fd = fd;
     if (net_watch_add(&h->loop, &h->control, EPOLLIN) < 0)
@@ -238,18 +286,10 @@ static void waiting_ready(struct net_watch *w, uint32_t events _unused_) {
 }
 
 static void wait_for_monitors(struct holder *h) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" HOLDER_SOCKET, h->run_dirfd);
-    (void)unlinkat(h->run_dirfd, HOLDER_SOCKET, 0);
-    h->waiting = (struct net_watch){
-        .fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), .ready = waiting_ready, .owner = h};
-    if (h->waiting.fd < 0 || bind(h->waiting.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(h->waiting.fd, 1) < 0) {
-        h->waiting.fd = fd_close(h->waiting.fd);
-        return;
-    }
-    (void)net_watch_add(&h->loop, &h->waiting, EPOLLIN);
+    h->waiting.ready = waiting_ready;
+    h->waiting.owner = h;
+    if (h->waiting.fd >= 0)
+        (void)net_watch_add(&h->loop, &h->waiting, EPOLLIN);
 }
 
 /* --- its life -------------------------------------------------------------------------------------------------------------- */
@@ -303,9 +343,15 @@ static int serve(struct holder *h) {
     resolver_init(&h->resolver, &h->loop, h->run_fd, h->run_dirfd, h->container_id);
     h->loop.tick = tick;
     h->loop.tick_arg = h;
-    h->control = (struct net_watch){.fd = HOLDER_FD, .ready = control_ready, .owner = h};
+    if (h->names[0] >= 0)
+        (void)resolver_open(&h->resolver, h->names[0], h->names[1]);
+    h->control.ready = control_ready;
+    h->control.owner = h;
     r = net_watch_add(&h->loop, &h->control, EPOLLIN);
     if (r == 0) {
+        const char awake = HOLDER_AWAKE;
+
+        (void)send(h->control.fd, &awake, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
         wait_for_monitors(h);
         net_loop_run(&h->loop);
     }
@@ -313,24 +359,18 @@ static int serve(struct holder *h) {
 }
 
 static int ports_main(int argc, char **argv) {
-    static struct holder h = {
-        .pidfd = -1, .control.fd = HOLDER_FD, .waiting.fd = -1, .life.fd = -1, .relaying.fd = -1, .relay.epoll_fd = -1};
-    bool is_again;
-    int r;
+    static struct holder h = {.pidfd = -1, .life.fd = -1, .relaying.fd = -1, .relay.epoll_fd = -1};
+    int highest, r;
 
-    if (argc < 3)
+    if (argc < 4 || sscanf(argv[3], HOLDER_FDS, &h.control.fd, &h.pidfd, &h.names[0], &h.names[1], &h.waiting.fd, &highest) != 6)
         return 2;
     h.cgroup = argv[0];
     h.run_root = argv[1];
     h.container_id = argv[2];
-    is_again = argc > 3 && strcmp(argv[3], HOLDER_AGAIN) == 0;
-    if (is_again)
-        leave_caller(&h);
+    take_over_sockets(&h, highest);
     r = open_dirs(&h);
-    if (r == 0 && is_again)
-        bind_again(&h);
-    else if (r == 0)
-        receive_ports(&h);
+    if (r == 0)
+        hold_ports(&h);
     drop_privileges(h.transparent);
     if (r == 0)
         r = serve(&h);

@@ -3,20 +3,14 @@
  * user), and answers names (network/resolver.h). It speaks with strangers, so it has no privileges once it has begun, but the one
  * to use a client's address in an ordinary user's network namespace.
  *
- * Arguments behind the role: the container's control group (beside which it goes), RUN_ROOT, the container's id, and HOLDER_AGAIN
- * when it takes the place of one that was killed: then it binds the ports anew, by their records. Else it gets them over the
- * connection that is file descriptor 3, in messages of at most HOLDER_BATCH sockets.
- *
- * After that the connection belongs to the container's monitor (model/holder.h). When it ends while the container lives, the
- * monitor was killed: tare-net goes on, and waits at the socket HOLDER_SOCKET in the container's run directory for the next one. */
+ * What it is given is in model/holder.h. The ports' records say what their sockets are for, and which are to be bound anew because
+ * they came with none. When the monitor was killed while the container lives, it goes on, and waits at the socket HOLDER_SOCKET in
+ * the container's run directory for the next one. */
 #pragma once
 
 #include <sys/socket.h>
 
 #include "model/ip.h"
-
-#define HOLDER_FD    3
-#define HOLDER_BATCH 128 /* sockets in one message; the kernel passes 253 descriptors at most */
 
 enum holder_use {
     HOLDER_KEEP,      /* nothing but held */
@@ -28,11 +22,6 @@ struct holder_socket {
     bool transparent; /* the target sees the client's own address: an ordinary user's network (network/rootless.h) */
     uint16_t target_port;
     struct ip_address target;
-};
-
-struct holder_message {
-    uint32_t n; /* sockets, in the order of the descriptors; 0 = that was all */
-    struct holder_socket sockets[HOLDER_BATCH];
 };
 
 /* relay.c. */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -16,6 +17,7 @@
 
 #define RECORD_NAME_MAX 96
 #define RECORD_MAX      512
+#define FILES_BESIDE    256 /* open ones of a command, and of a monitor */
 
 /* --- records -------------------------------------------------------------------------------------------------------------------
  */
@@ -329,6 +331,17 @@ static int open_uplinks(const struct roots *roots, const struct publishing *w, c
     return r < 0 ? error_wrap(e, r, "publish ports") : 0;
 }
 
+/* Two sockets a port pass the usual limit of 1,024 files early. */
+static void make_room(size_t ports) {
+    const rlim_t wanted = 2 * ports + FILES_BESIDE;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = MIN_OF(limit.rlim_max, wanted);
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int port_publish(const struct roots *roots, const char *container_id, const char *container_name, const struct list *mappings,
                  const struct network_attachment *attachment, enum publish_mode mode, struct arena *a, struct list *ret,
                  struct error *e) {
@@ -338,6 +351,7 @@ int port_publish(const struct roots *roots, const char *container_id, const char
 
     if (mappings->n > PORTS_MAX)
         return error_set(e, -E2BIG, "a container can publish %d ports at most", PORTS_MAX);
+    make_room(mappings->n);
     plan_publishing(roots, attachment, mode, &w);
     for (size_t i = 0; i < mappings->n; i++)
         add_mapping(&w, LIST_AT(struct port_mapping, mappings, i), a, &published);

@@ -4,9 +4,9 @@
  * In a network of gateway mode `routed` a port is published at the container's own address: host_ip and target are the same,
  * nothing is translated, and there is no socket.
  *
- * The sockets must live as long as the container: a small process, tare-net, holds them (port_hold()), and ends when the
- * container's monitor closes its connection. Sockets that listen are relays: the kernel cannot translate a connection to [::1], nor
- * one from IPv6 to a container without IPv6. */
+ * The sockets must live as long as the container: its monitor holds them. Those that listen are relays, since the kernel cannot
+ * translate a connection to [::1], nor one from IPv6 to a container without IPv6: when somebody comes, the monitor starts tare-net,
+ * which relays. */
 #pragma once
 
 #include "kernel/nft.h"
@@ -41,11 +41,14 @@ int port_publish(const struct roots *roots, const char *container_id, const char
                  struct error *e);
 /* Closes the sockets and removes the records: for a start that fails before its journal is written. */
 void port_release(const struct list *published);
-/* Starts tare-net with the sockets (the caller's copies may then be closed), in the group beside the container's `cgroup`. *ret_fd:
- * the connection that keeps it alive, for struct monitor_launch.holder_fd. The container's run directory must be there. */
-int port_hold(const struct roots *roots, const char *container_id, const struct list *published, const char *cgroup, int *ret_fd,
-              struct error *e);
-/* Closes the caller's copies of the sockets, after port_hold(). */
+struct port_sockets_held {
+    int *fds; /* borrowed from the ports */
+    size_t n;
+    size_t n_relays; /* so many of them, the first, wait for somebody */
+};
+/* For struct monitor_launch.sockets. */
+void port_sockets(const struct list *published, struct arena *a, struct port_sockets_held *ret);
+/* Closes the caller's copies of the sockets. */
 void port_close(const struct list *published);
 /* All elements of the ports, for nft_elements_add(): *ret is of struct nft_element. */
 void port_elements(const struct list *published, struct arena *a, struct list *ret);

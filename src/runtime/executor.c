@@ -400,7 +400,6 @@ static int execute(const struct plan *plan, int joined_pid, const struct executo
         explain_end(&explain);
     if (r == 0) {
         out.pid = x.pid;
-        out.has_names = x.has_names;
         out.pidfd = TAKE_FD(x.pidfd);
         if (io->hold)
             out.hold_fd = TAKE_FD(x.sync_fd);
@@ -439,4 +438,6 @@ void execution_release(struct execution *x) {
     x->pidfd = fd_close(x->pidfd);
     x->console_fd = fd_close(x->console_fd);
     x->hold_fd = fd_close(x->hold_fd);
+    for (size_t i = 0; i < HOLDER_NAMES_FDS; i++)
+        x->names[i] = fd_close(x->names[i]);
 }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "model/holder.h"
 #include "runtime/plan.h"
 
 struct executor_io {
@@ -23,21 +24,22 @@ struct executor_io {
      * waits at start_fd, a listening SOCK_SEQPACKET socket, until another process calls executor_start(). */
     bool hold;
     int start_fd;
-    int holder_fd; /* tare-net, for the resolver's sockets; -1 = none */
 };
 #define EXECUTOR_IO_INIT                                                                                                           \
-    { .in = -1, .out = -1, .err = -1, .explain_fd = -1, .start_fd = -1, .holder_fd = -1 }
+    { .in = -1, .out = -1, .err = -1, .explain_fd = -1, .start_fd = -1 }
 
 struct execution {
-    pid_t pid;      /* of the container's first process, a child of the caller */
-    int pidfd;      /* owned */
-    int console_fd; /* the terminal's master; owned; -1 without one */
-    int hold_fd;    /* owned; with `hold` only */
-    bool has_names; /* the resolver's sockets are open */
-    pid_t joined;   /* executor_exec() with a pid namespace: 0 = pid is the process itself */
+    pid_t pid;                   /* of the container's first process, a child of the caller */
+    int pidfd;                   /* owned */
+    int console_fd;              /* the terminal's master; owned; -1 without one */
+    int hold_fd;                 /* owned; with `hold` only */
+    int names[HOLDER_NAMES_FDS]; /* owned; sockets of the resolver (runtime/holder.h); -1 = none */
+    pid_t joined;                /* executor_exec() with a pid namespace: 0 = pid is the process itself */
 };
 #define EXECUTION_INIT                                                                                                             \
-    { .pidfd = -1, .console_fd = -1, .hold_fd = -1 }
+    {                                                                                                                              \
+        .pidfd = -1, .console_fd = -1, .hold_fd = -1, .names = { -1, -1 }                                                          \
+    }
 #define _cleanup_execution_ _cleanup_(execution_release)
 void execution_release(struct execution *x); /* closes; kills nothing */
 

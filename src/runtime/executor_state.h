@@ -41,7 +41,6 @@ struct executor {
     int null_fd;     /* a verified /dev/null, for masks */
     int terminal_fd; /* slave of the terminal */
     int cwd_fd;
-    bool has_names;
     bool is_ready;
     pid_t own_pid;   /* the child's number as the monitor sees it; known from the first release on */
     bool in_session; /* the streams stand where they belong */

@@ -36,6 +36,7 @@ enum frame_type {
     FRAME_DROPPED = 33,   /* u32 bytes that this slow client missed */
     FRAME_NAMES = 34,     /* the container has come to have a resolver: open it */
     FRAME_SETTLE = 35,    /* the launch description is to be the file's from now on */
+    FRAME_SOCKETS = 37,   /* behind FRAME_LAUNCH: sockets of published ports, beside it */
     FRAME_PORTS = 36,     /* the records of its published ports are others: tare-net is to begin anew */
     FRAME_NAME = 37,      /* the container has another name: it stands in the launch description's file */
 };

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
+#include "base/fd_message.h"
 #include "kernel/netns.h"
 #include "kernel/nft.h"
 
@@ -20,24 +20,16 @@
 #define NAMES_TABLE   "tare-names"
 #define NAMES_MAP     "at4"
 #define TCP_BACKLOG   16
-#define WORD_FDS_MAX  2
 
 int holder_send(int holder_fd, enum holder_word word, const int *fds, size_t n) {
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(WORD_FDS_MAX * sizeof(int))];
-    } control = {.head = {.cmsg_len = CMSG_LEN(n * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    FD_ROOM(HOLDER_NAMES_FDS) room;
     char byte = (char)word;
     struct iovec data = {&byte, 1};
     struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
 
-    if (n > WORD_FDS_MAX)
+    if (n > HOLDER_NAMES_FDS)
         return -EINVAL;
-    if (n) {
-        memcpy(CMSG_DATA(&control.head), fds, n * sizeof(int));
-        header.msg_control = &control;
-        header.msg_controllen = CMSG_SPACE(n * sizeof(int));
-    }
+    fd_message_put(&header, &room, fds, n);
     return sendmsg(holder_fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
@@ -110,35 +102,46 @@ static int loopback_up(void) {
     return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
 }
 
-static int open_inside(int holder_fd, pid_t pid) {
+struct opening {
+    pid_t pid;
+    int fds[HOLDER_NAMES_FDS];
+};
+
+/* On the caller's memory and among its descriptors: see netns_errand(). */
+static int open_inside(void *arg) {
+    struct opening *o = arg;
     char path[32];
     uint16_t udp_port = 0, tcp_port = 0;
-    int netns, fds[WORD_FDS_MAX], r;
+    int netns, r;
 
-    netns_use(NETNS_OWN); /* the container's, whatever namespace networks are in */
-    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", o->pid);
     netns = open(path, O_RDONLY | O_CLOEXEC);
-    if (netns < 0 || setns(netns, CLONE_NEWNET) < 0)
+    if (netns < 0)
         return -errno;
-    r = loopback_up();
+    r = setns(netns, CLONE_NEWNET) < 0 ? -errno : loopback_up();
+    (void)fd_close(netns);
     if (r < 0)
         return r;
-    fds[0] = open_socket(SOCK_DGRAM, &udp_port);
-    fds[1] = open_socket(SOCK_STREAM, &tcp_port);
-    if (fds[0] < 0 || fds[1] < 0)
-        return MIN_OF(fds[0], fds[1]);
-    r = translate(udp_port, tcp_port);
-    return r < 0 ? r : holder_send(holder_fd, HOLDER_RESOLVE, fds, WORD_FDS_MAX);
+    o->fds[0] = open_socket(SOCK_DGRAM, &udp_port);
+    o->fds[1] = open_socket(SOCK_STREAM, &tcp_port);
+    if (o->fds[0] < 0 || o->fds[1] < 0)
+        return MIN_OF(o->fds[0], o->fds[1]);
+    return translate(udp_port, tcp_port);
 }
 
-int holder_open_names(int holder_fd, pid_t pid, struct error *e) {
-    int status = 0, r;
-    pid_t child = fork();
+int names_open(pid_t pid, int ret[HOLDER_NAMES_FDS], struct error *e) {
+    struct opening o = {pid, {-1, -1}};
+    const int networks = netns_used();
+    int r;
 
-    if (child == 0)
-        _exit(-open_inside(holder_fd, pid));
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    r = child < 0 ? -errno : WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
-    return r < 0 ? error_errno(e, r, "open the resolver in the container's network namespace") : 0;
+    netns_use(NETNS_OWN); /* the child's, whatever namespace networks are in */
+    r = netns_errand(open_inside, &o);
+    netns_use(networks);
+    if (r < 0) {
+        for (size_t i = 0; i < HOLDER_NAMES_FDS; i++)
+            (void)fd_close(o.fds[i]);
+        return error_errno(e, r, "open the resolver in the container's network namespace");
+    }
+    memcpy(ret, o.fds, sizeof(o.fds));
+    return 0;
 }

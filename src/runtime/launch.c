@@ -72,6 +72,8 @@ static const struct launch_field container_fields[] = {
     FIELD(43, monitor_launch, log.buffer_size, KIND_U64),
     FIELD(44, monitor_launch, log.fields, KIND_BLOB),
     FIELD(45, monitor_launch, log.format, KIND_U32),
+    FIELD(46, monitor_launch, n_sockets, KIND_U32),
+    FIELD(47, monitor_launch, n_watched, KIND_U32),
 };
 static const struct launch_field exec_fields[] = {
     FIELD(1, monitor_exec, id, KIND_STR),

@@ -9,6 +9,8 @@
 #define LAUNCH_FILE     "launch"
 #define LAUNCH_SIZE_MAX ((size_t)8 << 20)
 
+#define LAUNCH_SOCKETS_MAX 8192 /* of published ports */
+
 enum launch_role { LAUNCH_CONTAINER = 1, LAUNCH_EXEC = 2 };
 
 /* The descriptors that go beside the blob, in this order; -1 is left out and marked so in the blob. */
@@ -77,13 +79,17 @@ struct monitor_launch {
     const char *cgroup;           /* path below the hierarchies' roots, "/tare/<id>": for kill, pause and OOM; NULL = none */
     const char *image;            /* as the user named it: "from" of events; NULL = none */
     const char *event_attributes; /* members of the events' Actor.Attributes: "\"image\":\"alpine\",\"name\":\"web\"" */
-    bool publishes;               /* ports: tare-net is started again when it was killed */
-    const char *holder_program;   /* path of tare-net; NULL = none is ever started again */
-    int container_dirfd;          /* <root>/containers/<id> */
-    int run_dirfd;                /* <run_root>/containers/<id> */
-    int root_fd, run_root_fd;     /* the roots */
-    int explain_fd;               /* --explain writes here (usually 2); -1 = none */
-    int holder_fd;                /* connection to tare-net (model/holder.h), kept until the run journal is undone; -1 = none */
+    bool publishes;               /* ports: a monitor that takes over sees to it that somebody holds them */
+    const char *holder_program;   /* path of tare-net; NULL = none is ever started */
+    const int *sockets;           /* they hold published ports: sent behind the description, owned by the monitor then */
+    uint32_t n_sockets;
+    uint32_t n_watched;       /* so many of them, the first, are relays: what comes to them wakes tare-net */
+    int container_dirfd;      /* <root>/containers/<id> */
+    int run_dirfd;            /* <run_root>/containers/<id> */
+    int root_fd, run_root_fd; /* the roots */
+    int explain_fd;           /* --explain writes here (usually 2); -1 = none */
+    int holder_fd; /* connection to a tare-net that has a pasta for this container; kept until the run journal is undone; -1 = none
+                    */
 };
 #define MONITOR_LAUNCH_INIT                                                                                                        \
     {                                                                                                                              \

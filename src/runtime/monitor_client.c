@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "base/fd_message.h"
 #include "base/fs.h"
 #include "base/self.h"
 #include "runtime/frame.h"
@@ -137,8 +138,25 @@ static int spawn(const char *role, const char *id, int *ret_fd, struct error *e)
     return 0;
 }
 
+static int send_sockets(int fd, const int *sockets, size_t n) {
+    _cleanup_buf_ struct buf frame = BUF_INIT;
+    int r = 0;
+
+    frame_add(&frame, FRAME_SOCKETS, NULL, 0);
+    for (size_t i = 0; r == 0 && i < n; i += FD_STREAM_MAX)
+        r = frame_send(fd, &frame, sockets + i, MIN_OF(n - i, (size_t)FD_STREAM_MAX));
+    return r;
+}
+
+/* What goes with a launch description. */
+struct company {
+    const int *fds;     /* LAUNCH_FDS */
+    const int *sockets; /* sent behind it */
+    size_t n_sockets;
+};
+
 /* Sends the launch description and waits for "started" or the error. */
-static int launch(int fd, const struct buf *blob, const int *fds, struct monitor_conn *ret, struct error *e) {
+static int launch(int fd, const struct buf *blob, const struct company *with, struct monitor_conn *ret, struct error *e) {
     _cleanup_buf_ struct buf frame = BUF_WITH_MAX(LAUNCH_SIZE_MAX + FRAME_HEADER_SIZE), answer = BUF_WITH_MAX(ANSWER_MAX);
     int present[LAUNCH_FDS];
     size_t n = 0;
@@ -148,10 +166,12 @@ static int launch(int fd, const struct buf *blob, const int *fds, struct monitor
     if (blob->failed)
         return error_set(e, -E2BIG, "the container's description is larger than %zu MB", LAUNCH_SIZE_MAX >> 20);
     for (size_t i = 0; i < LAUNCH_FDS; i++)
-        if (fds[i] >= 0)
-            present[n++] = fds[i];
+        if (with->fds[i] >= 0)
+            present[n++] = with->fds[i];
     frame_add(&frame, FRAME_LAUNCH, blob->data, blob->size);
     r = frame_send(fd, &frame, present, n);
+    if (r == 0)
+        r = send_sockets(fd, with->sockets, with->n_sockets);
     if (r == 0)
         r = frame_receive(fd, &answer, &f, NULL, 0);
     if (r < 0) {
@@ -166,14 +186,14 @@ static int launch(int fd, const struct buf *blob, const int *fds, struct monitor
     return 0;
 }
 
-static int start(const char *role, const char *id, const struct buf *blob, const int *fds, bool attached, struct monitor_conn *ret,
-                 struct error *e) {
+static int start(const char *role, const char *id, const struct buf *blob, const struct company *with, bool attached,
+                 struct monitor_conn *ret, struct error *e) {
     struct monitor_conn conn = MONITOR_CONN_INIT;
     _cleanup_fd_ int fd = -1;
     int r = spawn(role, id, &fd, e);
 
     if (r == 0)
-        r = launch(fd, blob, fds, &conn, e);
+        r = launch(fd, blob, with, &conn, e);
     if (r < 0)
         return r;
     conn.primary = attached;
@@ -188,7 +208,7 @@ int monitor_start(const struct monitor_launch *l, struct monitor_conn *ret, stru
     _cleanup_buf_ struct buf blob = BUF_INIT;
 
     launch_encode(l, &blob);
-    return start("container", l->id, &blob, fds, l->attached, ret, e);
+    return start("container", l->id, &blob, &(struct company){fds, l->sockets, l->n_sockets}, l->attached, ret, e);
 }
 
 int monitor_exec(const struct monitor_exec *x, struct monitor_conn *ret, struct error *e) {
@@ -196,7 +216,7 @@ int monitor_exec(const struct monitor_exec *x, struct monitor_conn *ret, struct 
     _cleanup_buf_ struct buf blob = BUF_INIT;
 
     launch_encode_exec(x, &blob);
-    return start("exec", x->id, &blob, fds, x->attached, ret, e);
+    return start("exec", x->id, &blob, &(struct company){.fds = fds}, x->attached, ret, e);
 }
 
 int monitor_adopt(int container_dirfd, int run_dirfd, int root_fd, int run_root_fd, uint32_t restart, uint32_t restart_max,
@@ -213,9 +233,10 @@ int monitor_adopt(int container_dirfd, int run_dirfd, int root_fd, int run_root_
         return error_set(e, -EPROTO, "the launch description is damaged");
     l.restart = restart;
     l.restart_max = restart_max;
+    l.n_sockets = l.n_watched = 0;
     launch_encode(&l, &blob);
     launch_set_fds(&blob, fds);
-    return start("adopt", l.id, &blob, fds, false, &conn, e);
+    return start("adopt", l.id, &blob, &(struct company){.fds = fds}, false, &conn, e);
 }
 
 /* ---- talking to one ---- */

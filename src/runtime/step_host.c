@@ -401,14 +401,8 @@ int step_link_make(struct executor *x, const struct plan_step *s, struct error *
 }
 
 int step_names(struct executor *x, const struct plan_step *s, struct error *e) {
-    int r;
-
     (void)s;
-    if (x->io->holder_fd < 0)
-        return 0; /* tare-net was killed a moment ago; the next one gets them */
-    r = holder_open_names(x->io->holder_fd, x->pid, e);
-    x->has_names = r == 0;
-    return r;
+    return names_open(x->pid, x->out->names, e);
 }
 
 int step_link_move(struct executor *x, const struct plan_step *s, struct error *e) {

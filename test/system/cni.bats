@@ -192,7 +192,10 @@ calls() {
     has "port 8080/tcp is in use by container c"
     fails 125 cni run --rm -p 8080:80 busybox true
     has "port 8080/tcp is in use by container c"
-    kill -KILL "$(pgrep -f "^tare-net ports .*$(cni inspect --format '{{.Id}}' c)")"
+    monitor=$(pgrep -of "^tare-monitor.* $(cni inspect --format '{{.Id}}' c)")
+    until_true 5 pgrep -P "$monitor" -x 'tare-net wait'
+    kill -KILL "$monitor"
+    until_true 5 pgrep -f "^tare-net ports .*$(cni inspect --format '{{.Id}}' c)"
     until_true 5 world python3 -c 'import socket, sys
 try: socket.socket().bind(("", 8080))
 except OSError: sys.exit(0)

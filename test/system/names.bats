@@ -15,6 +15,7 @@ setup_file() {
     SERVER=$(tare run -d --name server --network names --network-alias www busybox sleep 1000)
     export SERVER
     until_true 5 sh -c "ss -lun | grep -q $S1:53"
+    until_true 5 ask server a server # from now on it has a tare-net
 }
 
 teardown_file() {
@@ -185,18 +186,73 @@ holder_of() { # CONTAINER: pid of its tare-net
     ok tare network rm second
 }
 
-@test "names and ports go on when the monitor is killed, and when tare-net is" {
+page() { # ADDRESS PORT
+    printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 2 "$1" "$2" | tail -1
+}
+
+@test "tare-net is there when somebody wants something of it, and not before: names, [::1], the container's next life" {
+    local port pid
+    port=$(free_ports 2)
+    tare run -d --name c --network names -p "$port":80 -p "127.0.0.1:$((port + 1)):80" busybox \
+        sh -c 'mkdir -p /w; echo i am c >/w/index.html; exec httpd -f -p 80 -h /w' >/dev/null
+    until_true 5 sh -c "busybox nc -w 1 $(address c names) 80 </dev/null"
+    ok page 127.0.0.1 "$port"
+    is "i am c"
+    ok page 127.0.0.1 $((port + 1))
+    is "i am c"
+    fails 1 holder_of c
+    ok page ::1 "$port"
+    is "i am c"
+    pid=$(holder_of c)
+    ok tare exec c nslookup -type=a server
+    has "Address: $(address server names)"
+    [ "$(holder_of c)" = "$pid" ]
+    ok tare restart -t 0 c
+    ok tare exec c nslookup -type=a server
+    has "Address: $(address server names)"
+    [ "$(holder_of c)" = "$pid" ]
+    ok page ::1 "$port"
+    is "i am c"
+    # a life of a moment, in the foreground
+    ok tare run --rm --network names busybox nslookup -type=a server
+    has "Address: $(address server names)"
+    ok tare rm -f c
+}
+
+@test "what waits to become tare-net is killed: the ports stay held, and names are answered" {
+    local port waits
+    port=$(free_ports 1)
+    tare run -d --name c --network names -p "$port":80 busybox httpd -f -p 80 -h /etc >/dev/null
+    waiting() { # beside c's monitor, which may have a session of other forks
+        pgrep -P "$(pgrep -of "^tare-monitor.* $(tare inspect --format '{{.Id}}' c)")" -x 'tare-net wait'
+    }
+    until_true 5 waiting
+    waits=$(waiting)
+    kill -9 "$waits"
+    fails 125 tare run --rm -p "$port":80 busybox true
+    run python3 -c "import socket; socket.socket().bind(('', $port))"
+    has "Address already in use"
+    until_true 5 waiting
+    ok ask c +short a server
+    is "$(address server names)"
+    fails 1 waiting
+    ok tare rm -f c
+    python3 -c "import socket; socket.socket().bind(('', $port))"
+}
+
+@test "names and ports go on when the monitor is killed, used or not, and when tare-net is" {
     local port monitor pid
     port=$(free_ports 2)
     tare run -d --name c --network names -p "$port":80 busybox sh -c 'mkdir /w; echo i am c >/w/index.html; exec httpd -f -p 80 -h /w' >/dev/null
     until_true 5 tare exec c sh -c 'true | nc -w 1 127.0.0.1 80'
-    page() { printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 2 "$1" "$port" | tail -1; }
-    pid=$(holder_of c)
-    monitor=$(pgrep -f "^tare-monitor.* $(tare inspect --format '{{.Id}}' c)" | head -1)
+    monitor=$(pgrep -of "^tare-monitor.* $(tare inspect --format '{{.Id}}' c)")
+    until_true 5 pgrep -P "$monitor" -x 'tare-net wait'
     kill -9 "$monitor"
+    until_true 5 holder_of c # which nobody has wanted anything of yet
+    pid=$(holder_of c)
     ok ask c +short a server # nobody has looked at the container yet
     is "$(address server names)"
-    ok page ::1
+    ok page ::1 "$port"
     is "i am c"
     ok tare inspect --format '{{.State.Status}}' c # another monitor, which takes over the tare-net that is there
     is running
@@ -207,9 +263,9 @@ holder_of() { # CONTAINER: pid of its tare-net
     ok ask c +short a server
     is "$(address server names)"
     until_true 5 sh -c "ss -Hltn 'sport = :$port' | grep -q ."
-    ok page ::1
+    ok page ::1 "$port"
     is "i am c"
-    ok page 127.0.0.1
+    ok page 127.0.0.1 "$port"
     is "i am c"
     ok tare rm -f c
     run ss -Hltn "sport = :$port"

@@ -18,6 +18,7 @@ setup_file() {
     lan ip link set lan0 up
     lan ip route add default via $HOST
     serve web -p $PORT:80 -p 127.0.0.1:$((PORT + 1)):80 -p $((PORT + 2)):9000/udp
+    until_true 5 fetch ::1 $PORT # from now on it has a tare-net
 }
 
 teardown_file() {
@@ -413,6 +414,18 @@ s = socket.create_server((sys.argv[1], 7001)); c = s.accept(); c[0].send(c[1][0]
     [ -z "$(fwd ip -o link show type bridge)" ]
     ip netns del "$ns"
     rm -rf "$a" "$b"
+}
+
+@test "more ports than a process usually may have files, and the container's own limit stays" {
+    local first=$((30000 + RANDOM % 10 * 200))
+    ok bash -c "ulimit -Sn 300; exec '$TARE' --root '$ROOT' --run-root '$RUN' run -d --name many --ulimit nofile=111 -p '$first-$((first + 199)):$first-$((first + 199))' \
+        busybox nc -l -p $((first + 199)) -e echo here"
+    until_true 5 tare exec many sh -c "netstat -tln | grep -q :$((first + 199))"
+    ok tare exec many sh -c 'ulimit -n'
+    is 111
+    ok busybox nc -w 5 ::1 $((first + 199)) </dev/null
+    is here
+    tare rm -f many >/dev/null
 }
 
 @test "what holds the ports is in tare's own control group, without privileges" {

@@ -76,7 +76,7 @@ world_make() {
 serve_in() { # NETNS PORT
     nsenter --net="$1" python3 "$here/reach.py" serve "$2" >/dev/null 2>&1 3>&- &
     echo $! >>"$ROOTS/servers"
-    until_true 5 nsenter --net="$1" sh -c "ss -tlnH | grep -q ':$2 '"
+    until_true 60 nsenter --net="$1" sh -c "ss -tlnH | grep -q ':$2 '"
 }
 
 container() { # NAME NETWORK [flags of run…]: answers at 7000

@@ -218,6 +218,7 @@ holder_of() {
     ok user network create named
     serve peer --network named
     serve web --network named -p 8080:80 -p 5353:53/udp
+    who on_lan 198.51.100.1:8080
     kill -9 "$(holder_of web)"
     ok user ps
     until_true 5 on_lan curl -g -s -m 2 "http://198.51.100.1:8080/cgi-bin/who"

@@ -387,8 +387,7 @@ static int on_settle(struct monitor *m, struct client *c, const struct frame *f)
 
 static int on_ports(struct monitor *m, struct client *c, const struct frame *f) {
     (void)f;
-    holder_release(m);
-    holder_ensure(m);
+    holder_renew(m);
     reply_u32s(m, c, FRAME_OK, NULL, 0);
     return 0;
 }

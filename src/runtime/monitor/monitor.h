@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 
 #include "base/buf.h"
+#include "model/holder.h"
 #include "runtime/executor.h"
 #include "runtime/frame.h"
 #include "runtime/launch.h"
@@ -60,12 +61,25 @@ enum deadline {
     DEADLINE_HEALTH,         /* the next check is due */
     DEADLINE_HEALTH_TIMEOUT, /* the running check takes too long */
     DEADLINE_SETTLE,         /* what a longer life needs */
-    DEADLINE_HOLDER,         /* tare-net was killed */
+    DEADLINE_HOLDER,         /* tare-net, or who waits to become it, was killed */
     DEADLINE_LINGER,         /* clients that do not take their output are left */
     DEADLINES,
 };
 
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_RESTARTING, PHASE_LINGERING };
+
+/* What tare-net is for, and tare-net: holder.c. */
+struct holder {
+    int *sockets; /* owned; they hold published ports. None when we took over: then tare-net binds by the records */
+    size_t n_sockets;
+    int names[HOLDER_NAMES_FDS]; /* in the container's network namespace; -1 = none */
+    bool names_elsewhere;        /* the tare-net that we took over has them */
+    struct source traffic;       /* an epoll of those that somebody may want something of; watched while there is no child */
+    struct source child;         /* connection to tare-net, or to the fork of ours that waits to become it; fd -1: none */
+    pid_t pid;                   /* it is our child; 0: that of a monitor before us */
+    bool awake;                  /* it is tare-net by now */
+    int64_t began_ns;
+};
 
 /* Health check, health.c. */
 struct health {
@@ -88,9 +102,7 @@ struct monitor {
     int pidfd;             /* of PID 1 */
     struct source adopted; /* a copy of pidfd, watched: PID 1 is not our child */
     int epoll_fd;
-    struct source holder; /* connection to tare-net */
-    int64_t holder_began_ns;
-    bool names_open; /* it has sockets in the container's network namespace */
+    struct holder holder;
     struct source listener;
     struct source signals;
     struct output outputs[2];
@@ -188,13 +200,16 @@ int64_t restart_backoff_ns(int64_t last_ns, int64_t ran_ns);                    
 bool restart_wanted(const struct monitor_launch *l, const struct container_state *s); /* pure */
 
 /* holder.c: tare-net. */
-void holder_take(struct monitor *m);                  /* the connection that came with the launch description */
-void holder_ensure(struct monitor *m);                /* takes over the one that waits, or starts another, where one is needed */
+int holder_take(struct monitor *m, int *sockets, size_t n,
+                size_t n_watched);                    /* owns them and the array (malloc), also on failure */
+void holder_ensure(struct monitor *m);                /* after a takeover, and when the child was killed */
 void holder_started(struct monitor *m);               /* after each start of the program */
 int holder_names(struct monitor *m, struct error *e); /* sockets for names, where they are wanted and not there */
 void holder_settled(struct monitor *m);               /* the program lives longer than a moment */
 void holder_ended(struct monitor *m);   /* the program ended, and may start again: its network namespace must go first */
-void holder_release(struct monitor *m); /* waits until the ports are free, but never long */
+void holder_renew(struct monitor *m);   /* the records of its ports are others */
+void holder_release(struct monitor *m); /* the ports are free when it returns, but it never waits for long */
+bool holder_child_ended(struct monitor *m, pid_t pid); /* was it ours? */
 
 /* health.c */
 void health_begin(struct monitor *m);

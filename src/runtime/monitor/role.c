@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "base/fd_message.h"
 #include "base/fs.h"
 #include "kernel/cgroup_own.h"
 #include "kernel/netns.h"
@@ -28,6 +29,30 @@ static void use_networks(int run_root_fd) {
         (void)fd_close(fd);
 }
 
+/* What holds the published ports comes behind the description. */
+static int receive_sockets(struct monitor *m, int socket_fd, struct error *e) {
+    _cleanup_buf_ struct buf b = BUF_INIT;
+    int *sockets = m->l.n_sockets && m->l.n_sockets <= LAUNCH_SOCKETS_MAX ? malloc(m->l.n_sockets * sizeof(int)) : NULL, r = 0;
+    size_t n = 0;
+
+    if (!sockets)
+        return m->l.n_sockets ? error_set(e, -E2BIG, "receive the sockets of published ports") : 0;
+    while (r == 0 && n < m->l.n_sockets) {
+        size_t wanted = MIN_OF(m->l.n_sockets - n, (size_t)FD_STREAM_MAX);
+        struct frame f;
+
+        r = frame_receive(socket_fd, &b, &f, sockets + n, wanted);
+        if (r == 0 && (f.type != FRAME_SOCKETS || sockets[n + wanted - 1] < 0))
+            r = -EMFILE; /* the kernel gives as many as there is room for */
+        n += wanted;
+    }
+    if (r == 0)
+        r = holder_take(m, sockets, n, m->l.n_watched);
+    else
+        free(sockets); /* whoever fails here ends */
+    return r < 0 ? error_errno(e, r, "receive the sockets of published ports") : 0;
+}
+
 static int receive_launch(struct monitor *m, int socket_fd, struct error *e) {
     int received[LAUNCH_FDS], fds[LAUNCH_FDS];
     struct frame f;
@@ -48,7 +73,7 @@ static int receive_launch(struct monitor *m, int socket_fd, struct error *e) {
     m->l.run_root_fd = fds[LAUNCH_FD_RUN_ROOT];
     m->l.explain_fd = fds[LAUNCH_FD_EXPLAIN];
     m->l.holder_fd = fds[LAUNCH_FD_HOLDER];
-    return 0;
+    return m->is_exec ? 0 : receive_sockets(m, socket_fd, e);
 }
 
 static void answer_error(int socket_fd, int code, const struct error *e) {
@@ -83,7 +108,9 @@ static void answer_started(struct monitor *m, int socket_fd) {
 static void monitor_init(struct monitor *m, bool is_exec) {
     *m = (struct monitor){.l = MONITOR_LAUNCH_INIT, .x = MONITOR_EXEC_INIT, .is_exec = is_exec};
     m->lock_fd = m->pidfd = m->epoll_fd = m->slave_fd = -1;
-    m->adopted.fd = m->holder.fd = m->listener.fd = m->signals.fd = m->input.fd = m->health.output.fd = m->log_room.fd = -1;
+    m->adopted.fd = m->holder.child.fd = m->holder.traffic.fd = m->listener.fd = m->signals.fd = m->input.fd = m->health.output.fd =
+        m->log_room.fd = -1;
+    m->holder.names[0] = m->holder.names[1] = -1;
     for (int i = 0; i < 2; i++)
         m->outputs[i].source.fd = -1;
     m->signals.fd = -1;

@@ -134,7 +134,7 @@ static void reap_children(struct monitor *m) {
             payload_ended(m, status);
         else if (pid == m->state.keeper_pid)
             m->state.keeper_pid = 0;
-        else
+        else if (!holder_child_ended(m, pid))
             (void)health_child_ended(m, pid, status);
     }
 }

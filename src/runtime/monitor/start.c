@@ -57,7 +57,6 @@ static int run_plan(struct monitor *m, const struct monitor_launch *l, const str
     io.columns = (unsigned short)m->l.cols;
     io.explain_fd = m->l.explain_fd;
     io.init_run = init_run;
-    io.holder_fd = m->is_exec ? -1 : m->holder.fd;
     if (m->is_exec)
         return executor_exec(&plan, m->pidfd, &io, x, e);
     return executor_run(&plan, &io, x, e);
@@ -86,8 +85,6 @@ int monitor_start_program(struct monitor *m, struct error *e) {
         if (r < 0)
             return r;
     }
-    holder_take(m);
-    holder_ensure(m);
     r = stdio_make(m, &child, e);
     if (r == 0)
         r = run_plan(m, &l, &child, &x, e);
@@ -98,7 +95,8 @@ int monitor_start_program(struct monitor *m, struct error *e) {
     m->state.pid = x.pid;
     m->phase = PHASE_RUNNING;
     m->started_ns = clock_monotonic_ns();
-    m->names_open = x.has_names;
+    for (size_t i = 0; i < HOLDER_NAMES_FDS; i++)
+        m->holder.names[i] = TAKE_FD(x.names[i]);
     holder_started(m);
     if (m->l.tty) {
         r = stdio_take_terminal(m, TAKE_FD(x.console_fd), e);
