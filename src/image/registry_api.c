@@ -23,21 +23,30 @@ static const char *subject(const struct registry *r, const char *tag_or_digest, 
     return arena_printf(a, "%s%s%s", r->target.repository, strchr(tag_or_digest, ':') ? "@" : ":", tag_or_digest);
 }
 
+static int ask_for_manifest(struct registry *r, const char *tag_or_digest, struct registry_call *call, struct arena *a,
+                            struct fetch_reply *ret, struct error *e) {
+    int res;
+
+    call->path = arena_printf(a, "%s/manifests/%s", r->target.path, tag_or_digest);
+    accept_manifests(a, call);
+    res = registry_call(r, call, a, ret, e);
+    if (res < 0)
+        return res;
+    if (ret->status != 200)
+        return registry_status_error(r, arena_printf(a, "manifest for %s", subject(r, tag_or_digest, a)), ret, e);
+    return 0;
+}
+
 int registry_manifest(struct registry *r, const char *tag_or_digest, struct arena *a, struct registry_document *ret,
                       struct error *e) {
     struct registry_call call = {.method = "GET", .body_max = IMAGE_MANIFEST_MAX, .fd = -1};
     struct registry_document d = {0};
     struct fetch_reply reply;
     const char *named;
-    int res;
+    int res = ask_for_manifest(r, tag_or_digest, &call, a, &reply, e);
 
-    call.path = arena_printf(a, "%s/manifests/%s", r->target.path, tag_or_digest);
-    accept_manifests(a, &call);
-    res = registry_call(r, &call, a, &reply, e);
     if (res < 0)
         return res;
-    if (reply.status != 200)
-        return registry_status_error(r, arena_printf(a, "manifest for %s", subject(r, tag_or_digest, a)), &reply, e);
     d.text = reply.body;
     d.media_type = media_type_of(&reply, a);
     sha256_digest(d.text.p, d.text.n, d.digest);
@@ -56,15 +65,10 @@ int registry_manifest_digest(struct registry *r, const char *tag, struct arena *
     struct registry_call call = {.method = "HEAD", .body_max = ERROR_BODY_MAX, .fd = -1};
     struct fetch_reply reply;
     const char *digest;
-    int res;
+    int res = ask_for_manifest(r, tag, &call, a, &reply, e);
 
-    call.path = arena_printf(a, "%s/manifests/%s", r->target.path, tag);
-    accept_manifests(a, &call);
-    res = registry_call(r, &call, a, &reply, e);
     if (res < 0)
         return res;
-    if (reply.status != 200)
-        return registry_status_error(r, arena_printf(a, "manifest for %s", subject(r, tag, a)), &reply, e);
     digest = fetch_header(&reply, "docker-content-digest", NULL);
     if (!digest || !digest_is_sha256(digest))
         return error_set(e, -ENODATA, "%s does not tell digests", r->target.host);
