@@ -93,13 +93,11 @@ static const struct format_column columns[COLUMNS] = {
 };
 static const char *const filter_names[] = {"id", "label", "name", NULL};
 
-static const char *age_text(const char *time, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
+static const char *age(const char *time, struct arena *a) {
     struct timespec then = {0};
 
     (void)time_parse(time, &then);
-    duration_human(clock_wall().tv_sec - then.tv_sec, &text);
-    return arena_printf(a, "%s ago", buf_text(&text));
+    return format_age(then.tv_sec, a);
 }
 
 static void add_row(const struct secret *s, struct arena *a, struct list *rows) {
@@ -107,8 +105,8 @@ static void add_row(const struct secret *s, struct arena *a, struct list *rows) 
 
     row->labels = &s->spec.labels;
     row->values = arena_array(a, const char *, COLUMNS);
-    row->values[CREATED_AT] = age_text(s->created_at, a);
-    row->values[UPDATED_AT] = age_text(s->updated_at, a);
+    row->values[CREATED_AT] = age(s->created_at, a);
+    row->values[UPDATED_AT] = age(s->updated_at, a);
     row->values[DRIVER] = s->spec.driver.name;
     row->values[ID] = s->id;
     row->values[LABELS] = format_labels(&s->spec.labels, a);
