@@ -27,7 +27,6 @@ static struct process *need_process(struct shim *s, struct caller from, const ch
 
 static void do_create(struct shim *s, struct caller from, const void *m) {
     const Pb__CreateRequest *r = m;
-    _cleanup_error_ struct error e = ERROR_INIT;
     struct container *c;
 
     if (*r->checkpoint) {

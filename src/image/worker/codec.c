@@ -303,6 +303,25 @@ struct codec *codec_new(int kind, codec_out_fn *out, void *arg) {
     return c;
 }
 
+struct codec *codec_free(struct codec *c) {
+    if (!c)
+        return NULL;
+    switch (c->kind) {
+    case LAYER_GZIP:
+#ifndef HAVE_ISAL
+        (void)inflateEnd(&c->gzip);
+#endif
+        break;
+    case LAYER_ZSTD: (void)ZSTD_freeDCtx(c->zstd); break;
+    case CODEC_XZ: lzma_end(&c->xz); break;
+    case CODEC_BZIP2: (void)BZ2_bzDecompressEnd(&c->bzip2); break;
+    default: break;
+    }
+    free(c->buffer);
+    free(c);
+    return NULL;
+}
+
 int codec_add(struct codec *c, const void *p, size_t n, struct error *e) {
     if (n == 0)
         return 0;

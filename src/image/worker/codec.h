@@ -11,6 +11,8 @@ typedef int codec_out_fn(void *arg, const void *p, size_t n, struct error *e);
 
 /* kind: enum layer_compression, found by codec_detect(). */
 struct codec *codec_new(int kind, codec_out_fn *out, void *arg);
+/* NULL is fine. Always NULL. */
+struct codec *codec_free(struct codec *c);
 int codec_add(struct codec *c, const void *p, size_t n, struct error *e);
 int codec_finish(struct codec *c, struct error *e); /* -EBADMSG: the stream ends too early */
 

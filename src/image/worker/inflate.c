@@ -174,16 +174,15 @@ int inflate_run(const struct worker_request *request, struct worker_message *res
     sha256_init(&f.in_hash);
     sha256_init(&f.out_hash);
     r = read_all(&f, buffer, e);
-    if (r < 0)
-        return r;
-    if (request->size != UINT64_MAX && result->in_bytes < request->size)
-        return error_set(e, -ENODATA, "the blob ends after %llu of %llu bytes", (unsigned long long)result->in_bytes,
-                         (unsigned long long)request->size);
-    if (!f.codec)
+    if (r == 0 && request->size != UINT64_MAX && result->in_bytes < request->size)
+        r = error_set(e, -ENODATA, "the blob ends after %llu of %llu bytes", (unsigned long long)result->in_bytes,
+                      (unsigned long long)request->size);
+    if (r == 0 && !f.codec)
         r = start_codec(&f, &nothing, &none, true, e);
     if (r == 0)
         r = codec_finish(f.codec, e);
     sha256_final(&f.in_hash, result->in_hash);
     sha256_final(&f.out_hash, result->out_hash);
+    f.codec = codec_free(f.codec);
     return r;
 }
