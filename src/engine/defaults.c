@@ -104,7 +104,14 @@ static bool shares_namespace(const struct host_config *h) {
            mode_container(h->network_mode) || mode_container(h->uts_mode) || mode_container(h->cgroupns_mode);
 }
 
-static void default_host(const struct config *config, bool rootless, struct host_config *h) {
+/* A default that cannot be had is none: with one id alone, or where the namespace of a network is made before. */
+static bool may_map(const struct roots *roots, const struct host_config *h) {
+    return h->isolate.n == 0 && !h->privileged && !shares_namespace(h) &&
+           (!roots->rootless ||
+            (roots->uids > 1 && roots->gids > 1 && network_mode_kind(h->network_mode, NULL) != NETWORK_MODE_PASTA));
+}
+
+static void default_host(const struct config *config, const struct roots *roots, struct host_config *h) {
     if (h->shm_size == 0)
         h->shm_size = config->shm_size;
     /* The built-in limit is dropped where no cgroup can hold it; one that was chosen is not. */
@@ -114,7 +121,7 @@ static void default_host(const struct config *config, bool rootless, struct host
         h->init = (struct opt_bool){true, true};
     if (is_empty(h->cgroup_parent))
         h->cgroup_parent = config->cgroup_parent;
-    if (is_empty(h->userns_mode) && !h->privileged && !rootless && h->isolate.n == 0 && !shares_namespace(h))
+    if (is_empty(h->userns_mode) && may_map(roots, h))
         h->userns_mode = config->userns;
     if (is_empty(h->userns_mode) && strs_has(&h->isolate, "user"))
         h->userns_mode = "auto";
@@ -128,9 +135,10 @@ static void default_host(const struct config *config, bool rootless, struct host
         h->dns_options = config->dns_options;
 }
 
-int defaults_apply(const struct config *config, bool rootless, struct arena *a, struct create_request *q, struct error *e) {
-    default_network(config, rootless, &q->host);
-    default_host(config, rootless, &q->host);
+int defaults_apply(const struct config *config, const struct roots *roots, struct arena *a, struct create_request *q,
+                   struct error *e) {
+    default_network(config, roots->rootless, &q->host);
+    default_host(config, roots, &q->host);
     default_address(config, &q->host);
     default_log(config, a, &q->host.log);
     int r = default_security(config, a, &q->host, e);

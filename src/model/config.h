@@ -13,7 +13,7 @@
 struct config {
     const char *root, *run_root; /* NULL: the defaults of base/roots.h */
     const char *log_level;
-    const char *userns;        /* default of --userns: "host" or "auto" */
+    const char *userns;        /* default of --userns */
     const char *userns_user;   /* whose ranges in /etc/subuid and /etc/subgid --userns auto takes */
     const char *cgroup_parent; /* NULL: /tare<tag> */
     const char *log_driver;
