@@ -21,6 +21,7 @@ struct walk {
     struct arena *arena;
     struct list *changes;
     struct id_shift shift;
+    bool whole;          /* what lies above holds all files, changed or not */
     char path[PATH_MAX]; /* of the directory at work; "" is the root */
 };
 
@@ -44,6 +45,12 @@ static void add(struct walk *w, enum change_kind kind) {
 static bool same_metadata(const struct walk *w, const struct stat *upper, const struct stat *lower) {
     return upper->st_mode == lower->st_mode && id_inside(&w->shift.uids, upper->st_uid) == lower->st_uid &&
            id_inside(&w->shift.gids, upper->st_gid) == lower->st_gid;
+}
+
+/* Of a whole copy: the time of its last change went along with it, and whoever writes sets another. */
+static bool same_file(const struct walk *w, const struct stat *upper, const struct stat *lower) {
+    return same_metadata(w, upper, lower) && upper->st_size == lower->st_size && upper->st_mtim.tv_sec == lower->st_mtim.tv_sec &&
+           upper->st_mtim.tv_nsec == lower->st_mtim.tv_nsec;
 }
 
 static int walk_directory(struct walk *w, int upper, const int *lowers, size_t n, int depth, struct error *e);
@@ -85,7 +92,7 @@ static int look_at(struct walk *w, int upper, const char *name, const int *lower
             add(w, CHANGE_DELETED);
     } else if (S_ISDIR(st.st_mode)) {
         r = add_directory(w, upper, name, &st, found ? &lower : NULL, below, below_n, depth, e);
-    } else if (found || !is_stub(w->path, &st)) {
+    } else if (found ? !w->whole || !same_file(w, &st, &lower) : !is_stub(w->path, &st)) {
         add(w, found ? CHANGE_MODIFIED : CHANGE_ADDED);
     }
     close_all(below, below_n);
@@ -110,7 +117,7 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* An opaque directory took the place of one in the layers: what that had and this has not is deleted. */
+/* An opaque directory took the place of one in the layers, or all is a copy: what that had and this has not is deleted. */
 static int add_hidden(struct walk *w, int upper, const int *lowers, size_t n, struct error *e) {
     struct names names = {ARENA_INIT, {0}};
     size_t length = strlen(w->path);
@@ -146,7 +153,7 @@ static int walk_directory(struct walk *w, int upper, const int *lowers, size_t n
     size_t length = strlen(w->path);
     int r = depth > DEPTH_MAX ? fs_too_deep(DEPTH_MAX, w->path, e) : fs_each(upper, ".", collect, &names, e);
 
-    if (r == 0 && n > 0 && rootfs_is_opaque(upper))
+    if (r == 0 && n > 0 && (w->whole || rootfs_is_opaque(upper)))
         r = add_hidden(w, upper, lowers, n, e);
     for (size_t i = 0; r == 0 && i < names.all.n; i++) {
         if (snprintf(w->path + length, sizeof(w->path) - length, "/%s", names.all.v[i]) >= (int)(sizeof(w->path) - length))
@@ -163,8 +170,8 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const struct change *)a)->path, ((const struct change *)b)->path);
 }
 
-int changes_read(int upper, const struct id_shift *shift, const int *lowers, size_t n, struct arena *a, struct list *ret,
-                 struct error *e) {
+int changes_read(int upper, bool whole, const struct id_shift *shift, const int *lowers, size_t n, struct arena *a,
+                 struct list *ret, struct error *e) {
     struct walk *w = calloc(1, sizeof(*w));
     int r;
 
@@ -173,6 +180,7 @@ int changes_read(int upper, const struct id_shift *shift, const int *lowers, siz
     *ret = (struct list){0};
     w->arena = a;
     w->shift = *shift;
+    w->whole = whole;
     w->changes = ret;
     r = walk_directory(w, upper, lowers, n, 0, e);
     free(w);
@@ -189,18 +197,18 @@ int container_changes(struct engine *engine, const struct container *c, struct a
     if (c->record.host.rootfs && c->record.host.rootfs_writable)
         return error_set(e, -ENOTSUP, "container %s writes into %s itself: there is nothing to compare that with", c->record.name,
                          c->record.host.rootfs);
-    container_rootfs_dirs(engine, &c->record, a, &dirs);
-    upper = openat(c->dirfd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)engine;
+    container_base_dirs(&c->record, a, &dirs);
+    upper = openat(c->dirfd, container_changes_name(&c->record), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (upper < 0 && errno == ENOENT) { /* it never ran */
         *ret = (struct list){0};
         return 0;
     }
     if (upper < 0)
         return error_errno(e, -errno, "open the upper directory of container %s", c->record.name);
-    dirs = (struct strs){dirs.v + 1, dirs.n - 1};
     n = rootfs_open_dirs(&dirs, "/", lowers);
     const struct id_shift shift = userns_shift(c);
-    r = changes_read(upper, &shift, lowers, (size_t)n, a, ret, e);
+    r = changes_read(upper, c->record.own_files, &shift, lowers, (size_t)n, a, ret, e);
     close_all(lowers, (size_t)n);
     return r < 0 ? error_wrap(e, r, "read what container %s changed", c->record.name) : 0;
 }

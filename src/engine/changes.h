@@ -1,5 +1,5 @@
 /* What a container changed in its image's files: read from its upper directory. What lies below is only asked for single names; the
- * layers are never walked. */
+ * layers are never walked. Where its files are a whole copy, both are. */
 #pragma once
 
 #include <sys/stat.h>
@@ -19,6 +19,7 @@ char change_letter(enum change_kind kind); /* C, A, D */
  * has content. ret: of struct change, in the arena. -ENOTSUP: the container writes into a directory of the host (--rootfs DIR:rw).
  */
 int container_changes(struct engine *engine, const struct container *c, struct arena *a, struct list *ret, struct error *e);
-/* The same for any upper directory over any layers (open directories, top first). `shift`: of the owners in `upper`. */
-int changes_read(int upper, const struct id_shift *shift, const int *lowers, size_t n, struct arena *a, struct list *ret,
-                 struct error *e);
+/* The same for any upper directory over any layers (open directories, top first). `whole`: it is a copy of them in which something
+ * was changed. `shift`: of the owners in `upper`. */
+int changes_read(int upper, bool whole, const struct id_shift *shift, const int *lowers, size_t n, struct arena *a,
+                 struct list *ret, struct error *e);

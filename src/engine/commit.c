@@ -52,7 +52,7 @@ int container_layer(struct engine *engine, const struct container *c, int fd, st
 
     t.owners = userns_shift(c);
     if (r == 0 && changes.n > 0)
-        r = upper = fs_open_dir(c->dirfd, "upper", e);
+        r = upper = fs_open_dir(c->dirfd, container_changes_name(&c->record), e);
     for (size_t i = 0; r >= 0 && i < changes.n; i++)
         r = add_change(&t, upper, LIST_AT(struct change, &changes, i), &a, e);
     return r < 0 ? r : tar_stream_end(&t, e);

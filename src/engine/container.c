@@ -99,11 +99,20 @@ const char *container_run_path(const struct engine *engine, const char *id, cons
     return arena_printf(a, "%s/containers/%s%s%s", engine->roots->run_root, id, *name ? "/" : "", name);
 }
 
-void container_rootfs_dirs(const struct engine *engine, const struct container_record *c, struct arena *a, struct strs *ret) {
-    if (!c->host.rootfs || !c->host.rootfs_writable)
-        strs_add(a, ret, container_path(engine, c->id, "upper", a));
+const char *container_changes_name(const struct container_record *c) {
+    return c->own_files ? CONTAINER_FILES : CONTAINER_UPPER;
+}
+
+void container_base_dirs(const struct container_record *c, struct arena *a, struct strs *ret) {
     if (c->host.rootfs)
         strs_add(a, ret, c->host.rootfs);
     for (size_t i = 0; i < c->layers.n; i++)
         strs_add(a, ret, c->layers.v[i]);
+}
+
+void container_rootfs_dirs(const struct engine *engine, const struct container_record *c, struct arena *a, struct strs *ret) {
+    if (!c->host.rootfs || !c->host.rootfs_writable)
+        strs_add(a, ret, container_path(engine, c->id, container_changes_name(c), a));
+    if (!c->own_files)
+        container_base_dirs(c, a, ret);
 }

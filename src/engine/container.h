@@ -40,7 +40,14 @@ int container_record_write(const struct container *c, bool lasting, struct error
 /* Absolute paths below the roots. */
 const char *container_path(const struct engine *engine, const char *id, const char *name, struct arena *a);
 const char *container_run_path(const struct engine *engine, const char *id, const char *name, struct arena *a);
-/* The container's directories for looking into its files while nothing is mounted: upper, then the layers (engine/rootfs.h). */
+/* What it changed lies in CONTAINER_UPPER, over its layers or the directory of --rootfs; or all of its files are its own, in
+ * CONTAINER_FILES (engine/own_files.h). */
+#define CONTAINER_UPPER "upper"
+#define CONTAINER_FILES "files"
+const char *container_changes_name(const struct container_record *c);
+/* Absolute, top first: what lies below what it changed, or was copied. */
+void container_base_dirs(const struct container_record *c, struct arena *a, struct strs *ret);
+/* The container's directories for looking into its files while nothing is mounted: all of these (engine/rootfs.h). */
 void container_rootfs_dirs(const struct engine *engine, const struct container_record *c, struct arena *a, struct strs *ret);
 
 /* --- names ----------------------------------------------------------------------------------------------------------------- */

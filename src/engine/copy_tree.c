@@ -1,7 +1,9 @@
 #include "engine/copy_tree.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -21,7 +23,8 @@ struct seen {
 };
 
 struct copy {
-    int to;             /* the destination */
+    int to; /* the destination */
+    struct id_shift owners;
     struct arena arena; /* of seen */
     struct list seen;
     char path[PATH_MAX]; /* of the entry in work, below the destination */
@@ -41,26 +44,50 @@ static bool is_opaque(int fd) {
            value[0] == 'y';
 }
 
+/* A capability counts in the user namespace of who set it, or of the root that it names: the container's. */
+static ssize_t own_capability(const struct copy *c, char *value, ssize_t n) {
+    struct vfs_ns_cap_data cap = {0};
+    uint32_t magic;
+
+    if (!id_shift_is_any(&c->owners) || n != XATTR_CAPS_SZ_2)
+        return n;
+    memcpy(&cap, value, XATTR_CAPS_SZ_2);
+    magic = le32toh(cap.magic_etc);
+    cap.magic_etc = htole32(VFS_CAP_REVISION_3 | (magic & VFS_CAP_FLAGS_EFFECTIVE));
+    cap.rootid = htole32(id_outside(&c->owners.uids, 0));
+    memcpy(value, &cap, XATTR_CAPS_SZ_3);
+    return XATTR_CAPS_SZ_3;
+}
+
 /* Attributes that the destination does not take (a file system without them) are left out, as cp does. */
-static void copy_xattrs(int from, int to) {
+static void copy_xattrs(const struct copy *c, int from, int to) {
     _cleanup_free_ char *names = malloc(COPY_XATTRS_MAX), *value = malloc(COPY_XATTRS_MAX);
     ssize_t size = names ? flistxattr(from, names, COPY_XATTRS_MAX) : -1;
 
     for (const char *name = names; value && size > 0 && name < names + size; name += strlen(name) + 1) {
         ssize_t n = xattr_is_overlays(name) ? -1 : fgetxattr(from, name, value, COPY_XATTRS_MAX);
 
+        if (n >= 0 && strcmp(name, "security.capability") == 0)
+            n = own_capability(c, value, n);
         if (n >= 0)
             (void)fsetxattr(to, name, value, (size_t)n, 0);
     }
 }
 
+static uid_t owner(const struct copy *c, const struct stat *st) {
+    return id_outside(&c->owners.uids, st->st_uid);
+}
+static gid_t group(const struct copy *c, const struct stat *st) {
+    return id_outside(&c->owners.gids, st->st_gid);
+}
+
 /* chown before chmod: chown takes the set-uid bit away. */
-static int copy_metadata(int from, int to, const struct stat *st) {
+static int copy_metadata(const struct copy *c, int from, int to, const struct stat *st) {
     const struct timespec times[2] = {st->st_atim, st->st_mtim};
 
-    if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
+    if (fchown(to, owner(c, st), group(c, st)) < 0 || fchmod(to, st->st_mode & 07777) < 0)
         return -errno;
-    copy_xattrs(from, to);
+    copy_xattrs(c, from, to);
     return futimens(to, times) < 0 ? -errno : 0;
 }
 
@@ -100,10 +127,10 @@ static int copy_file(struct copy *c, int dir, const char *name, const struct sta
     if (out < 0)
         return -errno;
     r = fs_copy_data(in, out, st->st_size);
-    return r < 0 ? r : copy_metadata(in, out, st);
+    return r < 0 ? r : copy_metadata(c, in, out, st);
 }
 
-static int copy_link(int dir, const char *name, const struct stat *st, int to) {
+static int copy_link(const struct copy *c, int dir, const char *name, const struct stat *st, int to) {
     const struct timespec times[2] = {st->st_atim, st->st_mtim};
     char target[PATH_MAX];
     ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
@@ -111,13 +138,14 @@ static int copy_link(int dir, const char *name, const struct stat *st, int to) {
     if (n < 0)
         return -errno;
     target[n] = '\0';
-    if (symlinkat(target, to, name) < 0 || fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+    if (symlinkat(target, to, name) < 0 || fchownat(to, name, owner(c, st), group(c, st), AT_SYMLINK_NOFOLLOW) < 0 ||
         utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     return 0;
 }
 
-static int copy_fifo(const char *name, const struct stat *st, int to) {
+static int copy_fifo(const struct copy *c, const char *name, const struct stat *st, int to) {
+    const struct timespec times[2] = {st->st_atim, st->st_mtim};
     char path[32];
     struct stat made;
     _cleanup_fd_ int fd = -1;
@@ -131,7 +159,17 @@ static int copy_fifo(const char *name, const struct stat *st, int to) {
     if ((made.st_mode & S_IFMT) != (st->st_mode & S_IFMT))
         return -EAGAIN;
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return fchownat(fd, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) < 0 || chmod(path, st->st_mode & 07777) < 0 ? -errno : 0;
+    if (fchownat(fd, "", owner(c, st), group(c, st), AT_EMPTY_PATH) < 0 || chmod(path, st->st_mode & 07777) < 0 ||
+        utimensat(AT_FDCWD, path, times, 0) < 0)
+        return -errno;
+    return 0;
+}
+
+/* A directory that something else is mounted on: overlay shows what lies below it, which cannot be reached. */
+static bool is_mounted_on(int fd) {
+    struct statx stx;
+
+    return statx(fd, "", AT_EMPTY_PATH, 0, &stx) == 0 && (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 /* The parts of `name` in the merged directory, from the part where it was found first. */
@@ -149,15 +187,19 @@ static int copy_subdirectory(struct copy *c, const int *parts, size_t n, const c
         fd = S_ISDIR(st.st_mode) ? openat(parts[i], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
         if (fd < 0)
             break; /* a whiteout or a file ends what is visible below it */
+        if (is_mounted_on(fd)) {
+            (void)fd_close(fd);
+            continue;
+        }
         below[count++] = fd;
         if (is_opaque(fd))
             break;
     }
-    if (mkdirat(to, name, 0700) < 0)
+    if (mkdirat(to, name, count ? 0700 : 0755) < 0)
         r = error_errno(e, -errno, "create %s", c->path);
     else
         made = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (made >= 0)
+    if (made >= 0 && count)
         r = copy_directory(c, below, count, made, depth + 1, e);
     for (size_t i = 0; i < count; i++)
         (void)fd_close(below[i]);
@@ -181,9 +223,9 @@ static int copy_entry(struct copy *c, const int *parts, size_t n, const char *na
         if (S_ISREG(st.st_mode))
             r = copy_file(c, parts[0], name, &st, to);
         else if (S_ISLNK(st.st_mode))
-            r = copy_link(parts[0], name, &st, to);
+            r = copy_link(c, parts[0], name, &st, to);
         else if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
-            r = copy_fifo(name, &st, to);
+            r = copy_fifo(c, name, &st, to);
         if (r < 0)
             r = error_errno(e, r, "copy %s", c->path);
     }
@@ -238,12 +280,12 @@ static int copy_directory(struct copy *c, const int *parts, size_t n, int to, in
             return r;
     }
     /* Last, since making entries changes the directory's time and may need rights that its own mode does not give. */
-    r = fstat(parts[0], &st) < 0 ? -errno : copy_metadata(parts[0], to, &st);
+    r = fstat(parts[0], &st) < 0 ? -errno : copy_metadata(c, parts[0], to, &st);
     return r < 0 ? error_errno(e, r, "set owner and mode of %s", c->path[0] ? c->path : "the directory") : 0;
 }
 
-int copy_tree_merged(const int *parts, size_t n, int to, struct error *e) {
-    struct copy c = {.to = to};
+int copy_tree_merged(const int *parts, size_t n, int to, const struct id_shift *owners, struct error *e) {
+    struct copy c = {.to = to, .owners = *owners};
     int r = n > 0 ? copy_directory(&c, parts, n, to, 0, e) : 0;
 
     arena_release(&c.arena);

@@ -15,8 +15,10 @@
 #include "engine/log_options.h"
 #include "engine/mount_points.h"
 #include "engine/orphan.h"
+#include "engine/own_files.h"
 #include "engine/pending.h"
 #include "engine/secret.h"
+#include "engine/user_lines.h"
 #include "engine/userns.h"
 #include "image/image.h"
 #include "model/reference.h"
@@ -172,7 +174,7 @@ static int pin_images(struct engine *engine, const struct container *c, struct a
     for (size_t i = 0; r == 0 && i < c->record.mounts.n; i++)
         if (LIST_AT(struct mount_point, &c->record.mounts, i)->image)
             r = image_pin(store, LIST_AT(struct mount_point, &c->record.mounts, i)->image, c->id, e);
-    if (r == 0 && id_shift_is_any(&owners) && engine->roots->rootless) {
+    if (r == 0 && id_shift_is_any(&owners) && engine->roots->rootless && c->record.image) {
         struct strs layers;
         r = image_pin_copies(store, &owners, c->id, e);
         return r < 0 ? r : userns_layers(engine, c, true, a, &layers, e);
@@ -203,6 +205,10 @@ static int write_container(struct engine *engine, const struct create_options *o
     if (r == 0)
         r = pin_images(engine, c, a, e);
     if (r == 0)
+        r = own_files_make(engine, c, a, e);
+    if (r == 0)
+        r = user_lines_add(engine, c, a, e);
+    if (r == 0)
         r = make_volumes(engine, o, a, c, e);
     if (r == 0)
         r = container_record_write(c, o->lasting, e);
@@ -227,7 +233,7 @@ int engine_create(struct engine *engine, const struct create_request *asked, con
     struct create_request request = *asked;
     int r = o->name ? name_check("container name", o->name, e) : 0;
     if (r >= 0 && engine->config)
-        r = defaults_apply(engine->config, engine->roots->rootless, a, &request, e);
+        r = defaults_apply(engine->config, engine->roots, a, &request, e);
     if (r >= 0)
         r = create_request_check(&request, e);
     if (r >= 0)

@@ -196,7 +196,9 @@ static void fill_paths(const struct engine *engine, const struct container *c, s
     /* As Docker: the others' files are nobody's business. */
     const char *file = log.driver == LOG_JSON_FILE ? log_file_name(log.driver, c->id, room, sizeof(room)) : NULL;
     ret->log = file ? container_path(engine, c->id, file, a) : "";
-    ret->graph.name = "overlay2";
+    ret->graph.name = c->record.own_files ? "vfs" : "overlay2";
+    if (c->record.own_files)
+        return;
     ret->graph.data = arena_new(a, struct graph_data);
     *ret->graph.data = (struct graph_data){.lower_dir = join_paths(&c->record.layers, a),
                                            .merged_dir = "",

@@ -148,10 +148,14 @@ static int add_blocks(int dirfd, const char *name, void *arg, struct error *e) {
 static void add_sizes(struct engine *engine, struct arena *a, struct container_summary *s) {
     struct image_store *store;
     struct image image;
+    uint64_t copied = 0;
 
-    (void)fs_each(engine->containers_fd, arena_printf(a, "%s/upper", s->id), add_blocks, &s->size_rw, NULL);
+    (void)fs_each(engine->containers_fd, arena_printf(a, "%s/" CONTAINER_UPPER, s->id), add_blocks, &s->size_rw, NULL);
+    (void)fs_each(engine->containers_fd, arena_printf(a, "%s/" CONTAINER_FILES, s->id), add_blocks, &copied, NULL);
+    s->size_rw += copied;
     s->size_root = s->size_rw;
-    if (s->image_id[0] && engine_store(engine, &store, NULL) >= 0 && image_resolve(store, s->image_id, NULL, a, &image, NULL) >= 0)
+    if (s->image_id[0] && !copied && engine_store(engine, &store, NULL) >= 0 &&
+        image_resolve(store, s->image_id, NULL, a, &image, NULL) >= 0)
         s->size_root += image.size;
 }
 

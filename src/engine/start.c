@@ -62,10 +62,15 @@ static void set_rootfs(const struct engine *engine, const struct container_recor
         ret->path = c->host.rootfs;
         return;
     }
+    if (c->own_files) {
+        ret->kind = PLAN_ROOTFS_BIND;
+        ret->path = container_path(engine, c->id, CONTAINER_FILES, a);
+        return;
+    }
     ret->kind = PLAN_ROOTFS_OVERLAY;
     if (c->host.rootfs)
         strs_add(a, &ret->lowers, c->host.rootfs);
-    ret->upper = container_path(engine, c->id, "upper", a);
+    ret->upper = container_path(engine, c->id, CONTAINER_UPPER, a);
     ret->work = container_path(engine, c->id, "work", a);
     ret->is_volatile = c->host.auto_remove;
     ret->in_one = !kernel_is_at_least(6, 8);
@@ -118,7 +123,7 @@ static int build_plan(struct engine *engine, struct container *c, struct start_c
     r = x->spec.hooks ? bundle_make(engine, c, x, a, e) : 0;
     if (r < 0)
         return r;
-    x->plan.rootfs.id_map = x->input.shifts_mounts;
+    x->plan.rootfs.id_map = x->input.shifts_mounts && !record->own_files; /* its owners are those of the host */
     for (size_t i = 0; i < x->attachments.n; i++)
         *LIST_ADD(a, struct link, &x->plan.links) = LIST_AT(struct network_attachment, &x->attachments, i)->link;
     x->plan.names = start_network_names(x);

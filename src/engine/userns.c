@@ -33,6 +33,14 @@ static struct userns_mode mode_of(const struct container_record *c) {
     return m;
 }
 
+static bool kept(const struct engine *engine, const struct container_record *c, uint32_t *ret_uid, uint32_t *ret_gid) {
+    const struct userns_mode m = mode_of(c);
+
+    *ret_uid = m.has_uid ? m.uid : engine->roots->uid;
+    *ret_gid = m.has_gid ? m.gid : engine->roots->gid;
+    return m.kind == USERNS_KEEP_ID;
+}
+
 /* ---- What was chosen ---- */
 
 static bool choice_read(const struct container *c, struct choice *ret) {
@@ -113,6 +121,7 @@ static int choose(struct engine *engine, const struct container *c, struct choic
     const uint32_t slot_size = userns_pool_slot_size(engine);
     struct id_map *u = &ret->shift.uids, *g = &ret->shift.gids;
     _cleanup_arena_ struct arena a = ARENA_INIT;
+    uint32_t uid, gid;
     int r = 0;
 
     *ret = (struct choice){0};
@@ -135,10 +144,10 @@ static int choose(struct engine *engine, const struct container *c, struct choic
         g->start = ret->range.gid;
         u->size = g->size = m.size ? m.size : slots * slot_size;
     }
-    u->keeps = g->keeps = m.kind == USERNS_KEEP_ID;
-    if (m.kind == USERNS_KEEP_ID) {
-        u->kept = m.has_uid ? m.uid : roots->uid;
-        g->kept = m.has_gid ? m.gid : roots->gid;
+    u->keeps = g->keeps = kept(engine, &c->record, &uid, &gid);
+    if (u->keeps) {
+        u->kept = uid;
+        g->kept = gid;
     }
     choose_other(roots, u);
     choose_other(roots, g);
@@ -165,11 +174,14 @@ int userns_reserve(struct engine *engine, const struct container *c, struct aren
     return r;
 }
 
-void userns_default_user(const struct engine *engine, struct arena *a, struct container_record *c) {
-    const struct userns_mode m = mode_of(c);
-    uint32_t uid = m.has_uid ? m.uid : engine->roots->uid, gid = m.has_gid ? m.gid : engine->roots->gid;
+bool userns_kept(const struct engine *engine, const struct container *c, uint32_t *ret_uid, uint32_t *ret_gid) {
+    return kept(engine, &c->record, ret_uid, ret_gid);
+}
 
-    if (m.kind == USERNS_KEEP_ID && (!c->config.user || !*c->config.user) && (uid || gid))
+void userns_default_user(const struct engine *engine, struct arena *a, struct container_record *c) {
+    uint32_t uid, gid;
+
+    if (kept(engine, c, &uid, &gid) && (!c->config.user || !*c->config.user) && (uid || gid))
         c->config.user = arena_printf(a, "%u:%u", uid, gid);
 }
 
@@ -271,13 +283,10 @@ int userns_layers(struct engine *engine, const struct container *c, bool make, s
     int r;
 
     *ret = c->record.layers;
-    if (!id_shift_is_any(&s) || !engine->roots->rootless)
+    if (c->record.own_files)
+        *ret = (struct strs){0};
+    if (!id_shift_is_any(&s) || !engine->roots->rootless || c->record.own_files || !c->record.image)
         return 0;
-    if (c->record.host.rootfs) {
-        error_set(e, -EOPNOTSUPP, "--userns %s with --rootfs: only root can show the files of a directory with other owners",
-                  c->record.host.userns_mode);
-        return error_hint(e, "make an image of it: tar -c -C %s . | tare import - NAME", c->record.host.rootfs);
-    }
     r = engine_store(engine, &store, e);
     return r < 0 ? r : image_shifted_layers(store, c->record.image, &s, make, a, ret, e);
 }

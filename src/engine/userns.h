@@ -28,7 +28,9 @@ void userns_map_texts(const struct engine *engine, const struct container *c, st
 int userns_reserve(struct engine *engine, const struct container *c, struct arena *a, struct journal *j, struct error *e);
 /* At create: with keep-id the user is the caller, where neither the command nor the image names one. */
 void userns_default_user(const struct engine *engine, struct arena *a, struct container_record *c);
+/* With keep-id: who the caller is inside. False with every other mode. */
+bool userns_kept(const struct engine *engine, const struct container *c, uint32_t *ret_uid, uint32_t *ret_gid);
 /* The directories that its overlay stands on, top first. Root shifts owners when he mounts them. The kernel lets nobody else do so
  * with the host's file systems: an ordinary user's are copies with other owners, made when they are first needed (`make`), for all
- * containers with the same ids. */
+ * containers with the same ids. None for a container with files of its own (own_files.h). */
 int userns_layers(struct engine *engine, const struct container *c, bool make, struct arena *a, struct strs *ret, struct error *e);

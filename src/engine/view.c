@@ -33,7 +33,7 @@ static int open_live(const struct container_state *s, struct error *e) {
 
 /* A container that never ran has none yet; start finds them (and gives them to its user). */
 static int make_upper(const struct container *c, struct error *e) {
-    for (const char *const *d = (const char *const[]){"upper", "work", NULL}; *d; d++)
+    for (const char *const *d = (const char *const[]){CONTAINER_UPPER, "work", NULL}; *d; d++)
         if (mkdirat(c->dirfd, *d, 0755) < 0 && errno != EEXIST)
             return error_errno(e, -errno, "create directory %s", *d);
     return 0;
@@ -50,7 +50,7 @@ static int mount_overlay(struct engine *engine, const struct container *c, bool 
     if (writable)
         q.container = container_path(engine, c->id, "", &a);
     else /* what it has written is one more layer; its owners are shifted already */
-        q.upper = container_path(engine, c->id, "upper", &a);
+        q.upper = container_path(engine, c->id, CONTAINER_UPPER, &a);
     if (c->record.host.rootfs)
         strs_add(&a, &lowers, c->record.host.rootfs);
     else
@@ -59,6 +59,16 @@ static int mount_overlay(struct engine *engine, const struct container *c, bool 
     if (r == 0)
         r = view_mount(&q, e);
     return r < 0 ? error_wrap(e, r, "merge the layers of container %s", c->record.name) : r;
+}
+
+static int open_files(struct engine *engine, const struct container *c, enum view_kind kind, struct error *e) {
+    const struct host_config *h = &c->record.host;
+
+    if (h->rootfs && h->rootfs_writable)
+        return fs_open_dir(AT_FDCWD, h->rootfs, e);
+    if (c->record.own_files)
+        return fs_open_dir(c->dirfd, CONTAINER_FILES, e);
+    return mount_overlay(engine, c, kind == VIEW_INSIDE, e);
 }
 
 int container_view_open(struct engine *engine, const struct container *c, enum view_kind kind, struct container_view *ret,
@@ -72,8 +82,7 @@ int container_view_open(struct engine *engine, const struct container *c, enum v
         fd = open_live(&state, e);
     if (fd == -ESRCH) { /* it does not run, or ended just now */
         ret->live = false;
-        fd = c->record.host.rootfs && c->record.host.rootfs_writable ? fs_open_dir(AT_FDCWD, c->record.host.rootfs, e)
-                                                                     : mount_overlay(engine, c, kind == VIEW_INSIDE, e);
+        fd = open_files(engine, c, kind, e);
     } else {
         ret->live = true;
     }

@@ -395,7 +395,7 @@ static int fill(int dir, const int *parts, size_t n, bool alone, struct error *e
     to = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (to < 0)
         return error_errno(e, -errno, "open %s", name);
-    r = copy_tree_merged(parts, n, to, e);
+    r = copy_tree_merged(parts, n, to, &(struct id_shift){0}, e);
     if (r == 0 && alone && renameat(dir, name, dir, "_data") < 0)
         r = error_errno(e, -errno, "put the copy in place");
     if (r < 0 && alone)

@@ -250,6 +250,7 @@ struct container_record {
     struct list mounts;      /* struct mount_point */
     struct list adjustments; /* struct adjustment */
     bool init;
+    bool own_files; /* its root is a whole copy, not an overlay (engine/own_files.h) */
 };
 
 extern const struct json_table container_config_table, host_config_table, networking_config_table, create_request_table,

@@ -319,6 +319,7 @@ static const struct json_field container_record_fields[] = {
     JSON_FIELD_OF(struct container_record, mounts, "Mounts", JSON_OBJS, 0, &mount_point_table),
     JSON_FIELD_OF(struct container_record, adjustments, "Adjustments", JSON_OBJS, JSON_OMIT, &adjustment_table),
     JSON_FIELD(struct container_record, init, "Init", JSON_BOOL, JSON_OMIT),
+    JSON_FIELD(struct container_record, own_files, "TareOwnFiles", JSON_BOOL, JSON_OMIT),
     JSON_END,
 };
 const struct json_table container_record_table = JSON_TABLE("container", struct container_record, container_record_fields);

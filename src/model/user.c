@@ -113,6 +113,17 @@ static bool passwd_find(const char *passwd, const char *name, size_t n, uint32_t
     return false;
 }
 
+bool user_file_has(const char *text, const char *name, uint32_t number) {
+    size_t left = USER_ENTRIES_MAX, n = name ? strlen(name) : 0;
+    struct entry e;
+    uint32_t found;
+
+    while (entry_next(&text, &left, 3, &e))
+        if (name ? field_is(&e, 0, name, n) : user_number_parse(e.at[2], e.n[2], &found) == 0 && found == number)
+            return true;
+    return false;
+}
+
 static bool group_find(const char *group, const char *name, size_t n, uint32_t *ret) {
     size_t left = USER_ENTRIES_MAX;
     struct entry e;

@@ -28,3 +28,5 @@ int identity_resolve(const char *user, const struct strs *group_add, const char 
                      struct identity *ret, struct error *e);
 /* The number that text is, by the grammar above. -EINVAL: not a number; -ERANGE: too large. */
 int user_number_parse(const char *text, size_t n, uint32_t *ret);
+/* Does a passwd or group file have a line of this name, or (name NULL) of this number? */
+bool user_file_has(const char *text, const char *name, uint32_t number);

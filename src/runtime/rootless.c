@@ -14,6 +14,8 @@
 #define TEXT_MAX_BYTES ((size_t)1 << 20) /* of /etc/passwd, /etc/subuid */
 #define SAID_MAX       512               /* of what newuidmap says */
 #define ALL_IDS        UINT32_MAX
+#define PASSWD_UID     2 /* fields of a line */
+#define PASSWD_HOME    5
 #define KEEPER_LOCK    "netns.keeper" /* network/rootless.h */
 
 /* ---- Texts ---- */
@@ -79,22 +81,26 @@ uint32_t rootless_ids_mapped(const char *uid_map) {
     return all > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)all;
 }
 
-/* The user's name by the passwd file itself: a static program cannot ask the name service. "" when it is not there. */
-static void user_name(uid_t uid, char name[256]) {
+void rootless_host_user(uid_t uid, struct host_user *ret) {
     _cleanup_buf_ struct buf text = BUF_INIT;
 
-    name[0] = '\0';
+    *ret = (struct host_user){{0}, {0}};
     if (fs_read_at(AT_FDCWD, "/etc/passwd", TEXT_MAX_BYTES, &text, NULL) < 0)
         return;
-    for (const char *line = buf_text(&text); *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        const char *first = line + strcspn(line, ":\n");
-        const char *second = *first == ':' ? first + 1 + strcspn(first + 1, ":\n") : first;
+    for (const char *line = buf_text(&text), *end; *line; line = end + (*end == '\n')) {
+        const char *field[PASSWD_HOME + 1];
+        size_t n = 0;
         uint32_t number;
 
-        if (*second != ':' || first - line > 255 || !parse_u32(second + 1, strcspn(second + 1, ":\n"), &number) || number != uid)
+        end = line + strcspn(line, "\n");
+        for (const char *p = line; n <= PASSWD_HOME && p <= end; p += strcspn(p, ":\n") + 1)
+            field[n++] = p;
+        if (n <= PASSWD_UID || !parse_u32(field[PASSWD_UID], strcspn(field[PASSWD_UID], ":\n"), &number) || number != uid ||
+            strcspn(line, ":") >= sizeof(ret->name))
             continue;
-        memcpy(name, line, (size_t)(first - line));
-        name[first - line] = '\0';
+        (void)snprintf(ret->name, sizeof(ret->name), "%.*s", (int)strcspn(line, ":"), line);
+        if (n > PASSWD_HOME)
+            (void)snprintf(ret->home, sizeof(ret->home), "%.*s", (int)strcspn(field[PASSWD_HOME], ":\n"), field[PASSWD_HOME]);
         return;
     }
 }
@@ -255,9 +261,9 @@ const char *rootless_why_no_range(const char *file, const char *text, const char
 
 const char *rootless_why_single(uid_t uid, struct arena *a) {
     static const char *const files[] = {"/etc/subuid", "/etc/subgid"}, *const programs[] = {"newuidmap", "newgidmap"};
-    char name[256];
+    struct host_user user;
 
-    user_name(uid, name);
+    rootless_host_user(uid, &user);
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         _cleanup_buf_ struct buf text = BUF_INIT;
         int r = fs_read_at(AT_FDCWD, files[i], TEXT_MAX_BYTES, &text, NULL);
@@ -265,7 +271,7 @@ const char *rootless_why_single(uid_t uid, struct arena *a) {
 
         if (r < 0 && r != -ENOENT)
             return arena_printf(a, "%s cannot be read: %s", files[i], strerror(-r));
-        why = rootless_why_no_range(files[i], buf_text(&text), *name ? name : NULL, uid, a);
+        why = rootless_why_no_range(files[i], buf_text(&text), *user.name ? user.name : NULL, uid, a);
         if (why)
             return why;
     }
@@ -374,13 +380,13 @@ static int enter_single(struct rootless *r, struct error *e) {
 static int enter(struct rootless *r, struct error *e) {
     struct id_range uids[ROOTLESS_RANGES_MAX], gids[ROOTLESS_RANGES_MAX];
     struct map_command map_uids = {0}, map_gids = {0};
-    char name[256];
+    struct host_user user;
     size_t n_uids, n_gids;
     int result;
 
-    user_name(r->uid, name);
-    n_uids = read_ranges("/etc/subuid", name, r->uid, uids);
-    n_gids = read_ranges("/etc/subgid", name, r->uid, gids);
+    rootless_host_user(r->uid, &user);
+    n_uids = read_ranges("/etc/subuid", user.name, r->uid, uids);
+    n_gids = read_ranges("/etc/subgid", user.name, r->uid, gids);
     if (n_uids == 0 || n_gids == 0)
         return enter_single(r, e);
     r->uids = command_build(&map_uids, "newuidmap", getpid(), r->uid, uids, n_uids);

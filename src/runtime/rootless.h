@@ -4,6 +4,7 @@
  * Sources: user_namespaces(7), subuid(5), newuidmap(1). */
 #pragma once
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "base/arena.h"
@@ -41,6 +42,12 @@ void rootless_entered(void);
 const char *rootless_why_single(uid_t uid, struct arena *a);
 /* Pure: why the text of such a file (named `file`) gives the user no range; NULL: it does. */
 const char *rootless_why_no_range(const char *file, const char *text, const char *name, uid_t uid, struct arena *a);
+
+struct host_user {
+    char name[256], home[PATH_MAX]; /* "" = not known */
+};
+/* By the host's passwd file itself: a static program cannot ask the name service. */
+void rootless_host_user(uid_t uid, struct host_user *ret);
 
 /* Pure: the ranges that a subuid(5) text gives to a user, by name (NULL = unknown) or number. Ranges that hold 0 or the user's own
  * id are left out: the kernel would let their owner become somebody real. */

@@ -61,6 +61,126 @@ copies() { # layers that are copies
     is $'7\n8'
 }
 
+@test "keep-id: the user has a name, a home and a group inside" {
+    local me home
+    me=$(id -un) home=$(getent passwd "$(id -u)" | cut -d: -f6)
+    ok run_none --userns keep-id busybox sh -c 'whoami; id -gn; echo $HOME; cd; pwd; grep -c . /etc/passwd; stat -c "%u:%g %a" /etc /etc/passwd'
+    [ "${lines[*]:0:4}" = "$me $me / /" ]
+    [ "${lines[5]} ${lines[6]}" = "0:0 755 0:0 644" ]
+    ok run_none busybox grep -c . /etc/passwd
+    had=$output
+    ok run_none --userns keep-id busybox grep -c . /etc/passwd
+    is $((had + 1))
+    # The home is the working directory, or the user's own where that is mounted.
+    ok run_none --userns keep-id -w /var busybox sh -c 'echo $HOME'
+    is /var
+    ok run_none --userns keep-id -v "$ROOTS:$home" busybox sh -c 'echo $HOME; whoami'
+    is "$home"$'\n'"$me"
+    # Also where nothing may be written to, for root inside, in exec, and under other numbers.
+    ok run_none --userns keep-id --read-only busybox whoami
+    is "$me"
+    ok run_none --userns keep-id:uid=3000,gid=4000 busybox sh -c 'whoami; id -gn; grep ":4000:" /etc/group'
+    is "$me"$'\n'"$me"$'\n'"$me:x:4000:"
+    ok tare run -d --name k --network none --userns keep-id -u 0 busybox sh -c 'echo more:x:77:77::/:/bin/sh >>/etc/passwd; sleep 60'
+    until_true 5 tare exec k grep -q ^more: /etc/passwd
+    ok tare exec -u "$me" k whoami
+    is "$me"
+    ok tare restart -t 0 k
+    ok tare exec k grep -c "^$me:" /etc/passwd
+    is 1
+    ok tare rm -f k
+    # Names that the image has are not given twice, and a number that it has keeps its name.
+    printf 'root:x:0:0::/root:/bin/sh\n%s:x:5:5::/:/bin/sh' "$me" >"$ROOTS/passwd"
+    printf 'other:x:%d:\n' "$(id -g)" >"$ROOTS/group"
+    ok tare create --name p --network none busybox true
+    ok tare cp "$ROOTS/passwd" p:/etc/passwd
+    ok tare cp "$ROOTS/group" p:/etc/group
+    ok tare commit p named
+    ok tare rm p
+    ok run_none --userns keep-id named sh -c 'whoami; id -gn; tail -n 1 /etc/passwd'
+    is "$(id -u)"$'\nother\n'"$(id -u):*:$(id -u):$(id -g)::/:/bin/sh"
+    ok tare rmi named
+    # Others get none, as with Docker.
+    ok run_none --userns auto busybox grep -c . /etc/passwd
+    is "$had"
+    ok run_none --userns keep-id busybox true
+    rm "$ROOTS/passwd" "$ROOTS/group"
+}
+
+@test "keep-id: links and nodes in the place of /etc and its files are left alone" {
+    local dir="$ROOTS/links"
+    for what in 'ln -s /tmp etc' 'mkdir etc; echo x:x:1:1::/:/bin/sh >to; ln -s /to etc/passwd' 'mkdir etc; mkfifo etc/passwd' 'mkdir -p etc/passwd' 'mkdir etc' ''; do
+        rm -rf "$dir"
+        mkdir -p "$dir/bin"
+        cp /bin/busybox "$dir/bin/"
+        (cd "$dir" && eval "$what")
+        tar -c -C "$dir" . | tare import - links >/dev/null
+        ok run_none --userns keep-id links /bin/busybox sed -n 's/^Uid:.//p' /proc/self/status
+        [ "${output%%$'\t'*}" = "$(id -u)" ]
+        [ ! -e /tmp/passwd ]
+        ok tare rmi links
+    done
+    rm -rf "$dir"
+}
+
+@test "--rootfs: the files of a directory are copied with the owners that the namespace needs" {
+    local dir="$ROOTS/rootfs"
+    mkdir -p "$dir/bin" "$dir/etc" "$dir/sub"
+    cp /bin/busybox "$dir/bin/"
+    ln "$dir/bin/busybox" "$dir/bin/sh"
+    echo one >"$dir/sub/file"
+    chmod 2751 "$dir/sub"
+    echo 'root:x:0:0::/:/bin/sh' >"$dir/etc/passwd"
+    for mode in keep-id auto nomap; do
+        ok run_none --userns $mode -u 0 --rootfs "$dir" /bin/sh -c '/bin/busybox stat -c "%u:%g %a %h" /sub /bin/sh; /bin/busybox touch /sub/new'
+        is $'0:0 2751 2\n0:0 755 2'
+    done
+    [ ! -e "$dir/sub/new" ]
+    ok tare create --name r --network none --userns keep-id -u 0 --rootfs "$dir" /bin/sh -c 'echo two >/sub/file; /bin/busybox rm /bin/sh; echo 3 >/new'
+    ok tare diff r
+    [ "$(xargs <<<"$output")" = "C /etc C /etc/passwd" ]
+    ok tare start -a r
+    ok tare diff r
+    [ "$(sort <<<"$output" | xargs)" = "A /new C /bin C /etc C /etc/passwd C /sub C /sub/file D /bin/sh" ]
+    ok tare cp r:/sub/file -
+    ok tare export -o "$ROOTS/r.tar" r
+    [ "$(tar -xO -f "$ROOTS/r.tar" sub/file)" = two ]
+    [ "$(tar -tv --numeric-owner -f "$ROOTS/r.tar" new | awk '{print $2}')" = 0/0 ]
+    ok tare inspect -f '{{.GraphDriver.Name}}' r
+    is vfs
+    ok tare rm r
+    [ "$(cat "$dir/sub/file")" = one ]
+    fails 125 run_none --userns keep-id --rootfs / true
+    [ "${#lines[@]}" -le 2 ]
+    rm -rf "$dir" "$ROOTS/r.tar"
+}
+
+@test "the key userns of tare.conf is for ordinary users, too" {
+    mkdir "$ROOTS/conf"
+    echo 'userns = keep-id' >"$ROOTS/conf/keep"
+    echo 'userns = auto' >"$ROOTS/conf/auto"
+    with() { tare --config "$ROOTS/conf/$1" run --rm --network none "${@:2}"; }
+    ok with keep busybox id -u
+    is "$(id -u)"
+    ok with auto busybox awk '{print $1, $3}' /proc/self/uid_map
+    is "0 1024"
+    # Flags win; who shares namespaces, or is privileged, stays outside.
+    ok with keep --userns host busybox id -u
+    is 0
+    ok with keep --privileged busybox id -u
+    is 0
+    ok tare run -d --name one --network none busybox sleep 60
+    ok with keep --pid container:one busybox id -u
+    is 0
+    ok tare rm -f one
+    # With one id alone the default is none.
+    ok unshare -U --map-root-user sh -c "
+        '$TARE' --root '$ROOTS/single' --run-root '$ROOTS/single-run' load -q -i '$FIXTURES/busybox.docker.tar'
+        '$TARE' --config '$ROOTS/conf/keep' --root '$ROOTS/single' --run-root '$ROOTS/single-run' run --rm --network none busybox id -u"
+    [ "${lines[-1]}" = 0 ]
+    rm -rf "$ROOTS/conf" "$ROOTS/single" "$ROOTS/single-run"
+}
+
 @test "auto: each container has ids of its own, in which the image's files are root's" {
     ok tare create --name one --network none --userns auto busybox sh -c 'cat /proc/self/uid_map; touch /new; stat -c %u /new /bin/busybox'
     ok tare create --name two --network none --userns auto busybox cat /proc/self/uid_map
@@ -103,7 +223,7 @@ copies() { # layers that are copies
 
 @test "owners, hard links and set-user-id bits of all layers are the image's" {
     image_load multi
-    local list='find / -xdev ! -path "/proc*" ! -path "/sys*" ! -path "/dev*" ! -name resolv.conf ! -name hosts ! -name hostname ! -path /etc ! -path / ! -path /volume |
+    local list='find / -xdev ! -path "/proc*" ! -path "/sys*" ! -path "/dev*" ! -name resolv.conf ! -name hosts ! -name hostname ! -path /etc ! -path / ! -path /volume ! -path /etc/passwd ! -path /etc/group |
         sort | xargs stat -c "%n %f %u:%g %h %s"'
     ok run_none -u 0 multi sh -c "$list"
     plain=$output
@@ -176,7 +296,8 @@ copies() { # layers that are copies
             tar -c -C "$ROOTS" --owner=:55 --group=:66 --numeric-owner mine | tare cp - m:/var
         done
         ok tare diff m
-        [ "$(sort <<<"$output" | xargs)" = "A /etc/new A /in A /in/plain-running A /in/plain-stopped A /own A /var/mine C /etc C /var" ]
+        lines=; [ $mode = auto ] || lines="C /etc/group C /etc/passwd " # the user, who has a line in each
+        [ "$(sort <<<"$output" | xargs)" = "A /etc/new A /in A /in/plain-running A /in/plain-stopped A /own A /var/mine C /etc ${lines}C /var" ]
         ok tare commit m committed
         for as in host keep-id auto; do
             ok run_none --userns $as -u 0 committed stat -c %u:%g /own /in/plain-running /in/plain-stopped /in /var/mine
@@ -222,8 +343,6 @@ copies() { # layers that are copies
 @test "what a mount cannot do without root says so" {
     fails 125 run_none --userns keep-id --mount "type=bind,src=$ROOTS,dst=/x,idmap" busybox true
     has "only root of the host"
-    fails 125 run_none --userns keep-id --rootfs "$ROOTS" true
-    has "only root can show the files of a directory with other owners"
     ok tare ps -aq
     is ""
 }

@@ -136,7 +136,7 @@ static void test_changes(void **state) {
     make_file(p->fd, "up/gone", "");
     _cleanup_fd_ int gone = openat(p->fd, "up/gone", O_RDONLY | O_CLOEXEC);
     assert_int_equal(fsetxattr(gone, "user.overlay.whiteout", "y", 1, 0), 0);
-    assert_int_equal(changes_read(up, &(struct id_shift){0}, &low, 1, &a, &found, &e), 0);
+    assert_int_equal(changes_read(up, false, &(struct id_shift){0}, &low, 1, &a, &found, &e), 0);
     assert_int_equal(found.n, 8);
     expect_change(&found, 0, 'C', "/etc");
     expect_change(&found, 1, 'C', "/etc/changed");

@@ -34,7 +34,8 @@ static int layer_open(int root, const char *path, int *ret_fd) {
         hidden = hidden || is_opaque(dir);
         if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             return errno == ENOENT && !hidden ? 0 : -ENOENT;
-        if (!S_ISDIR(st.st_mode) && !(last && S_ISREG(st.st_mode))) /* a whiteout, a link; nothing else is wanted from below */
+        if (!S_ISDIR(st.st_mode) && (!(last && S_ISREG(st.st_mode)) ||
+                                     tree_is_whiteout(dir, name, &st))) /* a whiteout, a link; nothing else is wanted from below */
             return -ENOENT;
         fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0)

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "base/fs.h"
@@ -49,12 +50,42 @@ int tree_normalise(const char *name, char *out, struct error *e) {
     return 0;
 }
 
-bool tree_is_whiteout(const struct stat *st) {
-    return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+#define WHITEOUT "user.overlay.whiteout"
+#define OPAQUE   "user.overlay.opaque"
+
+bool tree_is_whiteout(int dirfd, const char *name, const struct stat *st) {
+    _cleanup_fd_ int fd = -1;
+    char value[2];
+
+    if (!S_ISREG(st->st_mode) || st->st_size)
+        return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+    fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return fd >= 0 && fgetxattr(fd, WHITEOUT, value, sizeof(value)) >= 0;
+}
+
+/* Overlay looks for these in directories only that say so (Linux 6.7). */
+static int whiteout_file(int dirfd, const char *name, struct error *e) {
+    _cleanup_fd_ int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    char value;
+
+    if (fd < 0)
+        return errno == EEXIST ? -EEXIST : error_errno(e, -errno, "create whiteout");
+    if (fsetxattr(fd, WHITEOUT, "y", 1, 0) < 0 ||
+        (fgetxattr(dirfd, OPAQUE, &value, 1) < 0 && fsetxattr(dirfd, OPAQUE, "x", 1, 0) < 0))
+        return error_errno(e, -errno, "mark a whiteout");
+    return 0;
+}
+
+int tree_make_whiteout(int dirfd, const char *name, struct error *e) {
+    if (mknodat(dirfd, name, S_IFCHR, makedev(0, 0)) == 0)
+        return 0;
+    if (errno == EPERM)
+        return whiteout_file(dirfd, name, e);
+    return errno == EEXIST ? -EEXIST : error_errno(e, -errno, "create whiteout");
 }
 
 int tree_set_opaque(int fd, const char *path, struct error *e) {
-    if (fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0)
+    if (fsetxattr(fd, OPAQUE, "y", 1, 0) < 0)
         return error_errno(e, -errno, "mark %s as opaque", path);
     return 0;
 }
@@ -78,7 +109,7 @@ int tree_open_dir(const struct tree *t, int dirfd, const char *name, bool *ret_m
     if ((errno == ENOTDIR || errno == ELOOP) && t->keep_kinds)
         return error_set(e, -ENOTDIR, "cannot overwrite non-directory \"%s\" with directory", name);
     if (errno == ENOTDIR || errno == ELOOP) {
-        opaque = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && tree_is_whiteout(&st);
+        opaque = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && tree_is_whiteout(dirfd, name, &st);
         r = tree_clear(dirfd, name, e);
         if (r < 0)
             return r;

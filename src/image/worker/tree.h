@@ -47,8 +47,11 @@ int tree_hide_below(struct tree *t, struct error *e);
 /* Removes whatever bears the name, so that something new can be made. */
 int tree_clear(int dirfd, const char *name, struct error *e);
 
-/* An overlay whiteout: character device 0:0. */
-bool tree_is_whiteout(const struct stat *st);
+/* An overlay's whiteout: a character device 0:0. Where the layer lies on an overlay itself, which lets nobody make those: an empty
+ * file with an attribute. */
+bool tree_is_whiteout(int dirfd, const char *name, const struct stat *st);
+/* -EEXIST (no text): something has the name. */
+int tree_make_whiteout(int dirfd, const char *name, struct error *e);
 int tree_set_opaque(int fd, const char *path, struct error *e);
 /* Opens the directory `name`, making it (mode 0755) when there is none; another kind of thing makes room for it. A whiteout in its
  * place means that what lies below is hidden, so the new directory is opaque. */

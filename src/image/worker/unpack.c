@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/resource.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "base/arena.h"
@@ -345,11 +344,11 @@ static int make_node(struct unpacker *u, struct archive_entry *entry, int dirfd,
         return 0;
     }
     r = clear(u, dirfd, name, e);
+    if (r == 0 && type == S_IFCHR && device == 0)
+        return tree_make_whiteout(dirfd, name, e);
     if (r == 0 && mknodat(dirfd, name, type | 0600, device) < 0)
         r = error_errno(e, -errno, "create node");
-    if (r == 0 && !(type == S_IFCHR && device == 0))
-        r = set_node_metadata(u, entry, dirfd, name, e);
-    return r;
+    return r < 0 ? r : set_node_metadata(u, entry, dirfd, name, e);
 }
 
 /* `name` in dirfd becomes one more name of what `target` is in this very layer. -ENOENT (no text): the layer has it not. */
@@ -361,7 +360,7 @@ static int link_inside(struct unpacker *u, const char *target, int dirfd, const 
 
     (void)snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - target) : 1, slash ? target : ".");
     fd = fs_open_beneath(u->tree.root, parent, O_PATH | O_DIRECTORY, 0);
-    if (fd < 0 || !base[0] || fstatat(fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || tree_is_whiteout(&st))
+    if (fd < 0 || !base[0] || fstatat(fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || tree_is_whiteout(fd, base, &st))
         return -ENOENT;
     if (S_ISDIR(st.st_mode))
         return error_set(e, -EPERM, "hard link to the directory %.200s", target);
@@ -409,6 +408,7 @@ static int make_hard_link(struct unpacker *u, const char *text, int dirfd, const
 static int make_whiteout(struct unpacker *u, int dirfd, const char *name, struct error *e) {
     const char *hidden = name + strlen(WHITEOUT);
     _cleanup_fd_ int fd = -1;
+    int r;
 
     if (strcmp(name, WHITEOUT_OPAQUE) == 0)
         return tree_hide_below(&u->tree, e);
@@ -416,10 +416,9 @@ static int make_whiteout(struct unpacker *u, int dirfd, const char *name, struct
         return 0;
     if (!hidden[0] || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
         return error_set(e, -EINVAL, "whiteout of \"%s\"", hidden);
-    if (mknodat(dirfd, hidden, S_IFCHR, makedev(0, 0)) == 0)
-        return 0;
-    if (errno != EEXIST)
-        return error_errno(e, -errno, "create whiteout");
+    r = tree_make_whiteout(dirfd, hidden, e);
+    if (r != -EEXIST)
+        return r;
     fd = openat(dirfd, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd >= 0 ? tree_set_opaque(fd, hidden, e) : 0;
 }
@@ -641,5 +640,9 @@ int unpack_run(const struct worker_request *request, struct worker_message *resu
         r = finish(&u, e);
     result->opaque_root = u.tree.root_opaque;
     tree_release(&u.tree);
+    (void)archive_read_free(u.archive);
+    arena_release(&u.arena);
+    free(u.buffer);
+    u = (struct unpacker){0};
     return r;
 }
