@@ -81,7 +81,7 @@ int payload_pause(struct monitor *m, bool pause, struct error *e) {
     int r;
 
     if (m->phase != PHASE_RUNNING)
-        return error_set(e, -EINVAL, "container %s is not running", m->l.name ? m->l.name : m->l.id);
+        return error_set(e, -ESRCH, "container %s is not running", m->l.name ? m->l.name : m->l.id);
     if (pause == (m->state.status == STATUS_PAUSED))
         return error_set(e, -EALREADY, pause ? "container %s is already paused" : "container %s is not paused",
                          m->l.name ? m->l.name : m->l.id);
