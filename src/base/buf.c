@@ -59,6 +59,48 @@ void buf_printf(struct buf *b, const char *fmt, ...) {
     va_end(again);
 }
 
+size_t utf8_length(const void *text, size_t n) {
+    const unsigned char *s = text;
+    size_t length = s[0] < 0x80                   ? 1
+                    : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                    : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                    : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                  : 0;
+
+    if (length == 0 || length > n)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return length;
+}
+
+bool utf8_is_control(const void *text, size_t length) {
+    const unsigned char *s = text;
+
+    return length == 1 ? s[0] < 0x20 || s[0] == 0x7f : length == 2 && s[0] == 0xc2 && s[1] < 0xa0;
+}
+
+void buf_add_visible(struct buf *b, const char *text, size_t n, const char *keep) {
+    static const char named[] = "\t\n\r", letters[] = "tnr";
+
+    for (size_t i = 0; i < n;) {
+        size_t length = utf8_length(text + i, n - i);
+        const char *found = text[i] ? strchr(named, text[i]) : NULL;
+
+        if (length && (!utf8_is_control(text + i, length) || (text[i] && strchr(keep, text[i]))))
+            buf_add(b, text + i, length);
+        else if (found)
+            buf_printf(b, "\\%c", letters[found - named]);
+        else
+            buf_printf(b, "\\x%02x", (unsigned char)text[i + (length == 2)]);
+        i += length ? length : 1;
+    }
+}
+
 void buf_consume(struct buf *b, size_t n) {
     if (n >= b->size) {
         buf_clear(b);

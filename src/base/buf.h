@@ -27,8 +27,15 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_str(struct buf *b, const char *s);
 void buf_add_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) _printf_(2, 3);
+/* Text of others for a person to read: control characters, which a terminal would obey, and what is no UTF-8 become "\n", "\x1b";
+ * but those in `keep` stay. */
+void buf_add_visible(struct buf *b, const char *text, size_t n, const char *keep);
 void buf_consume(struct buf *b, size_t n); /* drops n bytes at the front */
 void buf_clear(struct buf *b);             /* size = 0; keeps the memory */
 const char *buf_text(const struct buf *b); /* "" when empty */
 char *buf_steal(struct buf *b);            /* the caller owns the text; the buffer is empty afterwards */
 void buf_release(struct buf *b);
+
+/* Bytes of the UTF-8 sequence that begins the n bytes at `text`; 0 = it is none. */
+size_t utf8_length(const void *text, size_t n);
+bool utf8_is_control(const void *text, size_t length); /* U+0000 to U+001F, U+007F to U+009F */

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 const char *errno_text(int code) {
     const char *text = strerrordesc_np(code < 0 ? -code : code);
 
@@ -97,16 +99,18 @@ int(error_status)(struct error *e, int status) {
 
 char *error_sentence(const struct error *e) {
     const char *text = e->text ? e->text : errno_text(e->code);
-    char *sentence = NULL;
-    int r;
+    struct buf out = BUF_INIT;
 
-    if (e->hint)
-        r = asprintf(&sentence, "%s (%s)", text, e->hint);
-    else
-        r = asprintf(&sentence, "%s", text);
-    if (r < 0)
+    buf_add_visible(&out, text, strlen(text), "");
+    if (e->hint) {
+        buf_add_str(&out, " (");
+        buf_add_visible(&out, e->hint, strlen(e->hint), "");
+        buf_add_char(&out, ')');
+    }
+    if (out.failed)
         abort(); /* out of memory while saying what went wrong: nothing more can be said */
-    return sentence;
+    buf_add_str(&out, "");
+    return buf_steal(&out);
 }
 
 void error_move(struct error *to, struct error *from) {

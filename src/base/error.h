@@ -40,7 +40,8 @@ int error_wrap(struct error *e, int code, const char *fmt, ...) _printf_(3, 4);
 int error_hint(struct error *e, const char *fmt, ...) _printf_(2, 3);
 /* Sets the exit status that the command should end with. Returns as error_hint(). */
 int error_status(struct error *e, int status);
-/* The finished sentence: text, and the hint in parentheses. The caller owns it (free). Never NULL. */
+/* The finished sentence, of one line and without control characters: text, and the hint in parentheses. The caller owns it (free).
+ * Never NULL. */
 char *error_sentence(const struct error *e);
 /* Moves `from` into `to` (dropping what was there) and leaves `from` empty. */
 void error_move(struct error *to, struct error *from);

@@ -438,25 +438,6 @@ int json_decode(const struct json_table *type, const char *text, size_t n, struc
 
 /* --- encoding ------------------------------------------------------------------------------------------------------------- */
 
-/* Length of the UTF-8 sequence at s (n bytes left), 0 when invalid. */
-static size_t utf8_length(const unsigned char *s, size_t n) {
-    size_t length = s[0] < 0x80                   ? 1
-                    : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-                    : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-                    : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                                  : 0;
-
-    if (length == 0 || length > n)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return length;
-}
-
 void json_write_string_n(struct buf *out, const char *text, size_t n) {
     const unsigned char *s = (const unsigned char *)text;
 
@@ -470,6 +451,8 @@ void json_write_string_n(struct buf *out, const char *text, size_t n) {
             buf_printf(out, "\\%c", letters[found - named]);
         else if (s[i] < 0x20 || s[i] == 0x7f)
             buf_printf(out, "\\u%04x", s[i]);
+        else if (utf8_is_control(s + i, length)) /* which terminals obey, too */
+            buf_printf(out, "\\u%04x", s[i + 1]);
         else if (length == 0)
             buf_add_str(out, "\\ufffd");
         else

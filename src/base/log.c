@@ -24,17 +24,19 @@ int log_level_parse(const char *text, enum log_level *ret) {
 }
 
 void log_write(enum log_level level, const char *fmt, ...) {
-    char line[2048];
-    int saved = errno, n = snprintf(line, sizeof(line), "tare: %s: ", level_names[level]);
+    _cleanup_buf_ struct buf line = BUF_INIT;
+    char text[2048];
+    int saved = errno;
     va_list ap;
 
     va_start(ap, fmt);
-    n += vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    n = MIN_OF(n, (int)sizeof(line) - 2);
-    line[n++] = '\n';
+    buf_printf(&line, "tare: %s: ", level_names[level]);
+    buf_add_visible(&line, text, strlen(text), "");
+    buf_add_char(&line, '\n');
     /* One write, so that lines of several processes do not mix. Nothing can be done when standard error is gone. */
-    if (write(STDERR_FILENO, line, (size_t)n) < 0) {
+    if (write(STDERR_FILENO, line.data, line.size) < 0) {
     }
     errno = saved;
 }

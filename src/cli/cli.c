@@ -201,8 +201,16 @@ int cli_output(struct cli *cli, const char *path, mode_t mode, cli_output_fn *fn
 }
 
 int cli_write(const struct buf *b, struct error *e) {
+    _cleanup_buf_ struct buf shown = BUF_INIT;
     if (b->failed)
         return error_set(e, -EFBIG, "the answer is too large");
+    /* What images and registries say is not told to a terminal as it is. */
+    if (isatty(STDOUT_FILENO))
+        buf_add_visible(&shown, buf_text(b), b->size, "\n\t");
+    if (shown.failed)
+        return error_set(e, -EFBIG, "the answer is too large");
+    if (isatty(STDOUT_FILENO))
+        b = &shown;
     if (fwrite(buf_text(b), 1, b->size, stdout) != b->size)
         return error_errno(e, -errno, "write standard output");
     return 0;

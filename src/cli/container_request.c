@@ -92,6 +92,9 @@ static int set_env_and_labels(const struct container_flags *f, struct arena *a, 
         r = lines_read(f->label_file.v[i], false, a, &labels, e);
     for (size_t i = 0; i < f->labels.n; i++)
         strs_add(a, &labels, f->labels.v[i]);
+    for (size_t i = 0; r == 0 && i < labels.n; i++)
+        if (!*labels.v[i] || *labels.v[i] == '=')
+            r = error_set(e, -EINVAL, "invalid label '%s': empty name", labels.v[i]);
     map_set_texts(a, &c->labels, &labels);
     return r;
 }
@@ -146,9 +149,9 @@ static int set_devices(const struct container_flags *f, struct arena *a, struct 
             add_cdi_device(text, a, h);
             continue;
         }
-        const char *parts[3] = {NULL};
+        const char *parts[4] = {NULL};
         size_t n = 0;
-        for (const char *p = text; n < 3; p += strcspn(p, ":") + 1) {
+        for (const char *p = text; n < ARRAY_SIZE(parts); p += strcspn(p, ":") + 1) {
             size_t len = strcspn(p, ":");
             parts[n++] = arena_strndup(a, p, len);
             if (!p[len])
@@ -163,7 +166,8 @@ static int set_devices(const struct container_flags *f, struct arena *a, struct 
         } else if (n == 2) {
             d.cgroup_permissions = parts[1];
         }
-        if (parts[0][0] != '/' || strspn(d.cgroup_permissions, "rwm") != strlen(d.cgroup_permissions) || !*d.cgroup_permissions)
+        if (n > 3 || parts[0][0] != '/' || strspn(d.cgroup_permissions, "rwm") != strlen(d.cgroup_permissions) ||
+            !*d.cgroup_permissions)
             return error_set(e, -EINVAL, "invalid device specification: %s", text);
         *LIST_ADD(a, struct device_mapping, &h->devices) = d;
     }
@@ -185,7 +189,7 @@ static int set_resources(const struct container_flags *f, struct arena *a, struc
     h->cpuset_cpus = f->cpuset_cpus;
     h->cpuset_mems = f->cpuset_mems;
     h->pids_limit = f->pids_limit;
-    h->oom_score_adj = (int32_t)f->oom_score_adj;
+    h->oom_score_adj = (int32_t)MIN_OF(MAX_OF(f->oom_score_adj, INT32_MIN), INT32_MAX);
     h->shm_size = f->shm_size.value;
     if (f->blkio_weight < 0 || f->blkio_weight > 1000)
         return error_set(e, -EINVAL, "Range of blkio weight is from 10 to 1000");
@@ -392,6 +396,10 @@ static int set_security(const struct container_flags *f, struct arena *a, struct
         }
         strs_add(a, &h->security_opt, text);
     }
+    for (size_t i = 0; i < f->sysctl.n; i++)
+        if (!strchr(f->sysctl.v[i], '='))
+            return error_set(e, -EINVAL, "sysctl '%s' is not allowed: KEY=VALUE is wanted", f->sysctl.v[i]);
+    map_set_texts(a, &h->sysctls, &f->sysctl);
     return 0;
 }
 
@@ -453,7 +461,6 @@ static void set_isolation(const struct container_flags *f, struct arena *a, stru
     h->extra_hosts = f->add_host;
     if (f->init)
         h->init = (struct opt_bool){true, true};
-    map_set_texts(a, &h->sysctls, &f->sysctl);
     map_set_texts(a, &h->annotations, &f->annotation);
 }
 

@@ -71,6 +71,7 @@ static int start_run(struct cli *cli, const void *options, const struct strs *ar
     const struct start_flags *f = options;
     struct engine *engine;
     _cleanup_buf_ struct buf failed = BUF_INIT;
+    size_t n = 0;
     int r = cli_engine(cli, &engine, e);
     if (r < 0)
         return r;
@@ -83,12 +84,12 @@ static int start_run(struct cli *cli, const void *options, const struct strs *ar
         struct error why = ERROR_INIT;
         if (start_detached(cli, engine, args->v[i], &why) < 0) {
             (void)cli_report(&why);
-            buf_printf(&failed, "%s%s", failed.size ? ", " : "", args->v[i]);
+            buf_printf(&failed, "%s%s", n++ ? ", " : "", args->v[i]);
         } else {
             puts(args->v[i]);
         }
     }
-    return failed.size ? error_set(e, -EINVAL, "failed to start containers: %s", buf_text(&failed)) : 0;
+    return n ? error_set(e, -EINVAL, "failed to start containers: %s", buf_text(&failed)) : 0;
 }
 
 const struct command command_start = {.names = {"start", "container start"},

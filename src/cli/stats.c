@@ -149,7 +149,7 @@ static int print_once(struct watch *w, struct engine *engine, const struct stats
         one->before = one->now;
     }
     if (redraw)
-        buf_add_str(&out, "\x1b[H\x1b[2J");
+        fputs("\x1b[H\x1b[2J", stdout);
     r = format_rows(&list, o->format, false, &rows, &out, e);
     if (r == 0)
         r = cli_write(&out, e);

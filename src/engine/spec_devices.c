@@ -33,7 +33,7 @@ static const char *parse_number(const char *text, struct opt_i64 *ret) {
         return NULL;
     char *end;
     *ret = (struct opt_i64){true, strtol(text, &end, 10)};
-    return end;
+    return ret->value <= UINT32_MAX ? end : NULL;
 }
 
 /* "c 42:* rmw" */

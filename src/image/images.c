@@ -169,6 +169,8 @@ int image_tag(struct image_store *s, const char *source, const char *target, str
 
     if (r == 0 && ref.digest)
         return error_set(e, -EINVAL, "refusing to create a tag with a digest reference");
+    if (r == 0 && strcmp(reference_familiar_repository(&ref, &a), "sha256") == 0)
+        return error_set(e, -EINVAL, "refusing to create an ambiguous tag using digest algorithm as name");
     if (r == 0)
         r = lock = store_lock(s, false, e);
     if (r >= 0)

@@ -1,4 +1,5 @@
 #include "model/container.h"
+#include "model/ip.h"
 #include "model/network_mode.h"
 #include "model/port.h"
 #include "model/signal_name.h"
@@ -215,11 +216,21 @@ static int check_network(const struct create_request *r, struct error *e) {
     return x < 0 ? x : check_endpoints(r, e);
 }
 
+static bool is_one_word(const char *text) {
+    for (size_t i = 0; text && text[i]; i++)
+        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
+            return false;
+    return true;
+}
+
 static int check_exclusions(const struct create_request *r, struct error *e) {
     const struct host_config *h = &r->host;
-    /* It becomes a line of /etc/hosts and /etc/hostname. */
-    if (r->config.hostname && strpbrk(r->config.hostname, " \t\r\n\v\f"))
-        return error_set(e, -EINVAL, "invalid hostname: it has white space in it");
+    uint8_t mac[MAC_SIZE];
+    /* They become lines of /etc/hosts and /etc/hostname, and what shells show. */
+    if (!is_one_word(r->config.hostname) || !is_one_word(r->config.domainname))
+        return error_set(e, -EINVAL, "invalid hostname or domainname: it has white space or control characters in it");
+    if (r->config.mac_address && *r->config.mac_address && mac_parse(r->config.mac_address, mac, NULL) < 0)
+        return error_set(e, -EINVAL, "%s is not a valid mac address", r->config.mac_address);
     if (mode_is(h->uts_mode, "host") && (r->config.hostname || r->config.domainname))
         return error_set(e, -EINVAL, "conflicting options: hostname and the UTS mode");
     if (h->rootfs && h->rootfs[0] != '/')

@@ -138,7 +138,8 @@ static bool volume_mode_is_valid(const char *mode) {
 }
 
 static int volume_mode_apply(struct mount_point *m, const char *mode, struct arena *a, const char *text, struct error *e) {
-    int exclusive = 0;
+    const char *propagation = m->propagation;
+    int exclusive = 0, propagations = 0;
 
     if (!volume_mode_is_valid(mode))
         return error_set(e, -EINVAL, "invalid volume specification: '%s': invalid mode: %s", text, mode);
@@ -146,12 +147,16 @@ static int volume_mode_apply(struct mount_point *m, const char *mode, struct are
         size_t n = strcspn(s, ",");
 
         exclusive += (n == 2 && (memcmp(s, "ro", 2) == 0 || memcmp(s, "rw", 2) == 0)) || (n == 3 && memcmp(s, "rro", 3) == 0);
+        m->propagation = NULL;
         (void)volume_option_apply(m, s, n, a);
+        propagations += m->propagation != NULL;
+        propagation = m->propagation ? m->propagation : propagation;
         s += n;
         if (!*s)
             break;
     }
-    if (exclusive > 1)
+    m->propagation = propagation;
+    if (exclusive > 1 || propagations > 1)
         return error_set(e, -EINVAL, "invalid volume specification: '%s': invalid mode: %s", text, mode);
     m->mode = mode;
     return 0;

@@ -21,17 +21,6 @@ static const unsigned char classes[256] = {
 
 static const char hex_digits[] = "0123456789abcdef";
 
-/* Bytes of the UTF-8 character at p (2 to 4); 0 when it is none (overlong, surrogate, cut off). */
-static size_t utf8_length(const unsigned char *p, size_t n) {
-    if (n >= 2 && p[0] >= 0xc2 && p[0] <= 0xdf && (p[1] & 0xc0) == 0x80)
-        return 2;
-    if (n >= 3 && (p[0] & 0xf0) == 0xe0 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80)
-        return (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ? 0 : 3;
-    if (n >= 4 && p[0] >= 0xf0 && p[0] <= 0xf4 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80 && (p[3] & 0xc0) == 0x80)
-        return (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f) ? 0 : 4;
-    return 0;
-}
-
 /* Sixteen bytes at a time, by the compiler's vectors (SSE2, NEON): most output is plain text. Copies until the first block with a
  * byte of another class than 0; returns how much. There is room for a whole block behind p. */
 typedef unsigned char block __attribute__((vector_size(16)));
