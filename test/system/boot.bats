@@ -40,7 +40,7 @@ power_cut() { # [--keep-run]: the run directory lies on a disk
     for id in "$RUN"/containers/*; do # a boot takes the control groups too
         find /sys/fs/cgroup -depth -type d -path "*/tare$TAG/${id##*/}*" -exec rmdir {} + || true
     done
-    for set in ports source4 source6; do nft flush set bridge "tare$TAG" $set; done # and what the table knew of the interfaces
+    for set in $(nft list table bridge "tare$TAG" | awk '$1 == "set" { print $2 }'); do nft flush set bridge "tare$TAG" "$set"; done # and what the table knew of the interfaces
     if [ "${1:-}" = --keep-run ]; then
         sed -i 's/^boot_id .*/boot_id 01234567-89ab-cdef-0123-456789abcdef/' "$RUN"/containers/*/state "$ROOT"/containers/*/state
     else
