@@ -51,7 +51,13 @@ static int explain_endpoint(struct engine *engine, const struct endpoint_setting
                n.internal                                ? "; no way out: the network is internal"
                : gateway && strcmp(gateway, n.name) == 0 ? "; its default route goes over this network"
                                                          : "");
-    return network_is_bridge(&n) ? explain_obstacles(engine->roots, &n, a, out, e) : 0;
+    if (network_is_bridge(&n))
+        return explain_obstacles(engine->roots, &n, a, out, e);
+    buf_printf(
+        out,
+        "  it stands on the wire of the host's interface %s: whoever is there reaches all of its ports; the host itself does not\n",
+        network_option(&n, "parent"));
+    return 0;
 }
 
 /* The most frequent reason of all: nobody listens inside, or only at loopback. */
@@ -92,6 +98,17 @@ static int explain_ports(struct engine *engine, const struct container *c, pid_t
     return r;
 }
 
+/* tare's packet filter has a part in bridges alone. */
+static bool has_bridge(const struct network_settings *s, struct engine *engine, struct arena *a) {
+    for (size_t i = 0; i < s->networks.n; i++) {
+        struct network n;
+        if (network_open(engine->roots, LIST_AT(struct endpoint_settings, &s->networks, i)->key, a, &n, NULL) == 0 &&
+            network_is_bridge(&n))
+            return true;
+    }
+    return false;
+}
+
 static int explain_networks(struct engine *engine, const struct container *c, pid_t pid, struct arena *a, struct buf *out,
                             struct error *e) {
     struct network_settings s;
@@ -101,6 +118,8 @@ static int explain_networks(struct engine *engine, const struct container *c, pi
         r = explain_endpoint(engine, LIST_AT(struct endpoint_settings, &s.networks, i), gateway, a, out, e);
     if (r < 0)
         return r;
+    if (!has_bridge(&s, engine, a))
+        return 0;
     explain_table(engine->roots, out);
     return explain_ports(engine, c, pid, a, out, e);
 }

@@ -171,14 +171,22 @@ static int set_up_port(const struct link *l, unsigned bridge, int fd, struct err
     return r < 0 ? error_wrap(e, r, "set up interface %s", l->host_name) : 0;
 }
 
-static int bridge_is_full(const struct link *l, int r, struct error *e) {
+static int not_made(const struct link *l, int r, struct error *e) {
+    static const char *const kinds[] = {
+        [LINK_VETH] = "veth", [LINK_MACVLAN] = "macvlan", [LINK_IPVLAN] = "ipvlan", [LINK_DUMMY] = "dummy"};
+
+    if (r == -EOPNOTSUPP) {
+        error_set(e, r, "make interface %s: this kernel has no interfaces of the kind %s", l->name, kinds[l->kind]);
+        return error_hint(e, "modprobe %s, where its module is installed", kinds[l->kind]);
+    }
     /* BR_MAX_PORTS: ten bits of a spanning tree port number, and 0 is none. */
     if (r == -EXFULL || r == -ENOSPC)
         return error_set(e, r,
                          "bridge %s has its 1023 ports in use, which is the kernel's limit for one bridge: start the container on "
                          "another network",
                          l->parent);
-    return error_wrap(e, r, "make interface %s (%s at %s)", l->name, l->host_name, l->parent[0] ? l->parent : "no bridge");
+    return error_wrap(e, r, "make interface %s (%s%s%s)", l->name, l->host_name, *l->host_name ? " at " : "on ",
+                      l->parent[0] ? l->parent : "no bridge");
 }
 
 int link_create(const struct link *l, int netns_fd, pid_t netns_pid, struct error *e) {
@@ -198,7 +206,7 @@ int link_create(const struct link *l, int netns_fd, pid_t netns_pid, struct erro
         build_single(&b, l, parent, netns_fd, netns_pid);
     r = netlink_transact(fd, &b, NULL, NULL, NULL, e);
     if (r < 0)
-        return bridge_is_full(l, r, e);
+        return not_made(l, r, e);
     return l->kind == LINK_VETH ? set_up_port(l, parent, fd, e) : 0;
 }
 

@@ -333,6 +333,11 @@ direct() {
     local subnet=10.$((200 + RANDOM % 50)).$((RANDOM % 250))
     lan ip addr add $subnet.1/24 dev lan0
     ok tare network create -d "$1" -o parent="$WIRE" --subnet $subnet.0/24 --ip-range $subnet.128/25 direct
+    ok tare run -d --name wired --network direct busybox sleep 100
+    ok tare network explain wired
+    has "it stands on the wire of the host's interface $WIRE"
+    has_not "is not reached"
+    ok tare rm -f wired
     lan timeout 60 python3 -c 'import socket, sys
 s = socket.create_server((sys.argv[1], 7001)); c = s.accept(); c[0].send(c[1][0].encode())' $subnet.1 3>&- &
     until_true 5 lan sh -c 'ss -ltn | grep -q :7001'
@@ -350,7 +355,13 @@ s = socket.create_server((sys.argv[1], 7001)); c = s.accept(); c[0].send(c[1][0]
 }
 
 @test "ipvlan" {
-    ip link add ipv$$ link "$WIRE" type ipvlan 2>/dev/null || skip "the kernel has no ipvlan"
+    ip link add ipv$$ link "$WIRE" type ipvlan 2>/dev/null || {
+        ok tare network create -d ipvlan -o parent="$WIRE" --subnet 10.213.77.0/24 direct
+        fails 125 tare run --rm --network direct busybox true
+        has "this kernel has no interfaces of the kind ipvlan (modprobe ipvlan, where its module is installed)"
+        ok tare network rm direct
+        return
+    }
     ip link del ipv$$
     direct ipvlan
 }
