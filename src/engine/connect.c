@@ -286,6 +286,7 @@ static int ask_attachment(struct engine *engine, const struct container *c, cons
 
 static int plug(struct engine *engine, struct container *c, const struct container_state *state, const struct endpoint_settings *s,
                 struct arena *a, struct error *e) {
+    static const struct list none;
     struct network_attachment n = {0};
     char table[FIREWALL_TABLE_MAX];
     int r = ask_attachment(engine, c, s, a, &n, e);
@@ -294,7 +295,7 @@ static int plug(struct engine *engine, struct container *c, const struct contain
     firewall_table_name(engine->roots, table);
     r = extend_journal(engine, c, &n, a, e);
     if (r == 0)
-        r = nft_elements_add(table, n.sources.v, n.unchecked ? 0 : n.sources.n, e);
+        r = network_filter_add(engine->roots, n.network, n.unchecked ? &none : &n.sources, a, e);
     if (r == 0)
         r = change_plan(c, NULL, &n.link, n.link.n_routes ? &n.link : NULL, a, e);
     if (r == 0)

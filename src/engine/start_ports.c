@@ -121,16 +121,16 @@ void sources_journal(const struct engine *engine, const char *id, const struct n
 
 /* Checks of sources and published ports, all in one transaction. */
 static int add_elements(const struct engine *engine, const struct start_context *x, struct arena *a, struct error *e) {
-    char table[FIREWALL_TABLE_MAX];
+    const char *network = "";
     struct list elements = {0};
     for (size_t i = 0; i < x->attachments.n; i++) {
         const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
         for (size_t k = 0; k < n->sources.n && !n->unchecked; k++)
             *LIST_ADD(a, struct nft_element, &elements) = *LIST_AT(struct nft_element, &n->sources, k);
+        network = n->link.kind == LINK_VETH ? n->network : network;
     }
     port_elements(&x->ports, a, &elements);
-    firewall_table_name(engine->roots, table);
-    return nft_elements_add(table, elements.v, elements.n, e);
+    return network_filter_add(engine->roots, network, &elements, a, e);
 }
 
 int ports_activate(const struct engine *engine, struct start_context *x, struct arena *a, struct error *e) {

@@ -48,6 +48,10 @@ struct network_attachment {
  * back from the files when not). On failure nothing stays taken. The caller holds <run_root>/pending/<container_id>. */
 int network_attach(const struct roots *roots, const struct attach_request *request, struct arena *a, struct network_attachment *ret,
                    struct error *e);
+/* Adds what an attachment needs in the packet filter: its sources, its published ports (struct nft_element). Puts the tables back
+ * that somebody has flushed since network_attach(). */
+int network_filter_add(const struct roots *roots, const char *network, const struct list *elements, struct arena *a,
+                       struct error *e);
 /* Gives the addresses back: for a start that fails before its journal is written. */
 void network_detach(const struct roots *roots, const struct network_attachment *attachment);
 

@@ -16,7 +16,8 @@
 #include "network/zone.h"
 
 #define RESOLV_CONF_MAX  ((size_t)64 << 10)
-#define SUBNET_TRIES_MAX 4 /* of choosing anew, when another engine took the same one at the same moment */
+#define FLUSH_TRIES_MAX  20 /* of making the table, while somebody flushes it again and again */
+#define SUBNET_TRIES_MAX 4  /* of choosing anew, when another engine took the same one at the same moment */
 
 /* --- subnets
  * ---------------------------------------------------------------------------------------------------------------------- */
@@ -282,6 +283,18 @@ static int make_table(const struct roots *roots, const struct list *all, const s
     return catch_up(roots, all, checked, &before, a, e);
 }
 
+/* -ENOENT: flushed between its making and the look at what was missing. */
+static int make_table_patiently(const struct roots *roots, const struct list *all, const struct strs *opened, bool checked,
+                                struct arena *a, struct error *e) {
+    for (int tries = 1;; tries++) {
+        int r = make_table(roots, all, opened, checked, a, e);
+
+        if (r != -ENOENT || tries == FLUSH_TRIES_MAX)
+            return r;
+        error_release(e);
+    }
+}
+
 static int restore_table(const struct roots *roots, struct arena *a, struct error *e) {
     struct list all = {0};
     struct strs opened = {0};
@@ -295,10 +308,10 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
     r = roots->rootless ? 0 : forwarding_open_uplinks(roots, ipv6, a, &opened, NULL, e);
     if (r < 0)
         return r;
-    r = make_table(roots, &all, &opened, true, a, e);
+    r = make_table_patiently(roots, &all, &opened, true, a, e);
     if (r == -EOPNOTSUPP) {
         error_release(e);
-        r = make_table(roots, &all, &opened, false, a, e);
+        r = make_table_patiently(roots, &all, &opened, false, a, e);
         if (r == 0)
             log_warn(
                 "this kernel has no tables of family bridge (CONFIG_NF_TABLES_BRIDGE): a container that opens packet sockets can "
@@ -341,6 +354,26 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
     if (r == 0 && !n->internal)
         warn_of_drops(roots, network_bridge(n, a), a);
     return r < 0 ? error_wrap(e, r, "bring up network %s", n->name) : 0;
+}
+
+int network_filter_add(const struct roots *roots, const char *network, const struct list *elements, struct arena *a,
+                       struct error *e) {
+    char table[FIREWALL_TABLE_MAX];
+
+    firewall_table_name(roots, table);
+    for (int tries = 1;; tries++) {
+        struct network n;
+        int r = nft_elements_add(table, elements->v, elements->n, e);
+
+        if (r != -ENOENT || tries == FLUSH_TRIES_MAX)
+            return r;
+        error_release(e);
+        r = network_open(roots, network, a, &n, e);
+        if (r == 0)
+            r = network_restore(roots, &n, a, e);
+        if (r < 0)
+            return r;
+    }
 }
 
 int network_open_uplinks(const struct roots *roots, bool ipv6, struct arena *a, struct error *e) {

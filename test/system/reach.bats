@@ -181,6 +181,20 @@ as_the_table_says() {
     as_the_table_says
 }
 
+@test "nft flush ruleset in a loop: every start succeeds all the same, and what was published stays so" {
+    local flush
+    touch "$BATS_TEST_TMPDIR/alive"
+    nsenter --net="$(netns host)" sh -c 'while [ -e "$0" ]; do nft flush ruleset; done' "$BATS_TEST_TMPDIR/alive" 3>&- &
+    flush=$!
+    for _ in $(seq 15); do
+        ok tare run --rm --network one -p 127.0.0.1:7020:7000 busybox true
+    done
+    rm "$BATS_TEST_TMPDIR/alive"
+    wait $flush
+    ok tare run --rm --network one busybox true
+    as_the_table_says
+}
+
 @test "the bridge is deleted: the next start puts it back, with those that were on it" {
     local bridge
     bridge=$(tare network explain one | sed -n 's/.* bridge \([^:]*\): up$/\1/p')
