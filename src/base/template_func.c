@@ -63,8 +63,14 @@ static void print_map(struct json_object *o, struct buf *out) {
         qsort(keys.v, keys.n, sizeof *keys.v, by_key);
     buf_add_str(out, "map[");
     for (size_t i = 0; i < keys.n; i++) {
+        struct json_object *value = json_object_object_get(o, keys.v[i]);
+
         buf_printf(out, "%s%s:", i ? " " : "", keys.v[i]);
-        template_print(json_object_object_get(o, keys.v[i]), false, out);
+        /* Ports and volumes ("80/tcp", "/data") are the keys of a set in Go, whose values print so. */
+        if (strchr(keys.v[i], '/') && json_object_is_type(value, json_type_object) && json_object_object_length(value) == 0)
+            buf_add_str(out, "{}");
+        else
+            template_print(value, false, out);
     }
     buf_add_char(out, ']');
 }

@@ -12,8 +12,10 @@ const char *cli_detach_keys(struct cli *cli) {
 }
 
 int foreground_check_tty(bool tty, bool attach_stdin, struct error *e) {
-    if (tty && attach_stdin && !isatty(STDIN_FILENO))
-        return error_set(e, -EINVAL, "the input device is not a TTY");
+    if (tty && attach_stdin && !isatty(STDIN_FILENO)) {
+        error_set(e, -EINVAL, "the input device is not a TTY");
+        return error_status(e, 1), -EINVAL;
+    }
     return 0;
 }
 

@@ -8,8 +8,7 @@
 #include "base/template.h"
 #include "model/units.h"
 
-#define TAB_MIN_WIDTH 10
-#define TAB_PADDING   3
+#define TAB_PADDING 3
 
 size_t format_width(const char *text, size_t n) {
     size_t width = 0;
@@ -69,8 +68,8 @@ static void split_cells(struct arena *a, const char *text, struct list *cells, s
 }
 
 /* The width of column `j` around line `i`: of all neighbouring lines that have a cell ended by a tab there. */
-static size_t column_width(const struct list *cells, const struct list *lines, size_t i, size_t j) {
-    size_t width = TAB_MIN_WIDTH, from = i;
+static size_t column_width(const struct list *cells, const struct list *lines, size_t i, size_t j, size_t least) {
+    size_t width = least, from = i;
 
 #define HAS(k) (LIST_AT(struct line, lines, (k))->count > j + 1)
     while (from > 0 && HAS(from - 1))
@@ -84,7 +83,7 @@ static size_t column_width(const struct list *cells, const struct list *lines, s
     return width;
 }
 
-void format_tabs(const char *text, struct buf *out) {
+void format_tabs(const char *text, size_t width_min, struct buf *out) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
     struct list cells = {0}, lines = {0};
     size_t *widths, columns = 0;
@@ -104,7 +103,7 @@ void format_tabs(const char *text, struct buf *out) {
                 break;
             /* A column's width changes only where its block of lines begins: the line above then has no such cell. */
             if (!i || LIST_AT(struct line, &lines, i - 1)->count <= j + 1)
-                widths[j] = column_width(&cells, &lines, i, j);
+                widths[j] = column_width(&cells, &lines, i, j, width_min);
             buf_printf(out, "%*s", (int)(widths[j] - c->width), "");
         }
         buf_add_char(out, '\n');
@@ -225,7 +224,7 @@ static int render(const struct format_list *f, const char *text, bool table, con
     if (r < 0)
         return r;
     if (table)
-        format_tabs(buf_text(&plain), out);
+        format_tabs(buf_text(&plain), FORMAT_WIDTH, out);
     else
         buf_add(out, buf_text(&plain), plain.size);
     return 0;

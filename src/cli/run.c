@@ -133,6 +133,10 @@ static int start_container(struct cli *cli, const struct run_flags *f, struct en
         puts(c->id);
         return 0;
     }
+    if (!s->attach_stdout && !s->attach_stderr) { /* -a stdin alone: nothing of the container's is printed, so its id is */
+        puts(c->id);
+        (void)fflush(stdout);
+    }
     return carry(cli, f, c, s, &conn, e);
 }
 

@@ -10,6 +10,8 @@
 #include "engine/lookup.h"
 #include "engine/usage.h"
 
+#define TOP_WIDTH 20 /* of a column, as Docker has it here */
+
 /* The processes are read from the host's /proc; no ps is run, neither the host's nor the container's (CVE-2022-1227). So of ps'
  * options those are known that people use: -ef, aux, and -o with a list of columns. */
 
@@ -158,7 +160,7 @@ static void print_table(const struct list *columns, const struct list *processes
                        LIST_AT(struct wanted, columns, c)->cell->text(LIST_AT(struct process_info, processes, i), a));
         buf_add_char(&text, '\n');
     }
-    format_tabs(buf_text(&text), out);
+    format_tabs(buf_text(&text), TOP_WIDTH, out);
 }
 
 static int top_run(struct cli *cli, const void *options _unused_, const struct strs *args, struct error *e) {

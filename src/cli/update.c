@@ -6,7 +6,8 @@
 #include "engine/usage.h"
 
 struct update_options {
-    struct opt_i64 memory, memory_reservation, memory_swap, cpus, pids_limit, cpu_shares, cpu_period, cpu_quota, blkio_weight;
+    struct opt_i64 memory, memory_reservation, memory_swap, cpus, pids_limit, cpu_shares, cpu_period, cpu_quota, blkio_weight,
+        kernel_memory;
     const char *cpuset_cpus, *cpuset_mems, *restart;
 };
 
@@ -21,6 +22,8 @@ static const struct option update_table[] = {
     KIND(cpus, 0, "cpus", DECIMAL, "decimal", "Number of CPUs"),
     OPTION_STR(struct update_options, cpuset_cpus, 0, "cpuset-cpus", "string", "CPUs in which to allow execution (0-3, 0,1)"),
     OPTION_STR(struct update_options, cpuset_mems, 0, "cpuset-mems", "string", "MEMs in which to allow execution (0-3, 0,1)"),
+    OPTION_FULL(struct update_options, kernel_memory, 0, "kernel-memory", OPTION_KIND_SIZE, "bytes", OPTION_DEPRECATED, NULL,
+                "the kernel has no such limit any more"),
     KIND(memory, 'm', "memory", SIZE, "bytes", "Memory limit"),
     KIND(memory_reservation, 0, "memory-reservation", SIZE, "bytes", "Memory soft limit"),
     KIND(memory_swap, 0, "memory-swap", SIZE, "bytes", "Swap limit equal to memory plus swap: -1 to enable unlimited swap"),
@@ -55,7 +58,7 @@ static int fill(const struct update_options *o, struct arena *a, struct host_con
 static bool is_empty(const struct update_options *o) {
     return !o->memory.set && !o->memory_reservation.set && !o->memory_swap.set && !o->cpus.set && !o->pids_limit.set &&
            !o->cpu_shares.set && !o->cpu_period.set && !o->cpu_quota.set && !o->blkio_weight.set && !o->cpuset_cpus &&
-           !o->cpuset_mems && !o->restart;
+           !o->cpuset_mems && !o->restart && !o->kernel_memory.set;
 }
 
 static int update_one(struct cli *cli, const char *name, void *changes, struct error *e) {

@@ -10,12 +10,13 @@
 /* --- create ------------------------------------------------------------------------------------------------------------------- */
 
 struct create_options {
-    const char *driver;
+    const char *driver, *name;
     struct strs labels, opts;
 };
 
 static const struct option create_table[] = {
     OPTION_FULL(struct create_options, driver, 'd', "driver", OPTION_KIND_STR, "string", 0, "local", "Specify volume driver name"),
+    OPTION_FULL(struct create_options, name, 0, "name", OPTION_KIND_STR, "string", OPTION_HIDDEN, NULL, ""),
     OPTION_LIST(struct create_options, labels, 0, "label", "list", "Set metadata for a volume"),
     OPTION_LIST(struct create_options, opts, 'o', "opt", "map", "Set driver specific options"),
     OPTION_END,
@@ -28,11 +29,13 @@ static int create_run(struct cli *cli, const void *options, const struct strs *a
     struct volume v;
     int r = cli_roots(cli, &roots, e);
 
+    if (r >= 0 && o->name && args->n)
+        r = error_set(e, -EINVAL, "conflicting options: cannot specify a volume-name through both --name and as a positional arg");
     if (r < 0)
         return r;
     map_set_texts(&cli->arena, &opts, &o->opts);
     map_set_texts(&cli->arena, &labels, &o->labels);
-    r = volume_create(roots, args->n ? args->v[0] : NULL, o->driver, &opts, &labels, &cli->arena, &v, e);
+    r = volume_create(roots, args->n ? args->v[0] : o->name, o->driver, &opts, &labels, &cli->arena, &v, e);
     if (r < 0)
         return r;
     puts(v.name);

@@ -339,7 +339,9 @@ static int stop_and_remove(struct engine *engine, struct container *c, const cha
     int r = 0;
     /* Again while others start it: their commands go to the monitor and do not wait for us. */
     for (int tries = 0; r == 0 && is_up(&state); tries++) {
-        if (!force)
+        if (!force && state.status == STATUS_PAUSED)
+            r = error_set(e, -EBUSY, "cannot remove container \"%s\": container is paused and must be unpaused first", name_or_id);
+        else if (!force)
             r = error_set(e, -EBUSY,
                           "cannot remove container \"%s\": container is %s: stop the container before removing or force remove",
                           name_or_id, status_text(state.status));

@@ -55,6 +55,9 @@ struct image_summary {
 /* All images, newest first. ret: of struct image_summary. */
 int image_list(struct image_store *s, struct arena *a, struct list *ret, struct error *e);
 
+/* Of each of them the bytes of layers that another one has, too; in the arena. */
+int image_shared_sizes(struct image_store *s, const struct list *images, struct arena *a, uint64_t **ret, struct error *e);
+
 /* Docker's inspect answer for one image, encoded by image_inspect_table (model/image_inspect.h). */
 struct image_inspect;
 int image_inspect(struct image_store *s, const char *name_or_id, const char *platform, struct arena *a, struct image_inspect *ret,

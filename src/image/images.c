@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/event_change.h"
 #include "base/id.h"
+#include "image/ingest.h"
 #include "image/store_internal.h"
 #include "model/image_inspect.h"
 
@@ -157,6 +158,52 @@ int image_layer_sizes(struct image_store *s, const struct image *image, struct a
 }
 
 /* --- tag --------------------------------------------------------------------------------------------------------------------- */
+
+struct layer_of {
+    char chain[72];
+    uint64_t size;
+    size_t image;
+};
+
+static int by_chain(const void *a, const void *b) {
+    return strcmp(((const struct layer_of *)a)->chain, ((const struct layer_of *)b)->chain);
+}
+
+static int add_layers(struct image_store *s, const char *id, size_t number, struct arena *a, struct list *layers, struct error *e) {
+    struct image image;
+    const char *parent = NULL;
+    uint64_t *sizes;
+    int r = image_resolve(s, id, NULL, a, &image, e);
+
+    if (r >= 0)
+        r = image_layer_sizes(s, &image, a, &sizes, e);
+    for (size_t i = 0; r >= 0 && i < image.config.rootfs.diff_ids.n; i++) {
+        struct layer_of *l = LIST_ADD(a, struct layer_of, layers);
+
+        *l = (struct layer_of){.size = sizes[i], .image = number};
+        layer_chain_id(parent, image.config.rootfs.diff_ids.v[i], l->chain);
+        parent = arena_strdup(a, l->chain);
+    }
+    return r;
+}
+
+int image_shared_sizes(struct image_store *s, const struct list *images, struct arena *a, uint64_t **ret, struct error *e) {
+    struct list layers = {0};
+    int r = 0;
+
+    *ret = arena_array(a, uint64_t, images->n + 1);
+    for (size_t i = 0; r >= 0 && i < images->n; i++)
+        r = add_layers(s, LIST_AT(struct image_summary, images, i)->id, i, a, &layers, e);
+    if (r >= 0 && layers.n > 1)
+        qsort(layers.v, layers.n, sizeof(struct layer_of), by_chain);
+    for (size_t i = 0; r >= 0 && i < layers.n; i++) {
+        const struct layer_of *l = LIST_AT(struct layer_of, &layers, i);
+        bool before = i > 0 && by_chain(l, l - 1) == 0, after = i + 1 < layers.n && by_chain(l, l + 1) == 0;
+
+        (*ret)[l->image] += before || after ? l->size : 0;
+    }
+    return r;
+}
 
 int image_tag(struct image_store *s, const char *source, const char *target, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;

@@ -70,19 +70,20 @@ static int undo_tree(char *const arg[JOURNAL_ARGS], struct error *e) {
     return fs_remove_tree_at(AT_FDCWD, arg[0], e);
 }
 
+/* Its creation was told, so its end is, too: by the one of several healers who removed it. */
 static int undo_volume(char *const arg[JOURNAL_ARGS], struct error *e) {
-    const char *name = strrchr(arg[0], '/') + 1;
-    char path[NAME_MAX + 16];
-    _cleanup_fd_ int root = open(arg[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_fd_ int run = open(arg[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_event_change_ struct event_change change = EVENT_CHANGE_INIT;
-    int r;
+    _cleanup_fd_ int root = open(arg[1], O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_fd_ int run_root = open(arg[2], O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const char *name = strrchr(arg[0], '/') + 1;
+    char path[PATH_MAX];
 
-    if (faccessat(AT_FDCWD, arg[0], F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-        return 0;
     (void)snprintf(path, sizeof(path), "volumes/%s", name);
-    event_change_of(&change, run, root, path, "volume", "destroy", name, "driver", "local", (char *)NULL);
-    r = fs_remove_tree_at(AT_FDCWD, arg[0], e);
+    if (root >= 0)
+        event_change_of(&change, run_root, root, path, "volume", "destroy", name, "driver", "local", (char *)NULL);
+    if (faccessat(AT_FDCWD, arg[0], F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : error_errno(e, -errno, "look at %s", arg[0]);
+    int r = fs_remove_tree_at(AT_FDCWD, arg[0], e);
     if (r == 0)
         event_change_tell(&change);
     return r;

@@ -254,3 +254,17 @@ told_is() { # LINES…
     run told --filter type=volume
     is $'volume create\nvolume mount\nvolume unmount\nvolume destroy'
 }
+
+@test "an anonymous volume's end is told, whoever removes it" {
+    local count
+    tare run --rm --network none -v /data busybox true
+    tare create --name anon --network none -v /data busybox true >/dev/null
+    tare rm -v anon >/dev/null
+    tare run -d --rm --name anon --network none -v /data busybox sleep 1000 >/dev/null
+    kill -KILL "$(monitor_of anon)"
+    tare rm -f anon >/dev/null
+    until_true 5 sh -c "'$TARE' --root '$ROOT' --run-root '$RUN' ps -q; [ \$('$TARE' --root '$ROOT' --run-root '$RUN' events --since $SINCE --until \$(date +%s.%N) --filter type=volume --filter event=destroy | wc -l) = 3 ]"
+    run tare events --since "$SINCE" --until "$(date +%s.%N)" --filter type=volume --format '{{.Actor.ID}}'
+    count=$(sort <<<"$output" | uniq -c | awk '{ print $1 }' | sort | tr '\n' ' ')
+    [ "$count" = "2 4 4 " ] # create and destroy; with mount and unmount in between
+}
