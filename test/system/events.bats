@@ -234,6 +234,7 @@ told_is() { # LINES…
     tare network create joined >/dev/null
     for call in "connect write" "disconnect write" "disconnect unlinkat"; do
         tare run -d --name joins --network none busybox sleep 100 >/dev/null
+        tare network disconnect none joins
         [ "$call" = "connect write" ] || tare network connect joined joins
         SINCE=$(date +%s.%N)
         # The write into the log, or the end of what was to be told at the end.
