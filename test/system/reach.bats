@@ -363,9 +363,9 @@ T
     tare network create -o com.docker.network.bridge.host_binding_ipv4=127.0.0.1 bound >/dev/null
     container b bound -p 7013:7000 -p 198.51.100.1:7014:7000
     [ "$(seen host tcp 127.0.0.1 7013)" != - ]
-    [ "$(seen lan tcp 198.51.100.1 7013)" = - ]
-    [ "$(seen host tcp ::1 7013)" = - ]
-    [ "$(seen lan tcp 198.51.100.1 7014)" = 198.51.100.9 ]
+    seen_as - lan tcp 198.51.100.1 7013
+    seen_as - host tcp ::1 7013
+    seen_as 198.51.100.9 lan tcp 198.51.100.1 7014
     tare network create -o com.docker.network.bridge.inhibit_ipv4=true bare >/dev/null
     tare run --rm --network bare busybox true
     run ip -n "$WORLD-host" -4 -o addr show "tn-$(tare network inspect --format '{{.Id}}' bare | cut -c 1-12)"
