@@ -255,6 +255,8 @@ int start_gather(struct engine *engine, const struct container *c, const char *u
     in->overlays = container_path(engine, c->id, OVERLAYS, a);
     if (r == 0)
         in->apparmor = host_apparmor(engine->roots, h, true, a);
+    if (r == 0)
+        r = host_selinux(h, c->id, a, &in->selinux, e);
     return r;
 }
 

@@ -14,6 +14,7 @@
 #include "image/image.h"
 #include "kernel/cgroup.h"
 #include "kernel/lsm.h"
+#include "kernel/selinux.h"
 #include "model/config.h"
 
 #define API_VERSION     "1.51"
@@ -217,7 +218,7 @@ static void fill_security(struct arena *a, const struct config *config, struct s
     if (lsm_has_apparmor())
         strs_add(a, &info->security_options, "name=apparmor");
     strs_add(a, &info->security_options, arena_printf(a, "name=seccomp,profile=%s", config->seccomp_profile));
-    if (lsm_has_selinux())
+    if (selinux_is_on())
         strs_add(a, &info->security_options, "name=selinux");
     if (info->rootless)
         strs_add(a, &info->security_options, "name=rootless");

@@ -187,8 +187,12 @@ static const char *join_paths(const struct strs *paths, struct arena *a) {
 static void fill_paths(const struct engine *engine, const struct container *c, struct arena *a, struct inspect *ret) {
     char room[128];
     struct monitor_log_options log = {0};
+    struct selinux_labels selinux = {0};
     bool runs = c->run_dirfd >= 0;
     ret->apparmor = host_apparmor(engine->roots, &c->record.host, false, a);
+    (void)host_selinux(&c->record.host, c->id, a, &selinux, NULL);
+    ret->process_label = selinux.process ? selinux.process : "";
+    ret->mount_label = selinux.files ? selinux.files : "";
     ret->resolv_conf = runs ? container_run_path(engine, c->id, "resolv.conf", a) : "";
     ret->hostname = runs ? container_run_path(engine, c->id, "hostname", a) : "";
     ret->hosts = runs ? container_run_path(engine, c->id, "hosts", a) : "";

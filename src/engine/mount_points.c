@@ -8,7 +8,6 @@
 #include "engine/userns.h"
 #include "engine/volume.h"
 #include "image/image.h"
-#include "kernel/lsm.h"
 #include "model/mount_text.h"
 
 /* Points are collected first; volumes are made last, when nothing can be wrong with the request any more and their names stand in a
@@ -95,17 +94,6 @@ static bool subpath_is_local(const char *path) {
     return true;
 }
 
-/* z and Z say nothing where there are no labels, as with Docker. Where there are, an unlabelled source would be a riddle inside. */
-static bool asks_for_label(const struct mount_point *m) {
-    for (const char *s = m->mode ? m->mode : ""; *s; s += *s == ',') {
-        size_t n = strcspn(s, ",");
-        if (n == 1 && (*s == 'z' || *s == 'Z'))
-            return true;
-        s += n;
-    }
-    return false;
-}
-
 /* What cannot be is refused here, by name and with the reason. */
 static int check_possible(const struct engine *engine, const struct host_config *h, const struct mount_point *m, struct error *e) {
     bool mapped = h->userns_mode && *h->userns_mode && !mode_is(h->userns_mode, "host");
@@ -120,12 +108,6 @@ static int check_possible(const struct engine *engine, const struct host_config 
     if (m->idmap && m->overlay)
         return error_set(e, -EOPNOTSUPP, "mount at %s: the kernel cannot shift the owners of an overlay (O with idmap)",
                          m->destination);
-    if (asks_for_label(m) && lsm_has_selinux()) {
-        error_set(e, -EOPNOTSUPP, "mount at %s: z and Z (labels for SELinux, which this host has) are not supported",
-                  m->destination);
-        return error_hint(e, "chcon -R -t container_file_t %s, or --security-opt label=disable and no z",
-                          m->source ? m->source : m->name);
-    }
     if (m->overlay && m->chown)
         return error_set(e, -EINVAL, "mount at %s: O keeps the source as it is, and U changes it", m->destination);
     if (strcmp(m->type, "tmpfs") == 0 && (m->chown || m->idmap))

@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "engine/host_lsm.h"
 #include "engine/tree_owner.h"
+#include "kernel/selinux.h"
 #include "kernel/sys.h"
 
 /* The source as the mount will show it. A part of a volume is looked up as the mount looks it up: it leads nowhere else. */
@@ -85,6 +87,33 @@ static int change_owner(struct engine *engine, const struct mount_point *m, cons
     return r;
 }
 
+/* --- z and Z --------------------------------------------------------------------------------------------------------------- */
+
+/* 'z' (shared with other containers), 'Z' (its own), or 0. */
+static char label_of(const struct mount_point *m) {
+    for (const char *s = m->mode ? m->mode : ""; *s; s += *s == ',') {
+        size_t n = strcspn(s, ",");
+        if (n == 1 && (*s == 'z' || *s == 'Z'))
+            return *s;
+        s += n;
+    }
+    return 0;
+}
+
+/* As with Docker they say nothing where there is no SELinux. */
+static int change_label(const struct container *c, const struct mount_point *m, int source, struct error *e) {
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_free_ char *path = fs_fd_path(source);
+    const char *context;
+    int r = host_selinux_of_volume(&c->record.host, c->id, label_of(m) == 'z', &a, &context, e);
+
+    if (r == 0 && context && is_of_the_system(path))
+        r = error_set(e, -EPERM, "%c would label %s, a directory of the system", label_of(m), path);
+    if (r == 0 && context)
+        r = tree_set_label(source, context, e);
+    return r < 0 ? error_wrap(e, r, "mount at %s", m->destination) : 0;
+}
+
 /* --- O --------------------------------------------------------------------------------------------------------------------- */
 
 /* The upper directory is what the mount's root looks like. */
@@ -137,9 +166,10 @@ static int prepare_one(struct engine *engine, const struct container *c, const s
 
     if (strcmp(m->type, "image") == 0)
         return check_overlay(m, in, -1, e);
-    if (!m->chown && !m->overlay && !below)
+    bool labels = label_of(m) && selinux_is_on();
+    if (!m->chown && !m->overlay && !below && !labels)
         return 0;
-    if (has_own_options(in, m))
+    if (has_own_options(in, m) && !labels)
         return error_set(e, -EOPNOTSUPP,
                          "mount at %s: %s of a volume that its options mount anew in each container is not possible",
                          m->destination,
@@ -152,6 +182,8 @@ static int prepare_one(struct engine *engine, const struct container *c, const s
     int r = m->overlay ? check_overlay(m, in, source, e) : 0;
     if (r == 0 && m->chown && !dry_run)
         r = change_owner(engine, m, in, source, e);
+    if (r == 0 && labels && !dry_run)
+        r = change_label(c, m, source, e);
     if (r < 0 || !m->overlay || dry_run)
         return r;
     r = make_upper(c, i, source, e);

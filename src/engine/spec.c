@@ -230,7 +230,7 @@ static int set_process(const struct spec_input *in, struct arena *a, struct oci_
     set_capabilities(caps, in->user.uid, a, p);
     p->no_new_privileges = so.no_new_privileges;
     p->apparmor_profile = in->apparmor;
-    p->selinux_label = so.label;
+    p->selinux_label = in->selinux.process;
     if (c->host.oom_score_adj)
         p->oom_score_adj = (struct opt_i64){true, c->host.oom_score_adj};
     return 0;
@@ -399,7 +399,7 @@ int spec_build(const struct spec_input *in, struct arena *a, struct oci_spec *re
         r = set_process(in, a, s.process, adjustments, e);
     if (r < 0)
         return r;
-    s.linux_->mount_label = so.mount_label;
+    s.linux_->mount_label = in->selinux.files;
     set_namespaces(in, a, s.linux_);
     if (has_own(s.linux_, "uts")) {
         s.hostname = c->config.hostname;

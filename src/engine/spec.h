@@ -13,6 +13,11 @@ struct spec_shared {
     bool network_is_ours;     /* made for this container alone */
 };
 
+/* SELinux's contexts of a container; NULL = none. */
+struct selinux_labels {
+    const char *process, *files;
+};
+
 /* The host's own hard limits, by RLIMIT_… number; RLIM_INFINITY as UINT64_MAX. */
 #define SPEC_RLIMITS 16
 
@@ -52,6 +57,7 @@ struct spec_input {
     bool host_mqueue;     /* the host has /dev/mqueue */
     unsigned cpus;        /* of the host, for masked paths per processor */
     const char *apparmor; /* the profile it runs under; NULL = none */
+    struct selinux_labels selinux;
 };
 
 /* ret's lists live in the arena. adjustments: what had to be lowered, appended. -EINVAL, -EPERM with the option's name. */

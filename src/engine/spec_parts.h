@@ -4,14 +4,17 @@
 #include "engine/spec.h"
 
 /* --security-opt, parsed. Docker's words, and Podman's mask= and unmask=. */
+/* user:role:type:level of its processes; its files have another type. */
+enum label_part { LABEL_USER, LABEL_ROLE, LABEL_TYPE, LABEL_LEVEL, LABEL_FILE_TYPE, LABEL_PARTS };
+
 struct security_options {
     bool no_new_privileges;
     bool seccomp_unconfined;
     const char *seccomp_profile; /* the profile's JSON text (the command line reads the file); NULL = the built-in one */
     const char *apparmor;        /* NULL = the default, "" = unconfined */
-    const char *label;           /* process label; NULL */
-    const char *mount_label;
-    bool paths_unconfined; /* systempaths=unconfined */
+    bool label_disabled;
+    const char *label[LABEL_PARTS]; /* of SELinux's contexts; NULL = as the host's policy has it for containers */
+    bool paths_unconfined;          /* systempaths=unconfined */
     bool writable_cgroups;
     struct strs mask, unmask;
 };

@@ -19,15 +19,26 @@ static void add_paths(struct arena *a, struct strs *to, const char *list) {
     }
 }
 
-static int parse_label(const char *value, struct arena *a, struct security_options *ret, struct error *e) {
-    /* Without SELinux in the kernel the label has no meaning; `disable` is then true already. */
-    if (strcmp(value, "disable") == 0)
-        return 0;
-    if (strncmp(value, "type:", 5) == 0) {
-        ret->label = arena_printf(a, "system_u:system_r:%s:s0", value + 5);
+static int parse_label(const char *value, struct security_options *ret, struct error *e) {
+    static const char *const parts[LABEL_PARTS] = {[LABEL_USER] = "user",
+                                                   [LABEL_ROLE] = "role",
+                                                   [LABEL_TYPE] = "type",
+                                                   [LABEL_LEVEL] = "level",
+                                                   [LABEL_FILE_TYPE] = "filetype"};
+
+    if (strcmp(value, "disable") == 0) {
+        ret->label_disabled = true;
         return 0;
     }
-    return error_set(e, -ENOTSUP, "--security-opt label=%s is not supported (only disable and type:…)", value);
+    for (size_t i = 0; i < LABEL_PARTS; i++) {
+        const char *v = option_value(value, parts[i]);
+        if (!v)
+            continue;
+        ret->label[i] = v;
+        return *v ? 0 : error_set(e, -EINVAL, "--security-opt label=%s: %s needs a value", value, parts[i]);
+    }
+    return error_set(e, -ENOTSUP, "--security-opt label=%s is not supported (only disable, user:, role:, type:, level:, filetype:)",
+                     value);
 }
 
 int security_options_parse(const struct strs *options, struct arena *a, struct security_options *ret, struct error *e) {
@@ -45,7 +56,7 @@ int security_options_parse(const struct strs *options, struct arena *a, struct s
         } else if ((v = option_value(text, "apparmor")))
             o.apparmor = strcmp(v, "unconfined") == 0 ? "" : v;
         else if ((v = option_value(text, "label")))
-            r = parse_label(v, a, &o, e);
+            r = parse_label(v, &o, e);
         else if ((v = option_value(text, "systempaths")) && strcmp(v, "unconfined") == 0)
             o.paths_unconfined = true;
         else if ((v = option_value(text, "writable-cgroups")))

@@ -1,22 +1,45 @@
 #include "engine/tree_owner.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <linux/xattr.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "base/fs.h"
+#include "kernel/selinux.h"
 #include "kernel/sys.h"
 
 #define DEPTH_MAX 256 /* a descriptor each */
 
 struct walk {
     uint32_t uid, gid;
+    const char *label; /* a context of SELinux instead of an owner; NULL */
     unsigned depth;
 };
 
 static int walk_into(int dirfd, const char *name, struct walk *w, struct error *e);
 
+/* The name is the last part of the path, so no link is followed. */
+static int set_label(int dirfd, const char *name, const struct walk *w, struct error *e) {
+    char path[PATH_MAX], now[SELINUX_CONTEXT_MAX];
+    ssize_t n;
+
+    if (snprintf(path, sizeof(path), "/proc/self/fd/%d%s%s", dirfd, *name ? "/" : "", name) >= (int)sizeof(path))
+        return error_errno(e, -ENAMETOOLONG, "%s", name);
+    n = (*name ? lgetxattr : getxattr)(path, XATTR_NAME_SELINUX, now, sizeof(now) - 1);
+    if (n > 0 && strncmp(now, w->label, (size_t)n) == 0 && strlen(w->label) <= (size_t)n)
+        return 0;
+    if ((*name ? lsetxattr : setxattr)(path, XATTR_NAME_SELINUX, w->label, strlen(w->label) + 1, 0) == 0 || errno == ENOENT)
+        return 0;
+    return error_errno(e, -errno, "label %s", name);
+}
+
 static int set_owner(int dirfd, const char *name, const struct stat *st, const struct walk *w, struct error *e) {
+    if (w->label)
+        return set_label(dirfd, name, w, e);
     if (st->st_uid == w->uid && st->st_gid == w->gid)
         return 0;
     return fchownat(dirfd, name, w->uid, w->gid, AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) < 0 && errno != ENOENT
@@ -52,11 +75,23 @@ static int walk_into(int dirfd, const char *name, struct walk *w, struct error *
     return r == 0 ? set_owner(fd, "", &st, w, e) : r;
 }
 
-int tree_set_owner(int fd, uint32_t uid, uint32_t gid, struct error *e) {
-    struct walk w = {.uid = uid, .gid = gid};
+static int walk_tree(int fd, struct walk *w, struct error *e) {
     struct stat st;
 
     if (fstat(fd, &st) < 0)
         return error_errno(e, -errno, "look at the tree");
-    return S_ISDIR(st.st_mode) ? walk_into(fd, ".", &w, e) : set_owner(fd, "", &st, &w, e);
+    return S_ISDIR(st.st_mode) ? walk_into(fd, ".", w, e) : set_owner(fd, "", &st, w, e);
+}
+
+int tree_set_owner(int fd, uint32_t uid, uint32_t gid, struct error *e) {
+    struct walk w = {.uid = uid, .gid = gid};
+
+    return walk_tree(fd, &w, e);
+}
+
+int tree_set_label(int fd, const char *context, struct error *e) {
+    struct walk w = {.label = context};
+    int r = walk_tree(fd, &w, e);
+
+    return r == -EOPNOTSUPP ? 0 : r; /* a file system whose label is that of its mount */
 }

@@ -19,10 +19,6 @@ bool lsm_has_apparmor(void) {
     return fd >= 0 && read(fd, &answer, 1) == 1 && answer == 'Y';
 }
 
-bool lsm_has_selinux(void) {
-    return faccessat(AT_FDCWD, "/sys/fs/selinux/enforce", F_OK, 0) == 0;
-}
-
 static int securityfs_open(const char *path, int flags, struct error *e) {
     _cleanup_fd_ int fs = sys_fsopen("securityfs", FSOPEN_CLOEXEC), root = -1;
     int r = fs;

@@ -1,9 +1,9 @@
-/* The security modules that label processes, where the host has them: AppArmor (profiles, by name) and SELinux (contexts).
+/* AppArmor, where the host has it: profiles, by name. (SELinux: kernel/selinux.h.)
  *
- * AppArmor's policy is loaded in its compiled form (src/data/apparmor), by one write to the kernel's file: no compiler is run. Its
+ * Its policy is loaded in its compiled form (src/data/apparmor), by one write to the kernel's file: no compiler is run. Its
  * files are read through a securityfs of our own that is attached nowhere, whatever is mounted at /sys/kernel/security.
  *
- * Source: Documentation/admin-guide/LSM/apparmor.rst, security/apparmor/apparmorfs.c, selinux(8). */
+ * Source: Documentation/admin-guide/LSM/apparmor.rst, security/apparmor/apparmorfs.c. */
 #pragma once
 
 #include "base/error.h"
@@ -11,7 +11,6 @@
 #define APPARMOR_DEFAULT "tare-default"
 
 bool lsm_has_apparmor(void); /* built in, and enabled */
-bool lsm_has_selinux(void);
 
 /* 1: the profile is loaded; 0: it is not; or a negative errno (-EACCES: only root may ask). */
 int apparmor_is_loaded(const char *profile, struct error *e);

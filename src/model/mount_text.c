@@ -115,7 +115,7 @@ static bool volume_option_apply(struct mount_point *m, const char *option, size_
             break;
         case OPT_PROPAGATION: m->propagation = volume_options[i].name; break;
         case OPT_FLAG: add_option(m, a, option, n); break;
-        default: break; /* z, Z: SELinux relabelling, kept in `mode` */
+        default: break; /* z, Z: labels of SELinux, kept in `mode` */
         }
         return true;
     }

@@ -161,7 +161,7 @@ static void plan_root(struct builder *b) {
         STEP(b, PLAN_CHILD, PLAN_ROOT_BIND, text_add(b, root->path), b->root_slot);
     else
         STEP(b, PLAN_CHILD, PLAN_ROOT_OVERLAY, texts_add(b, &root->lowers), b->root_slot, text_add(b, root->upper),
-             text_add(b, root->work), b->upper_slot, root->is_volatile, root->in_one);
+             text_add(b, root->work), b->upper_slot, root->is_volatile, root->in_one, text_add(b, b->spec->linux_->mount_label));
     if (b->foreign_user)
         plan_bundle(b);
     STEP(b, PLAN_CHILD, PLAN_ROOT_ATTACH, text_add(b, plan_hooks_see_mounts(b) ? root->path : NULL));
@@ -291,7 +291,7 @@ static void plan_bind(struct builder *b, size_t i, const char *source, const cha
          (int64_t)o->tree_set, (int64_t)o->tree_clear, propagation, flags);
 }
 
-static const char *const labelled_types[] = {"tmpfs", "devpts", "mqueue", "ramfs"};
+static const char *const labelled_types[] = {"tmpfs", "devpts", "ramfs"}; /* by an option of the mount; the queues' by their root */
 
 static void plan_mount_fs(struct builder *b, const struct oci_mount *m, const char *path, struct mount_options *o) {
     const char *label = b->spec->linux_->mount_label;
@@ -303,7 +303,7 @@ static void plan_mount_fs(struct builder *b, const struct oci_mount *m, const ch
             strs_add(b->arena, &data, o->data.v[i]);
     for (size_t i = 0; label && i < ARRAY_SIZE(labelled_types); i++)
         if (strcmp(labelled_types[i], m->type) == 0)
-            strs_add(b->arena, &data, arena_printf(b->arena, "context=\"%s\"", label));
+            strs_add(b->arena, &data, arena_printf(b->arena, "context=%s", label));
     if (strcmp(m->type, "proc") == 0 && strcmp(path, "/proc") == 0)
         flags |= STEP_PROC | STEP_NO_LINKS;
     if (strcmp(path, "/sys") == 0)
@@ -313,7 +313,8 @@ static void plan_mount_fs(struct builder *b, const struct oci_mount *m, const ch
     if (strcmp(m->type, "tmpfs") == 0 && strcmp(path, "/dev") == 0)
         flags |= STEP_DEV;
     STEP(b, PLAN_CHILD, PLAN_MOUNT, text_add(b, m->type), text_add(b, m->source), text_add(b, path), texts_add(b, &data),
-         (int64_t)(o->attr_set | o->tree_set), (int64_t)o->propagation, flags);
+         (int64_t)(o->attr_set | o->tree_set), (int64_t)o->propagation, flags,
+         text_add(b, strcmp(m->type, "mqueue") == 0 ? label : NULL));
     if (flags & STEP_DEV && b->context->dev_fill) {
         b->own_dev = true;
         plan_default_nodes(b);

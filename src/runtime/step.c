@@ -155,7 +155,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                            "the image's layers, unchanged, below one that takes all writes",
                            "fsconfig(2)",
                            {ARG("lower", TEXTS), ARG("lower-slots", SLOT), ARG("upper", TEXT), ARG("work", TEXT),
-                            ARG("upper-slot", SLOT), ARG("volatile", BOOL), ARG("in-one", BOOL)},
+                            ARG("upper-slot", SLOT), ARG("volatile", BOOL), ARG("in-one", BOOL), ARG("label", TEXT)},
                            step_root_overlay},
     [PLAN_ROOT_BIND] =
         {"bind-root", "a directory as the root, in place", "open_tree(2)", {ARG("path", TEXT), ARG("slot", SLOT)}, step_root_bind},
@@ -173,7 +173,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                     "a file system of the container's own",
                     "fsmount(2)",
                     {ARG("type", TEXT), ARG("source", TEXT), ARG("on", TEXT), ARG("options", TEXTS), ARG("attr", ATTR),
-                     ARG("propagation", PROPAGATION), ARG("flags", MOUNT_FLAGS)},
+                     ARG("propagation", PROPAGATION), ARG("flags", MOUNT_FLAGS), ARG("label", TEXT)},
                     step_mount},
     [PLAN_BIND] = {"bind",
                    "shows files from elsewhere at a place inside",

@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <linux/xattr.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
@@ -163,15 +164,26 @@ static int attach(int mount, int target, const char *path, struct error *e) {
 
 /* ---- File systems ---- */
 
+/* mount(2) takes context="…" so, for the commas in it; fsconfig(2) has no need of it, and takes quotes for a part of the value. */
+static const char *unquoted(const char *text, char *room, size_t size) {
+    size_t n = strlen(text);
+
+    if (n < 2 || n - 2 >= size || text[0] != '"' || text[n - 1] != '"')
+        return text;
+    memcpy(room, text + 1, n - 2);
+    room[n - 2] = '\0';
+    return room;
+}
+
 static int configure(int fs, const char *option, struct error *e) {
     const char *equals = strchr(option, '=');
-    char key[64];
+    char key[64], value[256];
     int r;
 
     if (equals && (size_t)(equals - option) < sizeof(key)) {
         memcpy(key, option, (size_t)(equals - option));
         key[equals - option] = '\0';
-        r = sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1, 0);
+        r = sys_fsconfig(fs, FSCONFIG_SET_STRING, key, unquoted(equals + 1, value, sizeof(value)), 0);
     } else {
         r = sys_fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL, 0);
     }
@@ -228,6 +240,14 @@ static int protected_open(struct executor *x, const char *path, struct error *e)
     return fd < 0 ? error_errno(e, fd, "%s", path) : fd;
 }
 
+/* The kernel has made the queues of an IPC namespace with it: too late for an option. */
+static int label_root(int mount, const char *label, struct error *e) {
+    _cleanup_fd_ int fd = sys_openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    int r = fd < 0 ? fd : sys_fsetxattr(fd, XATTR_NAME_SELINUX, label, strlen(label) + 1, 0);
+
+    return r < 0 ? error_errno(e, r, "label it %s", label) : 0;
+}
+
 int step_mount(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *path = plan_text(x->plan, s->arg[2]);
     int64_t flags = s->arg[6];
@@ -236,6 +256,8 @@ int step_mount(struct executor *x, const struct plan_step *s, struct error *e) {
     int r;
 
     r = mount = make_fs(x->plan, plan_text(x->plan, s->arg[0]), plan_text(x->plan, s->arg[1]), s->arg[3], (unsigned)s->arg[4], e);
+    if (r >= 0 && s->arg[7])
+        r = label_root(mount, plan_text(x->plan, s->arg[7]), e);
     if (r >= 0)
         r = target = target_open(x, path, false, flags & STEP_NO_LINKS, e);
     if (r >= 0 && flags & STEP_COPY_UP)

@@ -280,6 +280,8 @@ static int overlay_in_one(struct executor *x, const struct plan_step *s, struct 
     if (r < 0)
         return r;
     buf_add_str(&data, s->arg[5] ? ",userxattr,volatile" : ",userxattr");
+    if (s->arg[7]) /* its level may have a comma */
+        buf_printf(&data, ",context=\"%s\"", plan_text(x->plan, s->arg[7]));
     if (data.size > OVERLAY_DATA_MAX)
         return error_set(e, -E2BIG,
                          "mount overlay: the names of the layers take %zu bytes, and this kernel takes %d (Linux 6.8 has no limit)",
@@ -299,6 +301,7 @@ static int overlay_in_one(struct executor *x, const struct plan_step *s, struct 
 }
 
 int step_root_overlay(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *label = plan_text(x->plan, s->arg[7]);
     _cleanup_fd_ int fs = -1;
     struct stage stage = {.fd = -1};
     int r;
@@ -318,6 +321,8 @@ int step_root_overlay(struct executor *x, const struct plan_step *s, struct erro
         r = error_set(e, -EINVAL, "this kernel's overlay lacks userxattr (5.11)");
     if (r == 0 && s->arg[5])
         r = sys_fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0);
+    if (r == 0 && label)
+        r = set_text(fs, "context", label, e);
     if (r == 0)
         r = create_and_mount(x, fs, "overlay", e);
     return r < 0 ? r : stage_end(&stage, e);
