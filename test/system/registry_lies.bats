@@ -29,12 +29,12 @@ teardown() {
 }
 
 pulls() { # MODE
-    ok timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" pull -q "$LIAR/$1"
+    ok timeout 120 "$TARE" --root "$ROOT" --run-root "$RUN" pull -q "$LIAR/$1"
     [ "$(find "$ROOT/refs" -type f | wc -l)" = 2 ]
 }
 
 refuses() { # MODE TEXT
-    fails 1 timeout 60 "$TARE" --root "$ROOT" --run-root "$RUN" pull -q "$LIAR/$1"
+    fails 1 timeout 120 "$TARE" --root "$ROOT" --run-root "$RUN" pull -q "$LIAR/$1"
     if [[ $output != *"$2"* ]] || [ "$(wc -l <<<"$output")" != 1 ]; then
         echo "expected one line with \"$2\", not:"
         echo "$output"

@@ -23,13 +23,13 @@ setup() {
 }
 teardown() {
     [ "${UNIT:-}" ] || return 0
-    timeout 60 "$TARE" oci --root "$OCI/run" delete --force c || true
+    timeout 120 "$TARE" oci --root "$OCI/run" delete --force c || true
     [ -z "$(systemctl list-units --all --plain --no-legend 'tare-test*')" ]
     [ -z "$(find /sys/fs/cgroup -name 'tare-test*')" ]
     [ ! -e "$OCI/run/c" ]
 }
 
-oci() { timeout 60 "$TARE" oci --root "$OCI/run" --systemd-cgroup "$@"; }
+oci() { timeout 120 "$TARE" oci --root "$OCI/run" --systemd-cgroup "$@"; }
 
 # bundle JQ-FILTER: a container of the slice, under the unit's name, changed
 bundle() {

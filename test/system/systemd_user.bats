@@ -72,12 +72,12 @@ paused"
 }
 
 @test "from outside of that systemd's tree: a sentence, and nothing is left" {
-    fails 1 unshare -r timeout 60 "$TARE" oci --root "$OCI/run" --systemd-cgroup run -b "$OCI/b" c
+    fails 1 unshare -r timeout 120 "$TARE" oci --root "$OCI/run" --systemd-cgroup run -b "$OCI/b" c
     has "systemd-run --user --scope"
     [ -z "$(systemctl --user list-units --all --plain --no-legend 'tare-c*')" ]
 }
 
 @test "without a systemd of one's own" {
-    XDG_RUNTIME_DIR=/none fails 1 unshare -r timeout 60 "$TARE" oci --root "$OCI/run" --systemd-cgroup run -b "$OCI/b" c
+    XDG_RUNTIME_DIR=/none fails 1 unshare -r timeout 120 "$TARE" oci --root "$OCI/run" --systemd-cgroup run -b "$OCI/b" c
     has "no systemd of this user's own runs"
 }
