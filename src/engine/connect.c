@@ -19,6 +19,7 @@
 #include "network/port.h"
 #include "network/rootless.h"
 #include "network/source_filter.h"
+#include "network/store.h"
 #include "runtime/journal.h"
 #include "runtime/monitor_client.h"
 #include "runtime/relink.h"
@@ -233,6 +234,61 @@ static int change_plan(const struct container *c, const char *drop, const struct
     return relink_settle(c->run_dirfd, e);
 }
 
+/* --- published ports ------------------------------------------------------------------------------------------------------- */
+
+static void add_way(const struct list *leases, struct port_way *ret) {
+    for (size_t i = 0; i < leases->n; i++) {
+        const struct ip_address *address = &LIST_AT(struct lease, leases, i)->address;
+        *(address->family == IP_V6 ? &ret->target6 : &ret->target4) = *address;
+    }
+}
+
+/* The first network of the record that can carry them: a bridge that leads out, with translation. */
+static int find_way(struct engine *engine, const struct container *c, struct arena *a, struct port_way *ret, struct error *e) {
+    const struct list *all = &c->record.networking.endpoints;
+    int r = 0;
+    *ret = (struct port_way){0};
+    for (size_t i = 0; r == 0 && i < all->n && ret->target4.family == IP_NONE && ret->target6.family == IP_NONE; i++) {
+        const char *name = LIST_AT(struct endpoint_settings, all, i)->key;
+        struct network n;
+        struct list leases = {0};
+        r = network_open(engine->roots, name, a, &n, e);
+        if (r < 0 || !network_is_bridge(&n) || n.internal || network_gateway_mode(&n, IP_V4) == GATEWAY_ROUTED ||
+            network_gateway_mode(&n, IP_V6) == GATEWAY_ROUTED)
+            continue;
+        r = own_leases(engine, c, n.name, a, &leases, e);
+        add_way(&leases, ret);
+    }
+    return r;
+}
+
+/* Ports that led `from` one network (nowhere: all IP_NONE) lead to another that the container is on, as with Docker; else nowhere.
+ * The last before addresses are free: who has them next must not be reached by this container's ports. */
+static int move_ports(struct engine *engine, const struct container *c, const struct port_way *from, struct arena *a,
+                      struct error *e) {
+    _cleanup_journal_ struct journal more = JOURNAL_INIT;
+    struct list old = {0}, new = {0};
+    struct port_way to;
+    int r = find_way(engine, c, a, &to, e);
+    if (r == 0)
+        r = port_leading(engine->roots, c->id, from, a, &old, e);
+    if (r < 0 || old.n == 0)
+        return r;
+    port_turn(&old, &to, a, &new);
+    ports_journal_elements(engine, c->id, &new, a, &more);
+    r = journal_change(c->run_dirfd, "journal", &more, NULL, e);
+    if (r == 0)
+        r = port_replace(engine->roots, c->id, c->record.name, &old, &new, a, e);
+    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
+    if (r == 0 && monitor_connect(c->run_dirfd, &conn, NULL) == 0)
+        (void)monitor_ports(&conn, NULL); /* its relays, too */
+    if (r == 0 && to.target4.family == IP_NONE && to.target6.family == IP_NONE)
+        log_warn("published ports of %s led over the network that it left, and no other can carry them: they lead nowhere until it "
+                 "joins one",
+                 c->record.name);
+    return r;
+}
+
 /* --- connect --------------------------------------------------------------------------------------------------------------- */
 
 /* Written down before the interface is made: the end of the container then frees the addresses. */
@@ -241,7 +297,7 @@ static int extend_journal(const struct engine *engine, const struct container *c
     _cleanup_journal_ struct journal j = JOURNAL_INIT;
     for (size_t i = 0; i < n->leases.n; i++)
         journal_add(&j, JOURNAL_LEASE, n->leases.v[i], c->id);
-    sources_journal(engine, c->id, n, a, &j);
+    sources_journal(engine, c->id, n, &j);
     return journal_change(c->run_dirfd, "journal", &j, NULL, e);
 }
 
@@ -310,7 +366,8 @@ static int plug(struct engine *engine, struct container *c, const struct contain
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(addresses); i++)
         if (addresses[i] && *addresses[i] && c->record.config.hostname)
             r = hosts_change(c, addresses[i], c->record.config.hostname, e);
-    return r;
+    static const struct port_way nowhere;
+    return r < 0 ? r : move_ports(engine, c, &nowhere, a, e);
 }
 
 /* Docker's words. `none` is a network for those that have no other. */
@@ -402,22 +459,6 @@ static int unplug_now(struct engine *engine, struct container *c, const char *if
     return r;
 }
 
-/* Before the addresses are free: who has them next must not be reached by this container's ports. */
-static int close_ports(struct engine *engine, const struct container *c, const struct list *leases, struct arena *a,
-                       struct error *e) {
-    bool any = false;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < leases->n; i++)
-        r = port_lead_nowhere(engine->roots, c->id, &LIST_AT(struct lease, leases, i)->address, a, &any, e);
-    _cleanup_monitor_conn_ struct monitor_conn conn = MONITOR_CONN_INIT;
-    if (any && r == 0 && monitor_connect(c->run_dirfd, &conn, NULL) == 0)
-        (void)monitor_ports(&conn, NULL); /* its relays, too */
-    if (any)
-        log_warn("published ports of %s led over the network that it left: they lead nowhere until it is restarted",
-                 c->record.name);
-    return r;
-}
-
 static int give_back(struct engine *engine, const struct container *c, const char *network, const struct list *leases,
                      struct arena *a, struct error *e) {
     int r = forget_sources(engine, leases, a, e);
@@ -443,6 +484,7 @@ static int unplug(struct engine *engine, struct container *c, const char *networ
                   struct error *e) {
     struct list leases = {0};
     struct link route = {0};
+    struct port_way left = {0};
     int r = rootless_network_use(engine->roots, false, e);
     if (r == 0)
         r = own_leases(engine, c, network, a, &leases, e);
@@ -455,8 +497,9 @@ static int unplug(struct engine *engine, struct container *c, const char *networ
         r = change_plan(c, ifname, NULL, next ? &route : NULL, a, e);
     if (r == 0)
         r = unplug_now(engine, c, ifname, next, a, e);
+    add_way(&leases, &left);
     if (r == 0)
-        r = close_ports(engine, c, &leases, a, e);
+        r = move_ports(engine, c, &left, a, e);
     return r < 0 ? r : give_back(engine, c, network, &leases, a, e);
 }
 

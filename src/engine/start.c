@@ -153,9 +153,9 @@ static int write_run_journal(const struct engine *engine, const struct container
         const struct network_attachment *n = LIST_AT(struct network_attachment, &x->attachments, i);
         for (size_t k = 0; k < n->leases.n; k++)
             journal_add(&j, JOURNAL_LEASE, n->leases.v[k], c->id);
-        sources_journal(engine, c->id, n, a, &j);
+        sources_journal(engine, c->id, n, &j);
     }
-    ports_journal(engine, c, x, &j);
+    ports_journal(engine, c->id, &x->ports, a, &j);
     if (x->cni) {
         cni_journal_namespace(engine, c->id, a, &j);
         cni_journal(engine, c->id, a, &j);

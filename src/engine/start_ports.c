@@ -91,32 +91,39 @@ int ports_take(struct engine *engine, const struct container *c, struct arena *a
     return r < 0 ? r : port_publish(engine->roots, c->id, c->record.name, &mappings, n, mode, a, &x->ports, e);
 }
 
-/* Undone from the last line to the first: the elements, while the record says whose port it is, then the record. */
-void ports_journal(const struct engine *engine, const struct container *c, const struct start_context *x, struct journal *j) {
+/* Many in a line, which is one transaction when it is undone. */
+static void elements_journal(const struct engine *engine, const char *record, const char *id, const struct list *elements,
+                             struct journal *j) {
     char table[FIREWALL_TABLE_MAX], text[NFT_ELEMENT_TEXT_MAX];
+    _cleanup_buf_ struct buf line = BUF_INIT;
     firewall_table_name(engine->roots, table);
-    for (size_t i = 0; i < x->ports.n; i++) {
-        const struct published_port *p = LIST_AT(struct published_port, &x->ports, i);
-        journal_add(j, JOURNAL_LEASE, p->record, c->id);
-        for (size_t k = 0; k < p->n_elements; k++) {
-            nft_element_format(&p->elements[k], text);
-            journal_add(j, JOURNAL_PORT, p->record, c->id, table, text);
-        }
+    for (size_t i = 0; i < elements->n; i++) {
+        nft_element_format(LIST_AT(struct nft_element, elements, i), text);
+        buf_printf(&line, "%s%s", line.size ? ";" : "", text);
+        if ((i + 1) % JOURNAL_ELEMENTS_MAX && i + 1 < elements->n)
+            continue;
+        journal_add(j, JOURNAL_PORT, record, id, table, buf_text(&line));
+        buf_clear(&line);
     }
 }
 
-void sources_journal(const struct engine *engine, const char *id, const struct network_attachment *n, struct arena *a,
-                     struct journal *j) {
-    char table[FIREWALL_TABLE_MAX], text[NFT_ELEMENT_TEXT_MAX];
-    const char *all = "";
-    if (n->sources.n == 0 || n->leases.n == 0)
-        return;
-    firewall_table_name(engine->roots, table);
-    for (size_t i = 0; i < n->sources.n; i++) {
-        nft_element_format(LIST_AT(struct nft_element, &n->sources, i), text);
-        all = arena_printf(a, "%s%s%s", all, i ? ";" : "", text);
-    }
-    journal_add(j, JOURNAL_PORT, n->leases.v[0], id, table, all);
+void ports_journal_elements(const struct engine *engine, const char *id, const struct list *ports, struct arena *a,
+                            struct journal *j) {
+    struct list elements = {0};
+    port_elements(ports, a, &elements);
+    if (ports->n)
+        elements_journal(engine, LIST_AT(struct published_port, ports, 0)->record, id, &elements, j);
+}
+
+void ports_journal(const struct engine *engine, const char *id, const struct list *ports, struct arena *a, struct journal *j) {
+    for (size_t i = 0; i < ports->n; i++)
+        journal_add(j, JOURNAL_LEASE, LIST_AT(struct published_port, ports, i)->record, id);
+    ports_journal_elements(engine, id, ports, a, j);
+}
+
+void sources_journal(const struct engine *engine, const char *id, const struct network_attachment *n, struct journal *j) {
+    if (n->leases.n)
+        elements_journal(engine, n->leases.v[0], id, &n->sources, j);
 }
 
 /* Checks of sources and published ports, all in one transaction. */

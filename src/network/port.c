@@ -29,16 +29,25 @@ static void record_name(const struct published_port *p, char name[RECORD_NAME_MA
                    p->host_ip.family == IP_NONE ? "any" : ip_format(&p->host_ip, ip), p->host_port);
 }
 
+static void record_text(const struct published_port *p, const char *id, const char *name, char record[RECORD_MAX]) {
+    char target4[IP_TEXT_MAX], target6[IP_TEXT_MAX];
+
+    (void)snprintf(record, RECORD_MAX, "%s/%s/%s/%s/%u%s", id, name ? name : "", ip_format(&p->target4, target4),
+                   ip_format(&p->target6, target6), p->container_port,
+                   p->by_input ? "/" PORT_BY_INPUT
+                   : p->left   ? "/" PORT_LEFT
+                               : "");
+}
+
 static int record_write(const struct roots *roots, const char *id, const char *name, struct published_port *p, struct arena *a,
                         struct error *e) {
-    char file[RECORD_NAME_MAX], target4[IP_TEXT_MAX], target6[IP_TEXT_MAX], record[RECORD_MAX], held[RECORD_MAX] = "";
+    char file[RECORD_NAME_MAX], record[RECORD_MAX], held[RECORD_MAX] = "";
     const char *path;
     ssize_t n;
 
     record_name(p, file);
     path = arena_printf(a, "%s/" PORT_RECORDS "/%s", roots->run_root, file);
-    (void)snprintf(record, sizeof(record), "%s/%s/%s/%s/%u%s", id, name ? name : "", ip_format(&p->target4, target4),
-                   ip_format(&p->target6, target6), p->container_port, p->by_input ? "/" PORT_BY_INPUT : "");
+    record_text(p, id, name, record);
     while (symlink(record, path) < 0) {
         char owner[ID_LENGTH + 1] = "", owner_name[NAME_MAX_LENGTH + 1] = "";
 
@@ -83,44 +92,92 @@ static void make_elements(struct published_port *p) {
         add_element(p, &p->target6);
 }
 
+static bool is_routed(const struct published_port *p) {
+    return p->host_ip.family != IP_NONE && (ip_is_equal(&p->host_ip, &p->target4) || ip_is_equal(&p->host_ip, &p->target6));
+}
+
 static struct published_port port_of_record(const struct port_record *record) {
     return (struct published_port){.protocol = record->protocol,
                                    .host_ip = record->host_ip,
                                    .host_port = record->host_port,
                                    .container_port = record->container_port,
                                    .by_input = record->by_input,
+                                   .left = record->left,
                                    .target4 = record->target4,
                                    .target6 = record->target6};
 }
 
-int port_lead_nowhere(const struct roots *roots, const char *container_id, const struct ip_address *address, struct arena *a,
-                      bool *ret_any, struct error *e) {
+static bool leads(const struct port_record *p, const struct port_way *way) {
+    const struct ip_address *v4 = &p->target4, *v6 = &p->target6;
+
+    if (way->target4.family == IP_NONE && way->target6.family == IP_NONE)
+        return v4->family == IP_NONE && v6->family == IP_NONE;
+    return (v4->family != IP_NONE && ip_is_equal(v4, &way->target4)) || (v6->family != IP_NONE && ip_is_equal(v6, &way->target6));
+}
+
+int port_leading(const struct roots *roots, const char *container_id, const struct port_way *way, struct arena *a, struct list *ret,
+                 struct error *e) {
     struct list records = {0};
-    char table[FIREWALL_TABLE_MAX], file[RECORD_NAME_MAX];
     int r = port_list(roots, a, &records, e);
 
-    firewall_table_name(roots, table);
     for (size_t i = 0; r == 0 && i < records.n; i++) {
         const struct port_record *record = LIST_AT(struct port_record, &records, i);
-        struct published_port p = port_of_record(record);
-        struct ip_address *target = address->family == IP_V6 ? &p.target6 : &p.target4;
+        char file[RECORD_NAME_MAX];
+        struct published_port *p;
 
-        if (strcmp(record->container_id, container_id) != 0 || !ip_is_equal(target, address))
+        if (strcmp(record->container_id, container_id) != 0 || !leads(record, way))
             continue;
-        make_elements(&p);
-        r = nft_elements_delete(table, p.elements, p.n_elements, e);
-        /* The record after that: with it the elements would come back. Its socket is held, so nobody takes the port meanwhile. */
-        *target = (struct ip_address){0};
-        record_name(&p, file);
-        (void)unlink(arena_printf(a, "%s/" PORT_RECORDS "/%s", roots->run_root, file));
-        if (r == 0)
-            r = record_write(roots, container_id, record->container_name, &p, a, e);
-        make_elements(&p);
-        if (r == 0)
-            r = nft_elements_add(table, p.elements, p.n_elements, e); /* of the other family */
-        *ret_any = true;
+        p = LIST_ADD(a, struct published_port, ret);
+        *p = port_of_record(record);
+        make_elements(p);
+        record_name(p, file);
+        p->record = arena_printf(a, "%s/" PORT_RECORDS "/%s", roots->run_root, file);
     }
-    return r < 0 ? error_wrap(e, r, "have published ports lead nowhere") : 0;
+    return r;
+}
+
+/* What is published at the container's own address (gateway mode `routed`) goes with it. */
+void port_turn(const struct list *ports, const struct port_way *to, struct arena *a, struct list *ret) {
+    static const struct ip_address none;
+
+    for (size_t i = 0; i < ports->n; i++) {
+        struct published_port *p = LIST_ADD(a, struct published_port, ret);
+
+        *p = *LIST_AT(struct published_port, ports, i);
+        p->left = p->left || is_routed(p);
+        p->target4 = p->left ? none : to->target4;
+        p->target6 = p->left ? none : to->target6;
+        make_elements(p);
+    }
+}
+
+/* The record is never missing: what finds none takes the port. */
+static int record_replace(const struct published_port *p, const char *id, const char *name, struct arena *a, struct error *e) {
+    const char *slash = strrchr(p->record, '/'),
+               *next = arena_printf(a, "%.*s/.%s", (int)(slash - p->record), p->record, slash + 1);
+    char record[RECORD_MAX];
+
+    record_text(p, id, name, record);
+    (void)unlink(next);
+    return symlink(record, next) < 0 || rename(next, p->record) < 0 ? error_errno(e, -errno, "record port %s", slash + 1) : 0;
+}
+
+/* The records after the old elements: with them these would come back. The sockets are held, so nobody takes a port meanwhile. */
+int port_replace(const struct roots *roots, const char *container_id, const char *container_name, const struct list *from,
+                 const struct list *to, struct arena *a, struct error *e) {
+    struct list old = {0}, new = {0};
+    char table[FIREWALL_TABLE_MAX];
+    int r;
+
+    firewall_table_name(roots, table);
+    port_elements(from, a, &old);
+    port_elements(to, a, &new);
+    r = nft_elements_delete(table, old.v, old.n, e);
+    for (size_t i = 0; r == 0 && i < to->n; i++)
+        r = record_replace(LIST_AT(struct published_port, to, i), container_id, container_name, a, e);
+    if (r == 0)
+        r = nft_elements_add(table, new.v, new.n, e);
+    return r < 0 ? error_wrap(e, r, "have published ports lead elsewhere") : 0;
 }
 
 int port_recorded_elements(const struct roots *roots, struct arena *a, struct list *ret, struct error *e) {
@@ -156,10 +213,6 @@ static int in_use(const struct roots *roots, const struct port_mapping *m, struc
                              record->container_name);
     }
     return holder_error(m->protocol, m->host_first, e);
-}
-
-static bool is_routed(const struct published_port *p) {
-    return p->host_ip.family != IP_NONE && (ip_is_equal(&p->host_ip, &p->target4) || ip_is_equal(&p->host_ip, &p->target6));
 }
 
 static int hold(struct published_port *p, uint16_t port) {

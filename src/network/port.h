@@ -16,6 +16,7 @@
 #define PORTS_MAX     4096 /* of one container */
 #define PORT_RECORDS  "ports"
 #define PORT_BY_INPUT "input" /* behind a record's last field */
+#define PORT_LEFT     "left"  /* the same */
 
 struct published_port {
     uint8_t protocol;
@@ -26,6 +27,7 @@ struct published_port {
     bool relay;                         /* fd6 is one */
     bool relay_all;                     /* both are: an ordinary user's, whose containers are in another namespace; or by_input */
     bool held;                          /* PUBLISH_HELD: the sockets do nothing */
+    bool left;                          /* was at the container's own address, which it has no more */
     bool by_input;                      /* PUBLISH_INPUT: nothing is translated, and the client's address is not kept */
     uint8_t n_elements;
     struct nft_element elements[2];     /* to be added by a plan step: nft_elements_add(table, …); JOURNAL_PORT each */
@@ -55,10 +57,19 @@ void port_elements(const struct list *published, struct arena *a, struct list *r
 /* Appends the elements (struct nft_element) of all ports that are recorded: for a table that is made anew. */
 int port_recorded_elements(const struct roots *roots, struct arena *a, struct list *ret, struct error *e);
 
-/* The container gives up an address: its ports that lead there lead nowhere from now on, though they stay held. *ret_any: there
- * were some. tare-net has to be started anew, for what it relays. */
-int port_lead_nowhere(const struct roots *roots, const char *container_id, const struct ip_address *address, struct arena *a,
-                      bool *ret_any, struct error *e);
+/* A container's addresses on one network; IP_NONE = none. */
+struct port_way {
+    struct ip_address target4, target6;
+};
+/* The container's ports that lead there (to neither: nowhere). *ret: struct published_port, without sockets; the records are
+ * absolute paths. */
+int port_leading(const struct roots *roots, const char *container_id, const struct port_way *way, struct arena *a, struct list *ret,
+                 struct error *e);
+/* The same ports leading to other addresses, or nowhere; they stay held. The elements are new: to be written down before
+ * port_replace() puts them in the place of the old ones. tare-net has to be started anew, for what it relays. */
+void port_turn(const struct list *ports, const struct port_way *to, struct arena *a, struct list *ret);
+int port_replace(const struct roots *roots, const char *container_id, const char *container_name, const struct list *from,
+                 const struct list *to, struct arena *a, struct error *e);
 /* Gives back the records of the owner that `but` (a journal's text) does not name: for the owner's healer. */
 void port_forget(const struct roots *roots, const char *container_id, const char *but);
 
@@ -69,7 +80,7 @@ struct port_record {
     const char *container_id, *container_name;
     struct ip_address target4, target6;
     uint16_t container_port;
-    bool by_input;
+    bool by_input, left;
 };
 /* Published at the container's own address. */
 bool port_is_routed(const struct port_record *p);

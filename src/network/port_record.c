@@ -37,6 +37,7 @@ static int record_parse(const char *file, char *text, struct arena *a, struct po
         return -EINVAL;
     p.container_port = (uint16_t)target_port;
     p.by_input = text && strcmp(text, PORT_BY_INPUT) == 0;
+    p.left = text && strcmp(text, PORT_LEFT) == 0;
     p.container_id = arena_strdup(a, field[0]);
     p.container_name = arena_strdup(a, field[1]);
     *ret = p;

@@ -30,7 +30,7 @@ enum journal_op {
     JOURNAL_OP_COUNT,
 };
 
-#define JOURNAL_ELEMENTS_MAX 16
+#define JOURNAL_ELEMENTS_MAX 64
 
 struct journal {
     struct buf text;

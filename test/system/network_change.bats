@@ -203,3 +203,54 @@ addresses() {
     fails 125 tare run --rm --network one --network host busybox true
     has "cannot attach both user-defined and non-user-defined network-modes"
 }
+
+@test "published ports move to the next network that can carry them, with their relays, and come back when one is joined" {
+    local port p
+    port=$(free_ports 3)
+    page() { printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 2 "$1" "$2" | tail -1; }
+    asked() { for p in "127.0.0.1 $port" "::1 $port" "127.0.0.1 $((port + 1))" "::1 $((port + 2))"; do page $p; done; } # shellcheck disable=SC2086
+    tare network create --internal closed >/dev/null
+    tare network create --ipv6 six >/dev/null
+    tare run -d --name c --restart always --network six --network closed --network two -p "$port:80" -p "127.0.0.1:$((port + 1)):80" \
+        -p "$((port + 2)):80" busybox sh -c 'mkdir -p /w; echo i am c >/w/index.html; exec httpd -f -p 80 -h /w' >/dev/null
+    until_true 5 sh -c "busybox nc -w 1 $(address c six) 80 </dev/null"
+    ok asked
+    is $'i am c\ni am c\ni am c\ni am c'
+    ok tare network disconnect six c # [::1] was relayed alone, now all of IPv6 is
+    has_not nowhere
+    ok asked
+    is $'i am c\ni am c\ni am c\ni am c'
+    run nft list map inet "tare$TAG" any4
+    has "$port : $(address c two) . 80"
+    ok tare network reload --all
+    ok page 127.0.0.1 "$port"
+    is "i am c"
+    die c
+    until_true 5 sh -c "busybox nc -w 1 $(address c two) 80 </dev/null"
+    ok asked
+    is $'i am c\ni am c\ni am c\ni am c'
+    ok tare network disconnect two c
+    has "lead nowhere"
+    run asked
+    has_not "i am c"
+    ok tare network connect one c
+    ok asked
+    is $'i am c\ni am c\ni am c\ni am c'
+    tare rm -f c >/dev/null
+    [ -z "$(ls "$RUN/ports")" ]
+    tare network rm six closed >/dev/null
+}
+
+@test "a port at the container's own address does not move: who has that address next has its traffic" {
+    local port own
+    tare network create -o com.docker.network.bridge.gateway_mode_ipv4=routed routed >/dev/null
+    tare run -d --name c --network routed --network two -p 80 busybox sleep 1000 >/dev/null
+    own=$(address c routed)
+    tare network disconnect routed c
+    tare network connect one c
+    run nft list ruleset
+    has_not "$own . tcp . 80"
+    tare rm -f c >/dev/null
+    [ -z "$(ls "$RUN/ports")" ]
+    tare network rm routed >/dev/null
+}
