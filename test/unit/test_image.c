@@ -156,7 +156,8 @@ static void test_sha256(void **state) {
     char digest[72];
     struct sha256 h;
     static unsigned char block[10000];
-    static const size_t pieces[] = {299, 9973}; /* that do not fit the blocks; for long ones the processor's instructions are used */
+    static const size_t pieces[] = {299,
+                                    9973}; /* that do not fit the blocks; for long ones the processor's instructions are used */
 
     sha256_digest("", 0, digest);
     assert_string_equal(digest, "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
