@@ -5,12 +5,6 @@
 
 #include "base/buf.h"
 
-const char *errno_text(int code) {
-    const char *text = strerrordesc_np(code < 0 ? -code : code);
-
-    return text ? text : "Unknown error";
-}
-
 static char *text_vprintf(const char *fmt, va_list ap) {
     char *text = NULL;
 

@@ -49,6 +49,7 @@ void error_release(struct error *e);
 
 /* strerror() without locale or static buffer surprises; accepts negative or positive. */
 const char *errno_text(int code);
+const char *errno_name(int code); /* as "ENOENT" */
 
 #ifdef __clang_analyzer__
 /* What these functions return is never success: told here, since the analyzer sees one file at a time. */

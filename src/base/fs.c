@@ -300,7 +300,7 @@ static int move_to_top(struct removal *m, int dirfd, const char *name) {
 
     if (r < 0)
         return r;
-    if (renameat2(dirfd, name, m->top, moved, RENAME_NOREPLACE) < 0)
+    if (syscall(SYS_renameat2, dirfd, name, m->top, moved, 1 /* RENAME_NOREPLACE */) < 0)
         return -errno;
     m->moved++;
     return 0;

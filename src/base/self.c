@@ -1,13 +1,33 @@
 #include "base/self.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #define ABOVE_FDS 32 /* while descriptors are put in order */
+
+void self_seal(void) {
+#ifndef __GLIBC__
+    extern const ElfW(Ehdr) __ehdr_start
+        __attribute__((visibility("hidden"))); /* by the linker: the start of the program in memory */
+    const char *base = (const char *)&__ehdr_start;
+    const ElfW(Phdr) *part = (const ElfW(Phdr) *)(const void *)(base + __ehdr_start.e_phoff);
+
+    for (size_t i = 0; i < __ehdr_start.e_phnum; i++)
+        if (part[i].p_type == PT_GNU_RELRO) {
+            size_t page = getauxval(AT_PAGESZ), begin = part[i].p_vaddr & ~(page - 1),
+                   end = (part[i].p_vaddr + part[i].p_memsz) & ~(page - 1);
+
+            (void)mprotect((void *)(uintptr_t)(base + begin), end - begin, PROT_READ);
+        }
+#endif
+}
 
 /* Where the programs are, seen from the running one's folder: in a build tree, and when installed (so an installation can be
  * moved). */

@@ -9,6 +9,8 @@
 
 #define SELF_PATH_MAX (PATH_MAX + NAME_MAX)
 
+/* What is read-only once the program is relocated (RELRO) is made so: musl's start of a static program leaves that out. */
+void self_seal(void);
 /* Opens the program O_PATH|O_CLOEXEC for execveat(2); `name` without a slash. -ENOENT. */
 int self_open_program(const char *name, struct error *e);
 /* Its path, for a process that cannot ask for its own (the monitor runs from a detached mount); "" when there is none. */

@@ -308,5 +308,5 @@ void sys_event_format(const struct sys_event *ev, struct buf *out) {
     else if (ev->result >= 0)
         buf_printf(out, " = %ld", ev->result);
     else
-        buf_printf(out, " = -1 %s (%s)", strerrorname_np((int)-ev->result), errno_text((int)ev->result));
+        buf_printf(out, " = -1 %s (%s)", errno_name((int)ev->result), errno_text((int)ev->result));
 }

@@ -20,7 +20,7 @@ static void on_call(const struct sys_event *event, void *arg) {
         return;
     }
     if (event->call == SYS_CALL_execve) { /* it was told before; now that it failed, the result */
-        buf_printf(&x->text, "         = -1 %s (%s)\n", strerrorname_np((int)-event->result), errno_text((int)event->result));
+        buf_printf(&x->text, "         = -1 %s (%s)\n", errno_name((int)event->result), errno_text((int)event->result));
         return;
     }
     buf_add_str(&x->text, "       ");

@@ -48,7 +48,7 @@ static _Noreturn void become_hook(const struct hook *h, int input, int output) {
     if (dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0 &&
         syscall(SYS_close_range, 3U, ~0U, 0) == 0)
         (void)execve(h->path, h->argv, h->envp);
-    dprintf(STDERR_FILENO, "%s", strerror(errno));
+    dprintf(STDERR_FILENO, "%s", errno_text(errno));
     _exit(EXIT_NOT_FOUND);
 }
 

@@ -2,6 +2,7 @@
  * gets, reaps whatever loses its parent, and ends as the program does. */
 #include "runtime/monitor/monitor.h"
 
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -31,7 +32,7 @@ void init_run(pid_t program) {
     (void)prctl(PR_SET_NAME, "tare-init");
     arguments_replace("tare-init");
     (void)prctl(PR_SET_PDEATHSIG, 0); /* PID 1 outlives its monitor, as without init */
-    sigfillset(&all);
+    memset(&all, 0xff, sizeof(all));  /* sigfillset() leaves out what a C library takes for itself: here, all is the program's */
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
     reap(program);
     for (;;) {

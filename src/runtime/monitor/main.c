@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "base/self.h"
 #include "runtime/monitor/monitor.h"
 
 #define SOCKET_FD 3
@@ -27,6 +28,7 @@ void arguments_replace(const char *text) {
 }
 
 int main(int argc, char **argv) {
+    self_seal();
     (void)prctl(PR_SET_DUMPABLE, 0); /* before a namespace is joined or shared: nobody inside may trace us */
     if (argc >= 3 && strcmp(argv[1], "oci") == 0)
         return role_oci(argc - 3, argv + 3);

@@ -180,5 +180,7 @@ void monitor_settle_late(struct monitor *m) {
     m->in_own_cgroup = true;
     holder_settled(m);
     monitor_remember(m);
+#ifdef __GLIBC__
     (void)malloc_trim(0);
+#endif
 }
