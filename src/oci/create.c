@@ -150,12 +150,11 @@ static int publish(struct oci_call *call, struct oci_container *c, struct execut
     return oci_worker_release(w, e);
 }
 
-static int make_process(struct oci_call *call, struct oci_container *c, struct error *e) {
+static int make_process(struct oci_call *call, struct oci_container *c, struct oci_worker *w, struct error *e) {
     _cleanup_plan_ struct plan plan = PLAN_INIT;
     _cleanup_execution_ struct execution x = EXECUTION_INIT;
     _cleanup_oci_scope_ struct oci_scope_keeper keeper = OCI_SCOPE_KEEPER_INIT;
     _cleanup_fd_ int listener = -1;
-    struct oci_worker w;
     struct oci_spec spec;
     int r = oci_bundle_read(call, c, &spec, e);
 
@@ -171,8 +170,8 @@ static int make_process(struct oci_call *call, struct oci_container *c, struct e
     if (listener < 0)
         return listener;
     oci_streams_give(&spec, spec.process->user.uid);
-    r = oci_worker_run(call, c->id, &plan, listener, -1, spec.process->terminal, &w, &x, e);
-    return r < 0 ? r : publish(call, c, &x, &w, e);
+    r = oci_worker_run(call, c->id, &plan, listener, -1, spec.process->terminal, w, &x, e);
+    return r < 0 ? r : publish(call, c, &x, w, e);
 }
 
 static int one_id(struct oci_call *call, const char **ret, struct error *e) {
@@ -190,7 +189,8 @@ static void abandon(struct oci_call *call, struct oci_container *c) {
         oci_warn(call, &e);
 }
 
-static int create(struct oci_call *call, struct oci_container *c, struct error *e) {
+/* The worker is still about to end (oci_worker_end()). */
+static int create(struct oci_call *call, struct oci_container *c, struct oci_worker *w, struct error *e) {
     const char *id = NULL;
     int r = one_id(call, &id, e);
 
@@ -198,7 +198,7 @@ static int create(struct oci_call *call, struct oci_container *c, struct error *
         r = oci_container_make(call, id, c, e);
     if (r < 0)
         return r;
-    r = make_process(call, c, e);
+    r = make_process(call, c, w, e);
     if (r < 0)
         abandon(call, c);
     return r;
@@ -206,8 +206,15 @@ static int create(struct oci_call *call, struct oci_container *c, struct error *
 
 int oci_create(struct oci_call *call, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
+    struct oci_worker w;
+    int r = create(call, &c, &w, e);
 
-    return create(call, &c, e);
+    if (r < 0)
+        return r;
+    r = oci_worker_end(&w, e);
+    if (r < 0)
+        abandon(call, &c);
+    return r;
 }
 
 static int reach_process(const struct oci_container *c, struct error *e) {
@@ -261,15 +268,19 @@ int oci_start(struct oci_call *call, struct error *e) {
 
 int oci_run(struct oci_call *call, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
+    struct oci_worker w;
     bool ended;
-    int r, status = 0;
+    int r, end, status = 0;
 
     if (!call->o.detach && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) /* the worker ends, its child is ours then */
         return error_errno(e, -errno, "become the container's parent");
-    r = create(call, &c, e);
+    r = create(call, &c, &w, e);
     if (r < 0)
         return r;
-    r = start(call, &c, &ended, e);
+    r = start(call, &c, &ended, e); /* while the worker ends: on a machine with a second processor, that is no time of ours */
+    end = oci_worker_end(&w, r == 0 ? e : NULL);
+    if (r == 0)
+        r = end;
     if (r == 0 && call->o.detach)
         return 0;
     if (r == 0)

@@ -163,6 +163,8 @@ static int publish(struct oci_call *call, struct oci_worker *w, const struct exe
     if (call->born)
         call->born(call->born_arg, x->pid, x->console_fd);
     r = oci_worker_release(w, e);
+    if (r == 0)
+        r = oci_worker_end(w, e);
     if (r < 0 || call->o.detach)
         return r;
     return oci_wait(x->pid);

@@ -232,8 +232,9 @@ struct oci_worker {
 /* Carries the plan out in a worker, whose child the process is. listen_fd, pidfd: -1 = none. */
 int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, int listen_fd, int pidfd, bool terminal,
                    struct oci_worker *ret, struct execution *out, struct error *e);
-/* The process is on its own; the worker ends. */
+/* The process is on its own; the worker ends, for which nobody needs to wait until oci_worker_end(). */
 int oci_worker_release(struct oci_worker *w, struct error *e);
+int oci_worker_end(struct oci_worker *w, struct error *e);
 /* Without it, the process dies. */
 void oci_worker_drop(struct oci_worker *w);
 /* A program that is not root may open /dev/stdout anew (logs do): the pipes among our streams are given to its user. */

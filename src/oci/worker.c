@@ -140,9 +140,14 @@ int oci_worker_run(struct oci_call *call, const char *id, const struct plan *pla
 }
 
 int oci_worker_release(struct oci_worker *w, struct error *e) {
-    bool told = send(w->fd, "", 1, MSG_NOSIGNAL) == 1;
+    if (send(w->fd, "", 1, MSG_NOSIGNAL) == 1)
+        return 0;
+    (void)reap(w);
+    return error_set(e, -EPIPE, "the worker died");
+}
 
-    return reap(w) == 0 && told ? 0 : error_set(e, -EPIPE, "the worker died");
+int oci_worker_end(struct oci_worker *w, struct error *e) {
+    return reap(w) == 0 ? 0 : error_set(e, -EPIPE, "the worker died");
 }
 
 void oci_worker_drop(struct oci_worker *w) {
