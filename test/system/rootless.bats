@@ -226,3 +226,14 @@ shown_as() { # OTHER FILE COMMAND…
     ok tare rm -f n
     until_true 5 sh -c "[ ! -e '$RUN/netns' ]"
 }
+
+@test "helpers of the host are not looked for in PATH" {
+    mkdir "$ROOTS/evil"
+    for name in newuidmap newgidmap pasta slirp4netns tare-monitor tare-net tare-unpack tare-fetch; do
+        printf '#!/bin/sh\necho %s >>%s/ran\nexit 1\n' "$name" "$ROOTS" >"$ROOTS/evil/$name"
+        chmod +x "$ROOTS/evil/$name"
+    done
+    ok env PATH="$ROOTS/evil:$PATH" "$TARE" --root "$ROOT" --run-root "$RUN" run --rm busybox true
+    [ ! -e "$ROOTS/ran" ]
+    rm -rf "$ROOTS/evil"
+}

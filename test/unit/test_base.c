@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fd_message.h"
+#include "base/fs.h"
 #include "base/json.h"
 
 struct inner {
@@ -198,6 +199,48 @@ static void descriptors_beside_a_stream(void **state) {
     fd_close(pair[1]);
 }
 
+/* What was longer leaves no tail (CVE-2026-19730); the name is never empty. Text of others, as people are shown it. */
+static void files_are_replaced_whole(void **state) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char path[] = "/tmp/tare-base-XXXXXX";
+    int dir;
+
+    (void)state;
+    assert_non_null(mkdtemp(path));
+    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(dir >= 0);
+    assert_int_equal(fs_replace_at(dir, "f", "longer by far", 13, 0600, FS_SYNC, NULL), 0);
+    assert_int_equal(fs_replace_at(dir, "f", "short", 5, 0600, FS_NO_SYNC, NULL), 0);
+    assert_int_equal(fs_read_at(dir, "f", 100, &text, NULL), 0);
+    assert_string_equal(buf_text(&text), "short");
+    assert_int_equal(unlinkat(dir, "f", 0), 0);
+    (void)close(dir);
+    assert_int_equal(rmdir(path), 0); /* and no temporary file is left */
+}
+
+static void visible_text(void **state) {
+    static const struct {
+        const char *text, *keep, *shown;
+    } rows[] = {
+        {"plain, \"ü\" and 字 🦭", "", "plain, \"ü\" and 字 🦭"},
+        {"a\nb\tc\rd", "", "a\\nb\\tc\\rd"},
+        {"a\nb\tc\rd", "\n\t", "a\nb\tc\\rd"},
+        {"\x1b[31m\x07\x7f", "\n", "\\x1b[31m\\x07\\x7f"},
+        {"\xc2\x9b"
+         "31m\xc2\xa0",
+         "", "\\x9b31m\xc2\xa0"},
+        {"\x9b\xff\xc2", "", "\\x9b\\xff\\xc2"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_buf_ struct buf out = BUF_INIT;
+
+        buf_add_visible(&out, rows[i].text, strlen(rows[i].text), rows[i].keep);
+        assert_string_equal(buf_text(&out), rows[i].shown);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_round_trip),
@@ -208,6 +251,8 @@ int main(void) {
         cmocka_unit_test(dates),
         cmocka_unit_test(recent),
         cmocka_unit_test(descriptors_beside_a_stream),
+        cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(visible_text),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
