@@ -54,6 +54,13 @@ static const struct network_attachment *bridged(const struct start_context *x) {
     return NULL;
 }
 
+static bool is_internal(const struct start_context *x) {
+    for (size_t i = 0; i < x->attachments.n; i++)
+        if (LIST_AT(struct network_attachment, &x->attachments, i)->internal)
+            return true;
+    return false;
+}
+
 /* What the user says, else the network, else the configuration. */
 static int choose_mode(const struct engine *engine, const struct host_config *h, const struct network_attachment *n,
                        enum publish_mode *ret, struct error *e) {
@@ -83,7 +90,8 @@ int ports_take(struct engine *engine, const struct container *c, struct arena *a
         return r;
     if (!n) {
         /* As Docker does: the flag has no meaning there, and scripts give it all the same. */
-        log_warn("published ports are discarded: the container has no bridge network of its own");
+        log_warn("published ports are discarded: %s",
+                 is_internal(x) ? "the container's networks are internal" : "the container has no bridge network of its own");
         return 0;
     }
     enum publish_mode mode = PUBLISH_NAT;

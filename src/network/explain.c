@@ -91,6 +91,21 @@ static void explain_containers(const struct network *n, struct buf *out) {
     }
 }
 
+/* Where a family of addresses does not stand to the world as all others do. */
+static void explain_gateway_mode(const struct network *n, enum ip_family family, struct buf *out) {
+    static const char *const texts[] = {
+        [GATEWAY_UNPROTECTED] = "every port of a container is reached from outside, at its own address",
+        [GATEWAY_ROUTED] = "nothing is translated: a container sends under its own address, and its published ports are reached "
+                           "there",
+        [GATEWAY_ISOLATED] = "the bridge has no address: not even the host reaches a container, or is reached",
+    };
+    const enum gateway_mode mode = network_gateway_mode(n, family);
+
+    if (mode == GATEWAY_NAT)
+        return;
+    buf_printf(out, "IPv%c: %s\n", family == IP_V6 ? '6' : '4', texts[mode]);
+}
+
 static void explain_reach(const struct network *n, const char *bridge, enum firewall_state filter, struct buf *out) {
     bool icc = network_option_is(n, "com.docker.network.bridge.enable_icc", true);
     bool masquerade = network_option_is(n, "com.docker.network.bridge.enable_ip_masquerade", true);
@@ -113,6 +128,8 @@ static void explain_reach(const struct network *n, const char *bridge, enum fire
     buf_add_str(
         out,
         "from other networks and from outside, only published ports are reached (chain to_container: ct status dnat, then drop)\n");
+    explain_gateway_mode(n, IP_V4, out);
+    explain_gateway_mode(n, IP_V6, out);
 }
 
 static bool has_container(const struct network *n, const char *id) {

@@ -39,7 +39,8 @@ teardown() {
     has "network closed: address "
     has "no way out: the network is internal"
     has "it publishes no port: from outside and from other networks it is not reached"
-    tare run -d --name d --network closed -p "$PORT:80" busybox sleep 1000 >/dev/null
+    ok tare run -d --name d --network closed -p "$PORT:80" busybox sleep 1000
+    has "published ports are discarded: the container's networks are internal"
     ok tare network explain d
     has "BLOCKED: its published ports are not there"
     tare stop -t 0 d >/dev/null

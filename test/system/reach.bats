@@ -327,6 +327,10 @@ seen_as() {
 7000/tcp -> [$(field r routed GlobalIPv6Address)]:7000
 7000/udp -> $(field r routed IPAddress):7000
 7000/udp -> [$(field r routed GlobalIPv6Address)]:7000"
+    ok tare network explain routed mixed open alone
+    has "IPv4: nothing is translated: a container sends under its own address, and its published ports are reached there"
+    has "IPv6: every port of a container is reached from outside, at its own address"
+    has "IPv4: the bridge has no address: not even the host reaches a container, or is reached"
     for p in tcp udp; do
         cat <<T
         lan    $p $(field r routed IPAddress)         7000 198.51.100.9
