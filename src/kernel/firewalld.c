@@ -1,10 +1,12 @@
 #include "kernel/firewalld.h"
 
 #include <endian.h>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kernel/dbus.h"
 #include "kernel/netlink.h"
@@ -39,7 +41,8 @@ uint64_t firewalld_generation(void) {
         uint8_t family;
         const char *table, *chain; /* NULL: the table itself */
     } marks[] = {{NFPROTO_INET, "firewalld", NULL}, {NFPROTO_IPV4, "filter", "FORWARD_direct"}};
-    _cleanup_fd_ int fd = netlink_open(NETLINK_NETFILTER, NULL);
+    /* Without a bus nobody can be asked anything. */
+    _cleanup_fd_ int fd = faccessat(AT_FDCWD, BUS_SOCKET, F_OK, 0) == 0 ? netlink_open(NETLINK_NETFILTER, NULL) : -1;
     struct handle handle = {0};
 
     for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(marks) && !handle.value; i++) {
