@@ -1,4 +1,4 @@
-"""Parts `many` (a thousand containers: start, memory, lists, stop) and `daily` (run -d, stop, logs --tail, cp). COUNT=200 makes fewer."""
+"""Parts `many` (a thousand containers: start, memory, lists, stop) and `daily` (run -d, stop, logs --tail, cp; each beside docker and podman). COUNT=200 makes fewer."""
 import concurrent.futures
 import os
 import shutil
@@ -96,20 +96,24 @@ def stops(bench, runs):
 def detached(bench, runs):
     """`run -d` against `run` of the same: the first ends when it runs, the second when it has ended."""
     times = {"-d": [], "-i": []}
-    for _ in range(runs):
+    for number in range(runs):
         for option, seen in times.items():
+            name = f"tare-bench-{os.getpid()}-{number}{option}"
             started = time.monotonic()
-            bench.engine("run", option, "--network", "none", "busybox", "true")
+            bench.engine("run", option, "--name", name, "--network", "none", "busybox", "true")
             seen.append((time.monotonic() - started) * 1e3)
-    bench.engine("container", "prune", "-f")
+            bench.engine("rm", "-f", name)
     return statistics.median(times["-d"]), statistics.median(times["-i"])
 
 
 def tail(bench, gigabyte):
     """`logs --tail 10` of a long json-file log, beside tail(1) of the same file."""
-    name = bench.engine("create", "--network", "none", "--log-opt", "max-size=4g", "busybox", "true").stdout.strip()
-    name = bench.engine("inspect", "--format", "{{.Id}}", name).stdout.strip()
-    path = f"{bench.top}/root/containers/{name}/{name}-json.log"
+    name = bench.engine("run", "-d", "--network", "none", "--log-opt", "max-size=4g", "busybox", "true").stdout.strip()
+    bench.engine("wait", name)
+    path = bench.log(name)
+    if not path:  # it has another format
+        bench.engine("rm", name)
+        return None
     line = b'{"log":"' + b"x" * 99 + b'\\n","stream":"stdout","time":"2026-01-01T00:00:00.000000001Z"}\n'
     with open(path, "wb") as file:
         for _ in range(gigabyte // (len(line) * 10000)):
@@ -125,24 +129,71 @@ def copies(bench, gigabyte):
     name = bench.engine("run", "-d", "--network", "none", "busybox", "sh", "-c",
                         f"dd if=/dev/zero of=/big bs=1M count={gigabyte >> 20} 2>/dev/null").stdout.strip()
     bench.engine("wait", name)
-    name = bench.engine("inspect", "--format", "{{.Id}}", name).stdout.strip()
-    source, target = f"{bench.top}/root/containers/{name}/upper/big", bench.top + "/copied"
-    times = {"tare": [], "cp": []}
+    source, target = bench.file(name), bench.top + "/copied"
+    times = {"engine": [], "cp": []}
     for _ in range(3):
-        for who, words in (("cp", ["cp", source, target]), ("tare", bench.words("cp", name + ":/big", target))):
+        for who, words in (("cp", ["cp", source, target]), ("engine", bench.words("cp", name + ":/big", target))):
             if os.path.exists(target):
                 os.unlink(target)
             os.sync()
             times[who].append(used(words)[0])
     os.unlink(target)
     bench.engine("rm", "-f", name)
-    return min(times["tare"]), min(times["cp"])
+    return min(times["engine"]), min(times["cp"])
 
 
-def part_daily(bench, row, quick):
+class Peer:
+    """Docker or Podman, asked as tare is."""
+
+    def __init__(self, bench, program, before, options, within):
+        self.bench, self.program, self.top, self.measure = bench, program, bench.top, bench.measure
+        self.before, self.options = before, options
+        self.within = [shutil.which(within[0]), *within[1:]] if within else []
+
+    def words(self, *words):
+        more = self.options if words[0] in ("run", "create") else []
+        return [*self.within, shutil.which(self.program), *self.before, words[0], *more, *words[1:]]
+
+    def engine(self, *words):
+        return subprocess.run(self.words(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+
+    def log(self, name):
+        return self.engine("inspect", "--format", "{{.LogPath}}", name).stdout.strip() if self.program == "docker" else None
+
+    def file(self, name):
+        return self.engine("inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", name).stdout.strip() + "/big"
+
+
+def peers(bench, no_hybrid):
+    """Those that are installed and answer. Podman asks for limits above those that a restricted root may give."""
+    podman = ["--root", bench.top + "/podman", "--runroot", bench.top + "/podman-run"]
+    limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
+    for one in (Peer(bench, "docker", [], [], []), Peer(bench, "podman", podman, limits, no_hybrid)):
+        if not shutil.which(one.program):
+            continue
+        try:
+            one.engine("info")
+            one.engine("load", "-q", "-i", bench.fixtures + "/busybox.docker.tar")
+            one.engine("run", "--rm", "--network", "none", "busybox", "true")
+            yield one
+        except subprocess.CalledProcessError as error:
+            print(f"    {one.program}: cannot be measured here ({(error.stderr or '').strip()[-100:]})")
+
+
+def part_daily(bench, row, peer, no_hybrid, quick):
     runs, gigabyte = (6, 200 << 20) if quick else (20, 1 << 30)
-    load = lambda: f"load {os.getloadavg()[0]:.1f}"
-    row("run -d, against run", *detached(bench, runs), more=load())
-    row("stop of a process that ends at once, against a program that kills it", *stops(bench, runs), more=load())
-    row(f"logs --tail 10 of {gigabyte >> 20} MB, against tail -n 10", *tail(bench, gigabyte), more=load())
-    row(f"cp of {gigabyte >> 20} MB out of a container, against cp", *copies(bench, gigabyte), more=load())
+    rows = (("run -d, against run", detached, runs),
+            ("stop of a process that ends at once, against a program that kills it", stops, runs),
+            (f"logs --tail 10 of {gigabyte >> 20} MB, against tail -n 10", tail, gigabyte),
+            (f"cp of {gigabyte >> 20} MB out of a container, against cp", copies, gigabyte))
+    others = list(peers(bench, no_hybrid))
+    for label, measured, much in rows:
+        row(label, *measured(bench, much), more=f"load {os.getloadavg()[0]:.1f}")
+        for one in others:
+            try:
+                seen = measured(one, much)
+            except subprocess.CalledProcessError as error:
+                print(f"    {one.program}: cannot be measured here ({(error.stderr or '').strip()[-100:]})")
+                continue
+            if seen:
+                peer(one.program, *seen)
