@@ -149,12 +149,14 @@ holder_of() { # CONTAINER: pid of its tare-net
 
 @test "a container may serve DNS itself" {
     tare run -d --name c --network names busybox sleep 1000 >/dev/null
-    inside c timeout 600 python3 "$here/nameserver.py" 127.0.0.1 3>&- &
+    nsenter --net="/proc/$(tare inspect --format '{{.State.Pid}}' c)/ns/net" timeout 600 python3 "$here/nameserver.py" 127.0.0.1 3>&- &
+    local server=$!
     until_true 5 inside c sh -c 'ss -lun | grep -q 127.0.0.1:53'
     ok inside c dig @127.0.0.1 +short a one.test
     is 192.0.2.1
     ok ask c +short a server
     is "$(address server names)"
+    kill $server
     tare rm -f c >/dev/null
 }
 
