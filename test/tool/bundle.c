@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/kernel.h"
 #include "kernel/cgroup.h"
 #include "runtime/executor.h"
 #include "runtime/rootless.h"
@@ -59,6 +60,7 @@ static int make_context(const struct options *o, const struct oci_spec *spec, st
         split(a, spec->root->path, &c->rootfs.lowers);
         c->rootfs.upper = arena_printf(a, "%s/upper", o->upper);
         c->rootfs.work = arena_printf(a, "%s/work", o->upper);
+        c->rootfs.in_one = !kernel_is_at_least(6, 8);
     }
     if (o->cgroup) {
         r = cgroup_layout_read(&layout, e);
