@@ -110,6 +110,14 @@ teardown() { host_after; }
     ok tare run --rm busybox sh -c 'stat -c %t:%T /proc/interrupts; echo x >/proc/interrupts; head -c1 /proc/interrupts | wc -c'
     has 1:3
     has 0
+    # Each of them that this kernel has: whether it would let itself be read or not.
+    ok tare run --rm busybox sh -c 'for path in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats \
+        /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware /sys/fs/selinux; do
+        [ -e $path ] || continue
+        if [ -d $path ]; then [ -z "$(ls -A $path)" ] && ! mkdir $path/x 2>/dev/null; else [ "$(stat -c %F,%t:%T $path)" = "character special file,1:3" ]; fi ||
+            echo "not masked: $path"
+    done'
+    is ""
 }
 
 @test "device nodes cannot be made, and disks not opened" {
