@@ -339,8 +339,10 @@ static void add(const struct publishing *w, const struct port_mapping *m, const 
     p->by_input = !w->rootless && w->mode == PUBLISH_INPUT;
     p->relay_all = w->rootless || p->by_input;
     /* Of what is routed nothing leads there from the host's own addresses. */
-    p->target4 = w->routed4 ? (struct ip_address){0} : p->target4;
-    p->target6 = w->routed6 ? (struct ip_address){0} : p->target6;
+    if (w->routed4)
+        p->target4 = (struct ip_address){0};
+    if (w->routed6)
+        p->target6 = (struct ip_address){0};
 }
 
 /* A mapping of both families is two or three where one of them is routed. */

@@ -366,7 +366,7 @@ T
 @test "host_binding_ipv4 and inhibit_ipv4" {
     tare network create -o com.docker.network.bridge.host_binding_ipv4=127.0.0.1 bound >/dev/null
     container b bound -p 7013:7000 -p 198.51.100.1:7014:7000
-    [ "$(seen host tcp 127.0.0.1 7013)" != - ]
+    seen_as "$(field b bound Gateway)" host tcp 127.0.0.1 7013
     seen_as - lan tcp 198.51.100.1 7013
     seen_as - host tcp ::1 7013
     seen_as 198.51.100.9 lan tcp 198.51.100.1 7014
