@@ -46,10 +46,6 @@ const char *format_age(int64_t created, struct arena *a);
 const char *format_local_time(int64_t t, struct arena *a);
 const char *format_labels(const struct map *labels, struct arena *a);
 
-/* Aligns the cells between tabs (text/tabwriter with Docker's padding 3): text with tabs and newlines in, columns out. */
 #define FORMAT_WIDTH 10 /* the least of a column in Docker's lists */
-void format_tabs(const char *text, size_t width_min, struct buf *out);
-/* Characters that a terminal shows for n bytes of UTF-8 (each code point one). */
-size_t format_width(const char *text, size_t n);
 /* Shortens to `max` code points, the last being an ellipsis, as Docker does with commands. */
 void format_ellipsis(const char *text, size_t max, struct buf *out);

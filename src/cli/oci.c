@@ -22,7 +22,7 @@ static void write_log(const struct oci_options *o, const char *level, const char
     oci_log_line(o, level, text, &line);
     if (fd >= 0)
         (void)fs_write_all(fd, line.data, line.size);
-    if (strcmp(level, "error") == 0) /* callers without a log look there */
+    if (!o->log || strcmp(level, "error") == 0) /* callers without a log look there */
         (void)fs_write_all(STDERR_FILENO, line.data, line.size);
 }
 

@@ -85,94 +85,7 @@ double usage_cpu_percent(const struct usage_sample *before, const struct usage_s
 /* --- processes -----------------------------------------------------------------------------------------------------------------
  */
 
-struct passwd_names {
-    struct buf text;
-};
-
-static const char *user_name(const struct passwd_names *names, uint32_t uid, struct arena *a) {
-    for (const char *line = buf_text(&names->text); *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        char name[64];
-        unsigned number;
-
-        if (sscanf(line, "%63[^:\n]:%*[^:\n]:%u:", name, &number) == 2 && number == uid)
-            return arena_strdup(a, name);
-    }
-    return arena_printf(a, "%u", uid);
-}
-
-static const char *terminal_name(unsigned device, struct arena *a) {
-    if (major(device) == 136)
-        return arena_printf(a, "pts/%u", minor(device));
-    return "?";
-}
-
-/* proc(5), stat: what follows the last ')', since a process' name may hold anything. */
-static int read_stat(pid_t pid, struct process_info *p, unsigned long long *ret_start, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    unsigned long long user, system, vsize;
-    const char *open, *close;
-    char path[64];
-    long rss;
-    int tty;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (fs_read_at(AT_FDCWD, path, 4096, &text, NULL) < 0)
-        return -ESRCH;
-    open = strchr(buf_text(&text), '(');
-    close = strrchr(buf_text(&text), ')');
-    if (!open || !close ||
-        sscanf(close + 1, " %c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %llu %ld", &p->state,
-               &p->parent, &tty, &user, &system, ret_start, &vsize, &rss) != 8)
-        return -ESRCH;
-    p->command = arena_strndup(a, open + 1, (size_t)(close - open - 1));
-    p->terminal = terminal_name((unsigned)tty, a);
-    p->cpu_s = (user + system) / (unsigned long long)sysconf(_SC_CLK_TCK);
-    p->vsz_kib = vsize / 1024;
-    p->rss_kib = (uint64_t)rss * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
-    return 0;
-}
-
-static void read_arguments(pid_t pid, struct process_info *p, struct arena *a) {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    char path[64];
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    if (fs_read_at(AT_FDCWD, path, PROC_FILE_MAX, &text, NULL) < 0 || text.size == 0) {
-        p->arguments = arena_printf(a, "[%s]", p->command);
-        return;
-    }
-    for (size_t i = 0; i + 1 < text.size; i++) /* a line of a table: no control characters */
-        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f)
-            text.data[i] = ' ';
-    p->arguments = arena_strdup(a, text.data);
-}
-
-static int read_process(pid_t pid, const struct passwd_names *names, struct arena *a, struct process_info *ret) {
-    unsigned long long start = 0;
-    struct process_info p = {.pid = pid};
-    char path[64];
-    struct stat st;
-    int64_t age;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-    if (stat(path, &st) < 0 || read_stat(pid, &p, &start, a) < 0)
-        return -ESRCH;
-    p.uid = st.st_uid;
-    p.user = user_name(names, p.uid, a);
-    age = clock_boottime_ns() / NS_PER_SEC - (int64_t)(start / (unsigned long long)sysconf(_SC_CLK_TCK));
-    p.started = clock_wall().tv_sec - age;
-    p.cpu_percent = age > 0 ? (unsigned)(p.cpu_s * 100 / (uint64_t)age) : 0;
-    read_arguments(pid, &p, a);
-    *ret = p;
-    return 0;
-}
-
-static int by_pid(const void *a, const void *b) {
-    return ((const struct process_info *)a)->pid - ((const struct process_info *)b)->pid;
-}
-
 int usage_processes(struct engine *engine, const struct container *c, struct arena *a, struct list *ret, struct error *e) {
-    struct passwd_names names = {.text = BUF_INIT};
     struct container_state state;
     struct cgroup_layout layout;
     struct list pids = {0};
@@ -189,17 +102,7 @@ int usage_processes(struct engine *engine, const struct container *c, struct are
         *LIST_ADD(a, pid_t, &pids) = state.pid; /* without a group of its own only the first process is known for sure */
     if (r < 0)
         return r;
-    (void)fs_read_at(AT_FDCWD, "/etc/passwd", PROC_FILE_MAX, &names.text, NULL);
-    *ret = (struct list){0};
-    for (size_t i = 0; i < pids.n; i++) {
-        struct process_info p;
-
-        if (read_process(*LIST_AT(pid_t, &pids, i), &names, a, &p) == 0)
-            *LIST_ADD(a, struct process_info, ret) = p;
-    }
-    buf_release(&names.text);
-    if (ret->n > 1)
-        qsort(ret->v, ret->n, sizeof(struct process_info), by_pid);
+    processes_read(&pids, a, ret);
     return 0;
 }
 

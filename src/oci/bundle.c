@@ -22,6 +22,30 @@ static void make_absolute(struct arena *a, const char *bundle, struct oci_spec *
     }
 }
 
+void oci_env_once(struct arena *a, struct strs *env) {
+    struct strs kept = {0};
+
+    for (size_t i = 0; i < env->n; i++) {
+        size_t n = strcspn(env->v[i], "=") + 1;
+        bool again = false;
+
+        for (size_t k = i + 1; k < env->n && !again; k++)
+            again = strncmp(env->v[k], env->v[i], n) == 0;
+        if (!again)
+            strs_add(a, &kept, env->v[i]);
+    }
+    *env = kept;
+}
+
+static void paths_once(struct arena *a, struct strs *paths) {
+    struct strs kept = {0};
+
+    for (size_t i = 0; i < paths->n; i++)
+        if (!strs_has(&kept, paths->v[i]))
+            strs_add(a, &kept, paths->v[i]);
+    *paths = kept;
+}
+
 /* The devices that the specification promises to every container (config-linux.md, "Default Devices") and its terminals stay
  * allowed after the bundle's own rules, and nodes of any kind may be made, as callers of runc are used to. */
 static void allow_default_devices(struct arena *a, struct oci_resources *r) {
@@ -101,11 +125,12 @@ int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_s
     _cleanup_buf_ struct buf text = BUF_INIT;
     _cleanup_fd_ int dir = fs_open_dir(AT_FDCWD, bundle, e);
     _cleanup_free_ char *path = dir < 0 ? NULL : fs_fd_path(dir);
+    const struct oci_namespace *pids;
     int r;
 
     if (dir < 0)
         return error_wrap(e, dir, "open the bundle");
-    r = fs_read_at(dir, OCI_CONFIG_FILE, OCI_CONFIG_MAX, &text, e);
+    r = fs_read_at(dir, call->o.config ? call->o.config : OCI_CONFIG_FILE, OCI_CONFIG_MAX, &text, e);
     if (r == 0)
         r = oci_spec_decode(buf_text(&text), text.size, &call->arena, spec, e);
     if (r == 0 && (!path || !spec->process || !spec->linux_))
@@ -119,10 +144,16 @@ int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_s
     if (r < 0)
         return r;
     make_absolute(&call->arena, path, spec);
+    oci_env_once(&call->arena, &spec->process->env);
+    paths_once(&call->arena, &spec->linux_->masked_paths);
+    paths_once(&call->arena, &spec->linux_->readonly_paths);
+    pids = oci_spec_namespace(spec, "pid");
     oci_capabilities_fit(call, oci_spec_namespace(spec, "user"), spec->process);
     allow_default_devices(&call->arena, spec->linux_->resources);
     c->state.bundle = arena_strdup(&call->arena, path);
     c->state.annotations = spec->annotations;
+    c->state.own.rootfs = spec->root ? spec->root->path : NULL;
+    c->state.own.shared_pids = !pids || (pids->path && *pids->path);
     c->state.own.poststart = spec->hooks && spec->hooks->poststart.n > 0;
     c->state.own.poststop = spec->hooks && spec->hooks->poststop.n > 0;
     return fs_replace_at(c->dir_fd, OCI_CONFIG_FILE, text.data, text.size, 0600, FS_NO_SYNC, e);

@@ -73,12 +73,18 @@ static int plan_cgroup(struct oci_call *call, const struct oci_spec *spec, struc
 
 static int make_plan(struct oci_call *call, const struct oci_spec *spec, struct oci_container *c, struct plan *plan,
                      struct error *e) {
-    struct plan_context context = {
-        .id = c->id, .dev_fill = true, .new_keyring = !call->o.no_new_keyring, .no_pivot = call->o.no_pivot, .check_program = true};
+    struct plan_context context = {.id = c->id,
+                                   .dev_fill = true,
+                                   .new_keyring = !call->o.no_new_keyring,
+                                   .no_pivot = call->o.no_pivot,
+                                   .check_program = true,
+                                   .fill_home = true};
     struct oci_filter filter;
     struct rootless user;
     int r = rootless_enter("/nonexistent", false, &user, e);
 
+    if (call->o.rootless && strcmp(call->o.rootless, "auto") != 0)
+        user.active = strcmp(call->o.rootless, "true") == 0;
     /* Programs that guard devices are root's to load; what the user may not open, the container may not. */
     if (r == 0 && user.active && spec->linux_->resources)
         spec->linux_->resources->devices = (struct list){0};
@@ -112,16 +118,6 @@ static int listen_for_start(const struct oci_container *c, struct error *e) {
     return TAKE_FD(s);
 }
 
-static int check_console(const struct oci_call *call, bool terminal, struct error *e) {
-    const struct oci_options *o = &call->o;
-
-    if (terminal && !o->console_socket && !call->born)
-        return error_set(e, -EINVAL, "cannot allocate tty if runc will detach without setting console socket");
-    if (!terminal && o->console_socket)
-        return error_set(e, -EINVAL, "cannot use console socket if runc will not detach or allocate tty");
-    return 0;
-}
-
 /* The process stands; now the rest of the world learns of it, and then it is let go. */
 static int publish(struct oci_call *call, struct oci_container *c, struct execution *x, struct oci_worker *w, struct error *e) {
     const struct oci_options *o = &call->o;
@@ -129,7 +125,9 @@ static int publish(struct oci_call *call, struct oci_container *c, struct execut
     int r = 0;
 
     if (o->console_socket)
-        r = oci_console_send(o->console_socket, x->console_fd, e);
+        r = oci_fd_send("--console-socket", o->console_socket, "/dev/ptmx", x->console_fd, e);
+    if (r == 0)
+        r = oci_pidfd_send(o, x->pid, e);
     time_format(clock_wall(), now);
     boot_id_read(boot);
     c->state.status = "created";
@@ -150,7 +148,9 @@ static int publish(struct oci_call *call, struct oci_container *c, struct execut
     return oci_worker_release(w, e);
 }
 
-static int make_process(struct oci_call *call, struct oci_container *c, struct oci_worker *w, struct error *e) {
+/* *ret_console: the terminal, where nobody else was given it; owned by the caller. */
+static int make_process(struct oci_call *call, struct oci_container *c, bool detach, struct oci_worker *w, int *ret_console,
+                        struct error *e) {
     _cleanup_plan_ struct plan plan = PLAN_INIT;
     _cleanup_execution_ struct execution x = EXECUTION_INIT;
     _cleanup_oci_scope_ struct oci_scope_keeper keeper = OCI_SCOPE_KEEPER_INIT;
@@ -159,7 +159,7 @@ static int make_process(struct oci_call *call, struct oci_container *c, struct o
     int r = oci_bundle_read(call, c, &spec, e);
 
     if (r == 0)
-        r = check_console(call, spec.process->terminal, e);
+        r = oci_console_check(call, detach, spec.process->terminal, e);
     if (r == 0)
         r = make_plan(call, &spec, c, &plan, e);
     if (r == 0 && c->state.own.scope)
@@ -171,7 +171,11 @@ static int make_process(struct oci_call *call, struct oci_container *c, struct o
         return listener;
     oci_streams_give(&spec, spec.process->user.uid);
     r = oci_worker_run(call, c->id, &plan, listener, -1, spec.process->terminal, w, &x, e);
-    return r < 0 ? r : publish(call, c, &x, w, e);
+    if (r == 0)
+        r = publish(call, c, &x, w, e);
+    if (r == 0 && !call->o.console_socket)
+        *ret_console = TAKE_FD(x.console_fd);
+    return r;
 }
 
 static int one_id(struct oci_call *call, const char **ret, struct error *e) {
@@ -190,7 +194,8 @@ static void abandon(struct oci_call *call, struct oci_container *c) {
 }
 
 /* The worker is still about to end (oci_worker_end()). */
-static int create(struct oci_call *call, struct oci_container *c, struct oci_worker *w, struct error *e) {
+static int create(struct oci_call *call, struct oci_container *c, bool detach, struct oci_worker *w, int *ret_console,
+                  struct error *e) {
     const char *id = NULL;
     int r = one_id(call, &id, e);
 
@@ -198,7 +203,7 @@ static int create(struct oci_call *call, struct oci_container *c, struct oci_wor
         r = oci_container_make(call, id, c, e);
     if (r < 0)
         return r;
-    r = make_process(call, c, w, e);
+    r = make_process(call, c, detach, w, ret_console, e);
     if (r < 0)
         abandon(call, c);
     return r;
@@ -206,8 +211,9 @@ static int create(struct oci_call *call, struct oci_container *c, struct oci_wor
 
 int oci_create(struct oci_call *call, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
+    _cleanup_fd_ int console = -1;
     struct oci_worker w;
-    int r = create(call, &c, &w, e);
+    int r = create(call, &c, true, &w, &console, e);
 
     if (r < 0)
         return r;
@@ -268,28 +274,34 @@ int oci_start(struct oci_call *call, struct error *e) {
 
 int oci_run(struct oci_call *call, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
+    _cleanup_oci_foreground_ struct oci_foreground f = OCI_FOREGROUND_INIT;
+    _cleanup_fd_ int console = -1;
     struct oci_worker w;
     bool ended;
     int r, end, status = 0;
 
     if (!call->o.detach && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) /* the worker ends, its child is ours then */
         return error_errno(e, -errno, "become the container's parent");
-    r = create(call, &c, &w, e);
+    r = create(call, &c, call->o.detach, &w, &console, e);
     if (r < 0)
         return r;
+    if (!call->o.detach)
+        oci_foreground_begin(&f, console);
     r = start(call, &c, &ended, e); /* while the worker ends: on a machine with a second processor, that is no time of ours */
     end = oci_worker_end(&w, r == 0 ? e : NULL);
     if (r == 0)
         r = end;
+    if (call->o.no_subreaper)
+        (void)prctl(PR_SET_CHILD_SUBREAPER, 0);
     if (r == 0 && call->o.detach)
         return 0;
     if (r == 0)
-        status = oci_wait(c.state.pid);
+        status = oci_foreground_wait(&f, c.state.pid);
     else
         (void)oci_container_kill(&c, NULL);
     if (r < 0) {
         abandon(call, &c);
         return r;
     }
-    return oci_container_remove(call, &c, e) < 0 ? -EIO : status;
+    return !call->o.keep && oci_container_remove(call, &c, e) < 0 ? -EIO : status;
 }

@@ -25,10 +25,11 @@ static int parse_user(const char *text, struct oci_user *user, struct error *e) 
     return 0;
 }
 
-/* The rights that --cap names come to those that the process has; as runc, not to the ambient ones. */
+/* The rights that --cap names come to those that the process has; as runc has it, to the ambient ones only where they are
+ * inheritable. */
 static void add_capabilities(struct arena *a, const struct strs *caps, struct oci_process *p) {
     struct oci_capabilities *c = arena_new(a, struct oci_capabilities);
-    struct strs *sets[] = {&c->bounding, &c->permitted, &c->effective};
+    struct strs *sets[] = {&c->bounding, &c->permitted, &c->effective, &c->ambient};
 
     if (caps->n == 0)
         return;
@@ -36,7 +37,8 @@ static void add_capabilities(struct arena *a, const struct strs *caps, struct oc
         *c = *p->capabilities;
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
         for (size_t k = 0; k < caps->n; k++)
-            strs_add(a, sets[i], caps->v[k]);
+            if (sets[i] != &c->ambient || strs_has(&c->inheritable, caps->v[k]))
+                strs_add(a, sets[i], caps->v[k]);
     p->capabilities = c;
 }
 
@@ -88,6 +90,7 @@ static int make_process(struct oci_call *call, const struct oci_spec *spec, stru
         if (o->process_label)
             p->selinux_label = o->process_label;
     }
+    oci_env_once(&call->arena, &p->env);
     p->terminal |= o->tty;
     p->no_new_privileges |= o->no_new_privileges;
     return r;
@@ -101,18 +104,59 @@ static unsigned namespaces_of(const struct oci_spec *spec) {
     return flags;
 }
 
-/* The group of the container, or the one below it that --cgroup names. */
-static int choose_cgroup(struct oci_call *call, const char *cgroup, const char **ret, struct error *e) {
-    const char *below = call->o.cgroup;
+/* The hierarchies (bit n: layout->hierarchies[n]) that keep one of the controllers "cpu,cpuacct", named as in version 1 or 2. */
+static int hierarchies_of(const struct cgroup_layout *layout, const char *names, size_t n, unsigned *ret, struct error *e) {
+    *ret = 0;
+    for (size_t at = 0, word; at < n; at += word + 1) {
+        unsigned found = 0;
 
-    *ret = cgroup;
-    if (!below)
-        return 0;
-    if (strchr(below, ':'))
-        return error_set(e, -ENOTSUP, "--cgroup: a path for each controller is not supported");
-    if (strstr(below, ".."))
-        return error_set(e, -EINVAL, "--cgroup: %s does not lie below the container's group", below);
-    *ret = arena_printf(&call->arena, "%s/%s", cgroup, below + strspn(below, "/"));
+        word = strcspn(names + at, ",:");
+        for (int i = 0; i < layout->count; i++) {
+            const char *slash = strrchr(layout->hierarchies[i].mount, '/'); /* name=systemd is mounted on "systemd" */
+
+            if (slash && strncmp(slash + 1, names + at, word) == 0 && !slash[1 + word])
+                found |= 1U << i;
+        }
+        for (enum cgroup_controller c = 0; c < CGROUP_CONTROLLERS; c++) {
+            const char *name = cgroup_controller_name(c);
+
+            if (layout->of[c] != CGROUP_NONE && strncmp(name, names + at, word) == 0 && !name[word])
+                found |= 1U << layout->of[c];
+        }
+        if (!found)
+            return error_set(e, -EINVAL, "--cgroup: unknown controller %.*s", (int)word, names + at);
+        *ret |= found;
+    }
+    return 0;
+}
+
+/* The groups of the container, or those below it that --cgroup names: PATH in all hierarchies, CONTROLLER[,…]:PATH in some. */
+static int choose_cgroups(struct oci_call *call, const struct cgroup_layout *layout, const char *cgroup,
+                          struct plan_exec_context *x, struct error *e) {
+    const char *below[CGROUP_HIERARCHIES_MAX] = {NULL};
+
+    for (size_t k = 0; k < call->o.cgroups.n; k++) {
+        const char *word = call->o.cgroups.v[k], *colon = strchr(word, ':'), *path = colon ? colon + 1 : word;
+        unsigned which = ~0U;
+        int r = colon ? hierarchies_of(layout, word, (size_t)(colon - word), &which, e) : 0;
+
+        if (r < 0)
+            return r;
+        if (strstr(path, ".."))
+            return error_set(e, -EINVAL, "--cgroup: bad sub cgroup path %s", path);
+        for (int i = 0; i < layout->count; i++)
+            if (which & 1U << i)
+                below[i] = path + strspn(path, "/");
+    }
+    for (int i = 0; i < layout->count; i++) {
+        const char *path = below[i] && *below[i] ? arena_printf(&call->arena, "%s/%s", cgroup, below[i]) : cgroup;
+        const char *dir = cgroup_dir(layout, i, path, &call->arena);
+
+        if (i == layout->unified)
+            x->cgroup_unified = dir;
+        else
+            strs_add(&call->arena, &x->cgroup_join, dir);
+    }
     return 0;
 }
 
@@ -120,28 +164,23 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, const s
                      struct plan *plan, struct error *e) {
     static struct cgroup_layout layout;
     const struct oci_linux *l = spec->linux_;
-    struct plan_exec_context x = {.namespaces = namespaces_of(spec),
+    struct plan_exec_context x = {.fill_home = true,
+                                  .namespaces = namespaces_of(spec),
                                   .personality = l->personality ? l->personality->domain : NULL,
                                   .memory_policy = l->memory_policy};
-    struct plan_context groups = {0};
     struct oci_filter filter;
     struct rootless user;
-    const char *cgroup;
     int r = rootless_enter("/nonexistent", false, &user, e); /* it only looks around: we are root of something */
 
     if (r >= 0)
         r = cgroup_layout_read(&layout, e);
     if (r >= 0)
-        r = choose_cgroup(call, state->own.cgroup, &cgroup, e);
-    if (r >= 0)
-        r = plan_context_cgroups(&groups, &layout, cgroup, NULL, &call->arena, e);
+        r = choose_cgroups(call, &layout, state->own.cgroup, &x, e);
     if (r >= 0)
         r = oci_filter(call, spec, state, &filter, e);
     if (r < 0)
         return r;
-    x.cgroup_join = groups.cgroup_join;
     oci_resctrl_join(call, &state->own, &x.cgroup_join);
-    x.cgroup_unified = groups.cgroup_unified;
     x.single_id = user.single_id;
     x.seccomp = filter.program.code;
     x.seccomp_size = filter.program.n * sizeof(*filter.program.code);
@@ -152,8 +191,12 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, const s
 }
 
 static int publish(struct oci_call *call, struct oci_worker *w, const struct execution *x, struct error *e) {
-    int r = call->o.console_socket ? oci_console_send(call->o.console_socket, x->console_fd, e) : 0;
+    _cleanup_oci_foreground_ struct oci_foreground f = OCI_FOREGROUND_INIT;
+    const char *socket = call->o.console_socket;
+    int r = socket ? oci_fd_send("--console-socket", socket, "/dev/ptmx", x->console_fd, e) : 0;
 
+    if (r == 0)
+        r = oci_pidfd_send(&call->o, x->pid, e);
     if (r == 0 && call->o.pid_file)
         r = oci_pid_file(call->o.pid_file, x->pid, e);
     if (r < 0) {
@@ -162,15 +205,15 @@ static int publish(struct oci_call *call, struct oci_worker *w, const struct exe
     }
     if (call->born)
         call->born(call->born_arg, x->pid, x->console_fd);
+    if (!call->o.detach)
+        oci_foreground_begin(&f, socket ? -1 : x->console_fd);
     r = oci_worker_release(w, e);
     if (r == 0)
         r = oci_worker_end(w, e);
-    if (r < 0 || call->o.detach)
-        return r;
-    return oci_wait(x->pid);
+    return r < 0 || call->o.detach ? r : oci_foreground_wait(&f, x->pid);
 }
 
-int oci_exec(struct oci_call *call, struct error *e) {
+static int run(struct oci_call *call, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
     _cleanup_plan_ struct plan plan = PLAN_INIT;
     _cleanup_execution_ struct execution x = EXECUTION_INIT;
@@ -195,9 +238,8 @@ int oci_exec(struct oci_call *call, struct error *e) {
         r = oci_check_process(&p, e);
     if (r >= 0)
         oci_capabilities_fit(call, oci_spec_namespace(&spec, "user"), &p);
-    if (r >= 0 && !call->born && p.terminal != !!call->o.console_socket)
-        r = error_set(e, -EINVAL,
-                      p.terminal ? "exec: a terminal needs --console-socket" : "exec: --console-socket needs a terminal");
+    if (r >= 0)
+        r = oci_console_check(call, call->o.detach, p.terminal, e);
     if (r >= 0)
         r = make_plan(call, &spec, &c.state, &p, &plan, e);
     if (r >= 0 && !call->o.detach && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -207,4 +249,15 @@ int oci_exec(struct oci_call *call, struct error *e) {
     if (r >= 0)
         r = oci_worker_run(call, c.id, &plan, -1, pidfd, p.terminal, &w, &x, e);
     return r < 0 ? r : publish(call, &w, &x, e);
+}
+
+/* Of a failure that is the runtime's, so that it is not taken for the process's. */
+#define EXEC_FAILED 255
+
+int oci_exec(struct oci_call *call, struct error *e) {
+    int r = run(call, e);
+
+    if (r < 0)
+        error_status(e, EXEC_FAILED);
+    return r;
 }

@@ -11,6 +11,8 @@
  * Sources: OCI runtime.md, the command line of runc(8). */
 #pragma once
 
+#include <termios.h>
+
 #include "base/buf.h"
 #include "kernel/cgroup.h"
 #include "kernel/seccomp_filter.h"
@@ -38,17 +40,18 @@ enum oci_update_flag {
 };
 
 struct oci_options {
-    const char *root, *log, *log_format, *rootless; /* global */
+    const char *root, *log, *log_format, *rootless, *cgroup_manager; /* global */
     bool debug, systemd_cgroup, version, help;
-    const char *bundle, *pid_file, *console_socket, *preserve_fds; /* create, run */
-    bool no_pivot, no_new_keyring, detach;
-    const char *process, *cwd, *user, *cgroup, *apparmor, *process_label; /* exec */
-    struct strs env, caps, groups;
+    const char *bundle, *config, *pid_file, *console_socket, *pidfd_socket, *preserve_fds; /* create, run */
+    bool no_pivot, no_new_keyring, no_subreaper, detach, keep;
+    const char *process, *cwd, *user, *apparmor, *process_label; /* exec */
+    struct strs env, caps, groups, cgroups;
     bool tty, no_new_privileges, ignore_paused;
-    bool force, all, quiet; /* delete, kill, list */
+    bool force, all, regex, quiet; /* delete, kill, list */
     const char *format, *resources, *interval;
-    bool stats;                          /* events */
+    bool stats, spec_rootless;           /* events, spec */
     const char *limit[OCI_UPDATE_FLAGS]; /* update */
+    const char *l3_cache_schema, *mem_bw_schema;
     const char *verb;
     struct strs args; /* behind the verb */
 };
@@ -68,6 +71,8 @@ struct oci_call {
 int oci_call(int argc, const char *const *argv, struct oci_call *call, struct error *e);
 /* -EINVAL names the word. */
 int oci_options_parse(int argc, const char *const *argv, struct arena *a, struct oci_options *ret, struct error *e);
+/* The flags of a verb, a line each; NULL: those before the verb. */
+void oci_options_help(const char *verb, struct buf *out);
 /* The line for --log. */
 void oci_log_line(const struct oci_options *o, const char *level, const char *message, struct buf *out);
 
@@ -84,8 +89,9 @@ struct oci_own_state {
     const char *cgroup;
     const char *scope;                     /* the unit of systemd's whose group it is; NULL = it was made by us */
     const char *resctrl, *resctrl_monitor; /* directories of linux.intelRdt, which processes of exec enter, too; NULL = none */
-    const char *created;
+    const char *created, *rootfs;
     bool poststart, poststop; /* the bundle has such hooks: config.json is read again for them */
+    bool shared_pids;         /* no pid namespace of its own, whose end would be that of all its processes */
     bool own_parent;          /* the group's parent was made by us, for want of a cgroupsPath */
 };
 
@@ -125,12 +131,19 @@ int oci_container_remove(struct oci_call *call, struct oci_container *c, struct 
 int oci_container_kill(const struct oci_container *c, struct error *e);
 /* -ESRCH with "container not running". */
 int oci_container_pidfd(const struct oci_container *c, struct error *e);
+/* The container that the first argument names; at most max arguments. */
+int oci_open_argument(struct oci_call *call, size_t max, struct oci_container *ret, struct error *e);
+/* The host's control groups, for what is done with the container's; -ESRCH: it has none yet. */
+int oci_container_layout(const struct oci_container *c, struct cgroup_layout *ret, struct error *e);
 int oci_container_config(struct oci_call *call, const struct oci_container *c, struct oci_spec *ret, struct error *e);
 bool oci_is(const struct oci_container *c, const char *status);
 
 /* Reads the bundle of the call, with what it may say relative to itself made absolute, checks what the schema leaves open, and
  * keeps config.json as it is in the container's directory. */
 int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_spec *spec, struct error *e);
+
+/* Of variables that are given more than once the last one counts: programs would take the first. */
+void oci_env_once(struct arena *a, struct strs *env);
 
 /* ---- check.c: what the specification demands beyond its schema; pure; -EINVAL names the field ---- */
 
@@ -239,7 +252,30 @@ int oci_worker_end(struct oci_worker *w, struct error *e);
 void oci_worker_drop(struct oci_worker *w);
 /* A program that is not root may open /dev/stdout anew (logs do): the pipes among our streams are given to its user. */
 void oci_streams_give(const struct oci_spec *spec, uint32_t uid);
-int oci_console_send(const char *socket, int console_fd, struct error *e);
 int oci_pid_file(const char *path, int pid, struct error *e);
-/* Waits for the process, which is or becomes ours; its status as of a shell. */
-int oci_wait(int pid);
+/* Sends a descriptor to whoever listens there; `name` goes with it. what: the flag, for the error. */
+int oci_fd_send(const char *what, const char *socket, const char *name, int fd, struct error *e);
+/* --pidfd-socket. */
+int oci_pidfd_send(const struct oci_options *o, int pid, struct error *e);
+/* Is there somebody to take the terminal? The error is in runc's words. */
+int oci_console_check(const struct oci_call *call, bool detach, bool terminal, struct error *e);
+/* ---- foreground.c: our signals are the process's, and our streams its terminal where it has one of its own ---- */
+
+struct oci_foreground {
+    int pid;
+    int console; /* the terminal's master, borrowed; -1 = none, or all others have closed it */
+    int host;    /* our terminal, whose size and mode count; -1 = none */
+    bool in_open;
+    struct termios saved;
+    int signals; /* signalfd */
+};
+#define OCI_FOREGROUND_INIT                                                                                                        \
+    { .host = -1, .signals = -1 }
+#define _cleanup_oci_foreground_ _cleanup_(oci_foreground_end)
+/* Before the process is let go: its terminal has our size then, and no signal is lost. console_fd -1: the streams are ours, or
+ * somebody else was given the terminal. */
+void oci_foreground_begin(struct oci_foreground *f, int console_fd);
+/* Until the process ends, which is or becomes our child. Its status as of a shell. */
+int oci_foreground_wait(struct oci_foreground *f, int pid);
+/* Our terminal is as it was. */
+void oci_foreground_end(struct oci_foreground *f);

@@ -5,76 +5,111 @@
 #include "base/json.h"
 #include "oci/oci.h"
 
-enum kind { BOOL, TEXT, TEXTS, REFUSED };
+enum kind { BOOL, TEXT, TEXTS };
 struct flag {
     const char *verbs; /* " create run "; NULL = before the verb */
     const char *name;
     char letter;
     enum kind kind;
     size_t offset;
+    const char *value, *why; /* for --help; value: NULL with BOOL */
 };
 
 #define AT(member) offsetof(struct oci_options, member)
 static const struct flag flags[] = {
-    {NULL, "root", 0, TEXT, AT(root)},
-    {NULL, "log", 0, TEXT, AT(log)},
-    {NULL, "log-format", 0, TEXT, AT(log_format)},
-    {NULL, "rootless", 0, TEXT, AT(rootless)},
-    {NULL, "debug", 0, BOOL, AT(debug)},
-    {NULL, "systemd-cgroup", 0, BOOL, AT(systemd_cgroup)},
-    {NULL, "version", 'v', BOOL, AT(version)},
-    {NULL, "help", 'h', BOOL, AT(help)},
-    {" create run spec ", "bundle", 'b', TEXT, AT(bundle)},
-    {" create run exec ", "pid-file", 0, TEXT, AT(pid_file)},
-    {" create run exec ", "console-socket", 0, TEXT, AT(console_socket)},
-    {" create run exec ", "preserve-fds", 0, TEXT, AT(preserve_fds)},
-    {" create run ", "no-pivot", 0, BOOL, AT(no_pivot)},
-    {" create run ", "no-new-keyring", 0, BOOL, AT(no_new_keyring)},
-    {" run exec ", "detach", 'd', BOOL, AT(detach)},
-    {" exec ", "process", 'p', TEXT, AT(process)},
-    {" exec ", "tty", 't', BOOL, AT(tty)},
-    {" exec ", "cwd", 0, TEXT, AT(cwd)},
-    {" exec ", "user", 'u', TEXT, AT(user)},
-    {" exec ", "env", 'e', TEXTS, AT(env)},
-    {" exec ", "cap", 'c', TEXTS, AT(caps)},
-    {" exec ", "no-new-privs", 0, BOOL, AT(no_new_privileges)},
-    {" exec ", "additional-gids", 'g', TEXTS, AT(groups)},
-    {" exec ", "ignore-paused", 0, BOOL, AT(ignore_paused)},
-    {" exec ", "process-label", 0, TEXT, AT(process_label)},
-    {" exec ", "apparmor", 0, TEXT, AT(apparmor)},
-    {" exec ", "cgroup", 0, TEXT, AT(cgroup)},
-    {" delete ", "force", 'f', BOOL, AT(force)},
-    {" kill ", "all", 'a', BOOL, AT(all)},
-    {" list ", "quiet", 'q', BOOL, AT(quiet)},
-    {" list ps ", "format", 'f', TEXT, AT(format)},
-    {" events ", "stats", 0, BOOL, AT(stats)},
-    {" events ", "interval", 0, TEXT, AT(interval)},
-    {" update ", "resources", 'r', TEXT, AT(resources)},
-    {" update ", "memory", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY])},
-    {" update ", "memory-reservation", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY_RESERVATION])},
-    {" update ", "memory-swap", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY_SWAP])},
-    {" update ", "kernel-memory", 0, TEXT, AT(limit[OCI_UPDATE_KERNEL_MEMORY])},
-    {" update ", "kernel-memory-tcp", 0, TEXT, AT(limit[OCI_UPDATE_KERNEL_MEMORY_TCP])},
-    {" update ", "cpu-period", 0, TEXT, AT(limit[OCI_UPDATE_CPU_PERIOD])},
-    {" update ", "cpu-quota", 0, TEXT, AT(limit[OCI_UPDATE_CPU_QUOTA])},
-    {" update ", "cpu-burst", 0, TEXT, AT(limit[OCI_UPDATE_CPU_BURST])},
-    {" update ", "cpu-share", 0, TEXT, AT(limit[OCI_UPDATE_CPU_SHARE])},
-    {" update ", "cpu-rt-period", 0, TEXT, AT(limit[OCI_UPDATE_CPU_RT_PERIOD])},
-    {" update ", "cpu-rt-runtime", 0, TEXT, AT(limit[OCI_UPDATE_CPU_RT_RUNTIME])},
-    {" update ", "cpu-idle", 0, TEXT, AT(limit[OCI_UPDATE_CPU_IDLE])},
-    {" update ", "cpuset-cpus", 0, TEXT, AT(limit[OCI_UPDATE_CPUSET_CPUS])},
-    {" update ", "cpuset-mems", 0, TEXT, AT(limit[OCI_UPDATE_CPUSET_MEMS])},
-    {" update ", "pids-limit", 0, TEXT, AT(limit[OCI_UPDATE_PIDS_LIMIT])},
-    {" update ", "blkio-weight", 0, TEXT, AT(limit[OCI_UPDATE_BLKIO_WEIGHT])},
+    {NULL, "root", 0, TEXT, AT(root), "DIR", "where the containers' states are kept (/run/tare/oci)"},
+    {NULL, "log", 0, TEXT, AT(log), "FILE", "append warnings and errors to it"},
+    {NULL, "log-format", 0, TEXT, AT(log_format), "text|json", "of the lines of the log (text)"},
+    {NULL, "rootless", 0, TEXT, AT(rootless), "true|false|auto", "is this a user namespace's root? (auto: it is looked up)"},
+    {NULL, "cgroup-manager", 0, TEXT, AT(cgroup_manager), "cgroupfs|systemd", "as crun has it"},
+    {NULL, "debug", 0, BOOL, AT(debug), NULL, "lines of level debug in the log, too"},
+    {NULL, "systemd-cgroup", 0, BOOL, AT(systemd_cgroup), NULL,
+     "control groups are scopes of systemd's: cgroupsPath is slice:prefix:name"},
+    {NULL, "version", 'v', BOOL, AT(version), NULL, "of this program and of the specification"},
+    {NULL, "help", 'h', BOOL, AT(help), NULL, "this text"},
+    {" create run spec ", "bundle", 'b', TEXT, AT(bundle), "DIR", "the bundle (the current directory)"},
+    {" create run ", "config", 'f', TEXT, AT(config), "FILE", "another file than the bundle's config.json"},
+    {" create run exec ", "pid-file", 0, TEXT, AT(pid_file), "FILE", "write the process's number to it"},
+    {" create run exec ", "console-socket", 0, TEXT, AT(console_socket), "SOCKET", "send the terminal's master to it"},
+    {" create run exec ", "pidfd-socket", 0, TEXT, AT(pidfd_socket), "SOCKET", "send a pidfd of the process to it"},
+    {" create run exec ", "preserve-fds", 0, TEXT, AT(preserve_fds), "N", "the process gets N descriptors more, from 3 on"},
+    {" create run ", "no-pivot", 0, BOOL, AT(no_pivot), NULL, "no pivot_root: for a root file system that cannot be left"},
+    {" create run ", "no-new-keyring", 0, BOOL, AT(no_new_keyring), NULL, "keep the caller's session keyring"},
+    {" run ", "keep", 0, BOOL, AT(keep), NULL, "do not delete the container when it ends"},
+    {" create run ", "no-subreaper", 0, BOOL, AT(no_subreaper), NULL,
+     "orphans of the container go to somebody else than this process"},
+    {" run exec ", "detach", 'd', BOOL, AT(detach), NULL, "do not wait for the end"},
+    {" exec ", "process", 'p', TEXT, AT(process), "FILE", "the process, as in config.json"},
+    {" exec ", "tty", 't', BOOL, AT(tty), NULL, "with a terminal"},
+    {" exec ", "cwd", 0, TEXT, AT(cwd), "DIR", "working directory in the container"},
+    {" exec ", "user", 'u', TEXT, AT(user), "UID[:GID]", "who it runs as"},
+    {" exec ", "env", 'e', TEXTS, AT(env), "NAME=VALUE", "a variable more; may be repeated"},
+    {" exec ", "cap", 'c', TEXTS, AT(caps), "CAP_NAME", "a capability more; may be repeated"},
+    {" exec ", "no-new-privs", 0, BOOL, AT(no_new_privileges), NULL, "set-uid programs gain nothing"},
+    {" exec ", "additional-gids", 'g', TEXTS, AT(groups), "GID", "a group more; may be repeated"},
+    {" exec ", "ignore-paused", 0, BOOL, AT(ignore_paused), NULL, "in a paused container, too: the process is frozen at once"},
+    {" exec ", "process-label", 0, TEXT, AT(process_label), "LABEL", "SELinux label"},
+    {" exec ", "apparmor", 0, TEXT, AT(apparmor), "PROFILE", "AppArmor profile"},
+    {" exec ", "cgroup", 0, TEXTS, AT(cgroups), "[CONTROLLER:]PATH", "a group below the container's, which is there already"},
+    {" delete ", "force", 'f', BOOL, AT(force), NULL, "kill what runs; no error when there is none"},
+    {" kill ", "all", 'a', BOOL, AT(all), NULL, "all processes of the container"},
+    {" kill delete ", "regex", 'r', BOOL, AT(regex), NULL, "ID is a regular expression: each container that it matches"},
+    {" list ", "quiet", 'q', BOOL, AT(quiet), NULL, "ids only"},
+    {" list ps ", "format", 'f', TEXT, AT(format), "table|json", NULL},
+    {" spec ", "rootless", 0, BOOL, AT(spec_rootless), NULL, "for an ordinary user"},
+    {" spec ", "file", 'f', TEXT, AT(config), "FILE", "another file than config.json in the bundle"},
+    {" events ", "stats", 0, BOOL, AT(stats), NULL, "what is used now, once"},
+    {" events ", "interval", 0, TEXT, AT(interval), "DURATION", "between what is used (5s)"},
+    {" update ", "resources", 'r', TEXT, AT(resources), "FILE", "limits as in linux.resources; - is standard input"},
+    {" update ", "memory", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY]), "SIZE", NULL},
+    {" update ", "memory-reservation", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY_RESERVATION]), "SIZE", NULL},
+    {" update ", "memory-swap", 0, TEXT, AT(limit[OCI_UPDATE_MEMORY_SWAP]), "SIZE", "memory and swap together; -1: no limit"},
+    {" update ", "kernel-memory", 0, TEXT, AT(limit[OCI_UPDATE_KERNEL_MEMORY]), "SIZE", NULL},
+    {" update ", "kernel-memory-tcp", 0, TEXT, AT(limit[OCI_UPDATE_KERNEL_MEMORY_TCP]), "SIZE", NULL},
+    {" update ", "cpu-period", 0, TEXT, AT(limit[OCI_UPDATE_CPU_PERIOD]), "MICROSECONDS", NULL},
+    {" update ", "cpu-quota", 0, TEXT, AT(limit[OCI_UPDATE_CPU_QUOTA]), "MICROSECONDS", "of each period; -1: no limit"},
+    {" update ", "cpu-burst", 0, TEXT, AT(limit[OCI_UPDATE_CPU_BURST]), "MICROSECONDS", NULL},
+    {" update ", "cpu-share", 0, TEXT, AT(limit[OCI_UPDATE_CPU_SHARE]), "N", NULL},
+    {" update ", "cpu-rt-period", 0, TEXT, AT(limit[OCI_UPDATE_CPU_RT_PERIOD]), "MICROSECONDS", NULL},
+    {" update ", "cpu-rt-runtime", 0, TEXT, AT(limit[OCI_UPDATE_CPU_RT_RUNTIME]), "MICROSECONDS", NULL},
+    {" update ", "cpu-idle", 0, TEXT, AT(limit[OCI_UPDATE_CPU_IDLE]), "0|1", NULL},
+    {" update ", "cpuset-cpus", 0, TEXT, AT(limit[OCI_UPDATE_CPUSET_CPUS]), "LIST", NULL},
+    {" update ", "cpuset-mems", 0, TEXT, AT(limit[OCI_UPDATE_CPUSET_MEMS]), "LIST", NULL},
+    {" update ", "pids-limit", 0, TEXT, AT(limit[OCI_UPDATE_PIDS_LIMIT]), "N", NULL},
+    {" update ", "blkio-weight", 0, TEXT, AT(limit[OCI_UPDATE_BLKIO_WEIGHT]), "N", NULL},
+    {" update ", "l3-cache-schema", 0, TEXT, AT(l3_cache_schema), "SCHEMA", "of linux.intelRdt"},
+    {" update ", "mem-bw-schema", 0, TEXT, AT(mem_bw_schema), "SCHEMA", "of linux.intelRdt"},
 };
 #undef AT
 
-static bool fits(const struct flag *f, const char *verb, const char *name, size_t n) {
+static bool is_of(const struct flag *f, const char *verb) {
     char word[32];
 
     if (!verb != !f->verbs)
         return false;
-    if (verb && ((size_t)snprintf(word, sizeof(word), " %s ", verb) >= sizeof(word) || !strstr(f->verbs, word)))
+    return !verb || ((size_t)snprintf(word, sizeof(word), " %s ", verb) < sizeof(word) && strstr(f->verbs, word));
+}
+
+void oci_options_help(const char *verb, struct buf *out) {
+    for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+        const struct flag *f = &flags[i];
+        char letter[5] = "    ", word[48];
+
+        if (!is_of(f, verb))
+            continue;
+        if (f->letter)
+            (void)snprintf(letter, sizeof(letter), "-%c, ", f->letter);
+        (void)snprintf(word, sizeof(word), "--%s %s", f->name, f->value ? f->value : "");
+        buf_printf(out, "  %s%-36s", letter, word);
+        if (f->why)
+            buf_printf(out, " %s", f->why);
+        buf_add_char(out, '\n');
+    }
+}
+
+static bool fits(const struct flag *f, const char *verb, const char *name, size_t n) {
+    /* --help stands behind a verb, too. */
+    if (!is_of(f, verb) && !(verb && is_of(f, NULL) && f->letter == 'h'))
         return false;
     return (strlen(f->name) == n && strncmp(f->name, name, n) == 0) || (n == 1 && f->letter == *name);
 }
@@ -116,8 +151,10 @@ static int take_flag(int argc, const char *const *argv, int *i, struct arena *a,
 static int check(const struct oci_options *o, struct error *e) {
     if (o->log_format && strcmp(o->log_format, "json") != 0 && strcmp(o->log_format, "text") != 0)
         return error_set(e, -EINVAL, "--log-format: text or json is expected");
-    if (o->rootless && strcmp(o->rootless, "auto") != 0 && strcmp(o->rootless, "false") != 0)
-        return error_set(e, -ENOTSUP, "--rootless=%s is not supported", o->rootless);
+    if (o->rootless && strcmp(o->rootless, "auto") != 0 && strcmp(o->rootless, "false") != 0 && strcmp(o->rootless, "true") != 0)
+        return error_set(e, -EINVAL, "--rootless: true, false or auto is expected");
+    if (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs") != 0 && strcmp(o->cgroup_manager, "systemd") != 0)
+        return error_set(e, -ENOTSUP, "--cgroup-manager: %s is not supported, cgroupfs and systemd are", o->cgroup_manager);
     return 0;
 }
 
@@ -136,13 +173,14 @@ int oci_options_parse(int argc, const char *const *argv, struct arena *a, struct
             o.verb = argv[i];
         else {
             strs_add(a, &o.args, argv[i]);
-            only_args |= strcmp(o.verb, "exec") == 0; /* the rest is the command's */
+            only_args |= strcmp(o.verb, "exec") == 0 || strcmp(o.verb, "ps") == 0; /* the rest is the command's, or options of ps */
         }
         if (r < 0) {
             *ret = o; /* where to log it */
             return r;
         }
     }
+    o.systemd_cgroup |= o.cgroup_manager && strcmp(o.cgroup_manager, "systemd") == 0;
     *ret = o;
     return check(&o, e);
 }

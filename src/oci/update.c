@@ -79,7 +79,7 @@ static int from_flags(struct oci_call *call, struct oci_resources *ret, struct e
     ret->cpu = (struct oci_cpu *)(void *)parts[CPU];
     ret->pids = (struct oci_pids *)(void *)parts[PIDS];
     ret->block_io = (struct oci_block_io *)(void *)parts[BLOCK_IO];
-    if (!ret->memory && !ret->cpu && !ret->pids && !ret->block_io)
+    if (!ret->memory && !ret->cpu && !ret->pids && !ret->block_io && !call->o.l3_cache_schema && !call->o.mem_bw_schema)
         return error_set(e, -EINVAL, "update: a limit, or --resources FILE is needed (- is standard input)");
     return 0;
 }
@@ -92,6 +92,22 @@ static int from_document(struct oci_call *call, struct oci_resources *ret, struc
     int r = fd < 0 ? error_errno(e, -errno, "read %s", path) : fs_read_fd(fd, OCI_CONFIG_MAX, &text, e);
 
     return r < 0 ? r : json_decode(&oci_resources_table, buf_text(&text), text.size, &call->arena, ret, e);
+}
+
+/* --l3-cache-schema, --mem-bw-schema: lines of the container's own group in resctrl. */
+static int plan_resctrl(struct oci_call *call, const struct oci_container *c, struct list *ops, struct error *e) {
+    const char *const lines[] = {call->o.l3_cache_schema, call->o.mem_bw_schema};
+
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        if (!lines[i])
+            continue;
+        if (!c->state.own.resctrl)
+            return error_set(e, -EINVAL, "%s: the container has no group in resctrl: its linux.intelRdt says none",
+                             i == 0 ? "--l3-cache-schema" : "--mem-bw-schema");
+        *LIST_ADD(&call->arena, struct cgroup_op, ops) = (struct cgroup_op){
+            .kind = CGROUP_WRITE, .dir = c->state.own.resctrl, .file = "schemata", .value = lines[i], .what = "linux.intelRdt"};
+    }
+    return 0;
 }
 
 int oci_update(struct oci_call *call, struct error *e) {
@@ -113,6 +129,8 @@ int oci_update(struct oci_call *call, struct error *e) {
         r = cgroup_layout_read(&layout, e);
     if (r == 0)
         r = cgroup_plan_update(&layout, c.state.own.cgroup, &resources, &call->arena, &ops, e);
+    if (r == 0)
+        r = plan_resctrl(call, &c, &ops, e);
     if (r == 0)
         r = cgroup_ops_run(&ops, 0, e);
     return r < 0 || !c.state.own.scope ? r : oci_scope_update(call, &c, &layout, &resources, e);

@@ -181,20 +181,37 @@ void oci_streams_give(const struct oci_spec *spec, uint32_t uid) {
     }
 }
 
-int oci_console_send(const char *path, int console_fd, struct error *e) {
+int oci_fd_send(const char *what, const char *path, const char *name, int fd, struct error *e) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
-    char name[] = "/dev/ptmx";
     FD_ROOM(1) room = {0};
-    struct iovec part = {.iov_base = name, .iov_len = sizeof(name) - 1};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)name, .iov_len = strlen(name)};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
     _cleanup_fd_ int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (strlen(path) >= sizeof(to.sun_path))
-        return error_set(e, -ENAMETOOLONG, "--console-socket: %s is too long", path);
+        return error_set(e, -ENAMETOOLONG, "%s: %s is too long", what, path);
     (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
-    fd_message_put(&header, &room, &console_fd, 1);
+    fd_message_put(&header, &room, &fd, 1);
     if (s < 0 || connect(s, (const struct sockaddr *)&to, sizeof(to)) < 0 || sendmsg(s, &header, MSG_NOSIGNAL) < 0)
-        return error_errno(e, -errno, "send the terminal to %s", path);
+        return error_errno(e, -errno, "%s: send to %s", what, path);
+    return 0;
+}
+
+int oci_pidfd_send(const struct oci_options *o, int pid, struct error *e) {
+    _cleanup_fd_ int fd = o->pidfd_socket ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+    if (!o->pidfd_socket)
+        return 0;
+    return fd < 0 ? error_errno(e, -errno, "--pidfd-socket") : oci_fd_send("--pidfd-socket", o->pidfd_socket, "pidfd", fd, e);
+}
+
+int oci_console_check(const struct oci_call *call, bool detach, bool terminal, struct error *e) {
+    const struct oci_options *o = &call->o;
+
+    if (terminal && detach && !o->console_socket && !call->born)
+        return error_set(e, -EINVAL, "cannot allocate tty if runc will detach without setting console socket");
+    if (!terminal && o->console_socket)
+        return error_set(e, -EINVAL, "cannot use console socket if runc will not detach or allocate tty");
     return 0;
 }
 
@@ -212,13 +229,4 @@ int oci_pid_file(const char *path, int pid, struct error *e) {
         r = fs_replace_at(dir, name, text, (size_t)snprintf(text, sizeof(text), "%d", pid), 0644, FS_NO_SYNC, NULL);
     free(directory);
     return r < 0 ? error_errno(e, r, "write the pid file %s", path) : 0;
-}
-
-int oci_wait(int pid) {
-    int status = 0;
-
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return EXIT_ENGINE;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

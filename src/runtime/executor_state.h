@@ -42,6 +42,7 @@ struct executor {
     int terminal_fd; /* slave of the terminal */
     int cwd_fd;
     bool is_ready;
+    char *home;      /* "HOME=…" for the program; NULL: its variables are as planned */
     pid_t own_pid;   /* the child's number as the monitor sees it; known from the first release on */
     bool in_session; /* the streams stand where they belong */
     bool is_child;   /* set by the step that clones, in the child */
@@ -50,6 +51,9 @@ struct executor {
 /* Descriptors of slots. */
 int slot_get(const struct executor *x, int64_t slot);
 void slot_set(struct executor *x, int64_t slot, int fd); /* takes fd over */
+
+/* The variables of a program: envp, or with the child's HOME in it (then envp is no more). */
+char **executor_env(const struct executor *x, char **envp);
 
 /* The messages on the socket between monitor and child. */
 enum sync_kind {
@@ -86,8 +90,8 @@ step_run_fn step_propagation, step_root_overlay, step_root_bind, step_root_attac
 step_run_fn step_mount, step_bind, step_cgroup_mounts, step_node, step_symlink, step_mask, step_read_only,
     step_sysctl; /* step_mount.c */
 step_run_fn step_begin, step_await, step_cgroup_join, step_namespace_join, step_namespace_new, step_become_root, step_hostname,
-    step_domainname, step_link_configure, step_cwd, step_oom_score, step_limit, step_keyring, step_scope, step_label, step_affinity,
-    step_scheduler, step_io_priority, step_personality, step_memory_policy, step_program, step_no_new_privileges, step_bound,
-    step_user, step_ready, step_seccomp, step_capabilities, step_birth, step_exec; /* step_process.c */
-step_run_fn step_overlay_open;                                                     /* step_overlay.c */
-step_run_fn step_terminal, step_session;                                           /* step_terminal.c */
+    step_domainname, step_link_configure, step_cwd, step_home, step_oom_score, step_limit, step_keyring, step_scope, step_label,
+    step_affinity, step_scheduler, step_io_priority, step_personality, step_memory_policy, step_program, step_no_new_privileges,
+    step_bound, step_user, step_ready, step_seccomp, step_capabilities, step_birth, step_exec; /* step_process.c */
+step_run_fn step_overlay_open;                                                                 /* step_overlay.c */
+step_run_fn step_terminal, step_session;                                                       /* step_terminal.c */

@@ -12,7 +12,7 @@
 #include "runtime/step.h"
 
 #define PLAN_MAGIC   0x6e616c50U /* "Plan" */
-#define PLAN_VERSION 6U          /* changes with struct plan_step and with the meaning of any operation */
+#define PLAN_VERSION 7U          /* changes with struct plan_step and with the meaning of any operation */
 
 #define LIST_SHOWN 24 /* entries of a list that are printed */
 
@@ -89,10 +89,15 @@ static const struct flag_name scope_names[] = {
     {0, NULL},
 };
 static const struct flag_name mount_flag_names[] = {
-    {STEP_RECURSIVE, "recursive"}, {STEP_ATTR_RECURSIVE, "attr-recursive"},
-    {STEP_COPY_UP, "copy-up"},     {STEP_NO_LINKS, "no-links"},
-    {STEP_PROC, "own-proc"},       {STEP_PTS, "own-pts"},
-    {STEP_DEV, "own-dev"},         {0, NULL},
+    {STEP_RECURSIVE, "recursive"},
+    {STEP_ATTR_RECURSIVE, "attr-recursive"},
+    {STEP_LIKE_TARGET, "mode-of-target"},
+    {STEP_COPY_UP, "copy-up"},
+    {STEP_NO_LINKS, "no-links"},
+    {STEP_PROC, "own-proc"},
+    {STEP_PTS, "own-pts"},
+    {STEP_DEV, "own-dev"},
+    {0, NULL},
 };
 
 static const char *cgroup_op_name(int64_t kind) {

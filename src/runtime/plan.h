@@ -94,6 +94,7 @@ struct plan_context {
     bool dev_fill;      /* a tmpfs on /dev gets the usual nodes and links; so does the root's own where nothing is mounted there */
     bool new_keyring;   /* a session keyring of its own */
     bool no_pivot;      /* chroot instead of pivot_root (ramfs roots) */
+    bool fill_home;     /* HOME is looked up where the process has none */
     bool check_program; /* a missing program is found before the hold, not by the execve */
     const char *state_head; /* for hooks: hook_state_head() (runtime/end_hooks.h); NULL = no hooks */
     bool poststart;         /* poststart hooks are steps, too: no verb of the OCI runtime runs them */
@@ -123,7 +124,7 @@ struct plan_exec_context {
     const void *seccomp;
     size_t seccomp_size;
     uint32_t seccomp_flags;
-    bool new_keyring;
+    bool new_keyring, fill_home;                   /* as in plan_context */
     unsigned scopes;                               /* as in plan_context */
     bool single_id;                                /* as in plan_context */
     const char *agent_path, *agent_head;           /* as in plan_context */

@@ -508,6 +508,7 @@ int plan_build_exec(const struct oci_process *process, const struct plan_exec_co
         .seccomp_size = c->seccomp_size,
         .seccomp_flags = c->seccomp_flags,
         .new_keyring = c->new_keyring,
+        .fill_home = c->fill_home,
         .scopes = c->scopes,
         .single_id = c->single_id,
         .agent_path = c->agent_path,

@@ -216,7 +216,7 @@ static void plan_devices(struct builder *b, bool below_dev) {
         const char *path = path_clean(b->arena, d->path);
         int64_t mode = device_type(d) | (d->file_mode.set ? d->file_mode.value & 07777 : 0666);
 
-        if (path_is_below(path, "/dev") != below_dev)
+        if (path_is_below(path, "/dev") != below_dev || strcmp(path, "/dev/ptmx") == 0) /* a link to that of the container's own */
             continue;
         STEP(b, PLAN_CHILD, PLAN_NODE, text_add(b, path), mode, (int64_t)makedev((unsigned)d->major, (unsigned)d->minor),
              d->uid.set ? d->uid.value : 0, d->gid.set ? d->gid.value : 0,
@@ -293,6 +293,13 @@ static void plan_bind(struct builder *b, size_t i, const char *source, const cha
 
 static const char *const labelled_types[] = {"tmpfs", "devpts", "ramfs"}; /* by an option of the mount; the queues' by their root */
 
+static bool has_mode(const struct strs *data) {
+    for (size_t i = 0; i < data->n; i++)
+        if (strncmp(data->v[i], "mode=", 5) == 0)
+            return true;
+    return false;
+}
+
 static void plan_mount_fs(struct builder *b, const struct oci_mount *m, const char *path, struct mount_options *o) {
     const char *label = b->spec->linux_->mount_label;
     int64_t flags = o->copy_up ? STEP_COPY_UP : 0;
@@ -312,6 +319,8 @@ static void plan_mount_fs(struct builder *b, const struct oci_mount *m, const ch
         flags |= STEP_PTS;
     if (strcmp(m->type, "tmpfs") == 0 && strcmp(path, "/dev") == 0)
         flags |= STEP_DEV;
+    if (strcmp(m->type, "tmpfs") == 0 && !has_mode(&data))
+        flags |= STEP_LIKE_TARGET;
     STEP(b, PLAN_CHILD, PLAN_MOUNT, text_add(b, m->type), text_add(b, m->source), text_add(b, path), texts_add(b, &data),
          (int64_t)(o->attr_set | o->tree_set), (int64_t)o->propagation, flags,
          text_add(b, strcmp(m->type, "mqueue") == 0 ? label : NULL));

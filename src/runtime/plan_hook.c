@@ -67,7 +67,9 @@ const char *hook_state_head(struct arena *a, const char *oci_version, const char
     return arena_strdup(a, buf_text(&out));
 }
 
-static void build_hooks(struct builder *b, enum plan_role role, const struct list *hooks, const char *at, const char *status) {
+/* env: for hooks that name no variables; NULL = they get none. */
+static void build_hooks(struct builder *b, enum plan_role role, const struct list *hooks, const char *at, const char *status,
+                        const struct strs *env) {
     const char *head = b->context->state_head;
 
     if (hooks->n > 0 && b->state_head == 0)
@@ -76,14 +78,14 @@ static void build_hooks(struct builder *b, enum plan_role role, const struct lis
         const struct oci_hook *h = LIST_AT(struct oci_hook, hooks, i);
 
         STEP(b, role, PLAN_HOOK, text_add(b, arena_printf(b->arena, "%s[%zu]", at, i)), text_add(b, h->path),
-             texts_add(b, &h->args), texts_add(b, &h->env), h->timeout.set ? h->timeout.value : 0, b->state_head,
-             text_add(b, status));
+             texts_add(b, &h->args), texts_add(b, h->env.n > 0 || !env ? &h->env : env), h->timeout.set ? h->timeout.value : 0,
+             b->state_head, text_add(b, status), h->env.n == 0 && env);
     }
 }
 
 void plan_poststart(struct builder *b) {
     if (b->context->poststart)
-        build_hooks(b, PLAN_AFTER, &hooks_of(b)->poststart, "poststart", "running");
+        build_hooks(b, PLAN_AFTER, &hooks_of(b)->poststart, "poststart", "running", NULL);
 }
 
 static int build_end(const struct oci_spec *spec, const char *state_head, struct plan *ret, struct error *e) {
@@ -93,7 +95,7 @@ static int build_end(const struct oci_spec *spec, const char *state_head, struct
     struct builder b = {.spec = spec, .context = &context, .plan = &plan, .arena = &arena};
     int r;
 
-    build_hooks(&b, PLAN_AFTER, &hooks_of(&b)->poststop, "poststop", "stopped");
+    build_hooks(&b, PLAN_AFTER, &hooks_of(&b)->poststop, "poststop", "stopped", NULL);
     r = plan_finish(&plan, e);
     if (r < 0)
         return r;
@@ -141,8 +143,8 @@ void plan_mounted_parent(struct builder *b) {
 
         STEP(b, PLAN_PARENT, PLAN_LINK_MOVE, text_add(b, d->key), text_add(b, d->name && *d->name ? d->name : d->key));
     }
-    build_hooks(b, PLAN_PARENT, &h->prestart, "prestart", "creating");
-    build_hooks(b, PLAN_PARENT, &h->create_runtime, "createRuntime", "creating");
+    build_hooks(b, PLAN_PARENT, &h->prestart, "prestart", "creating", NULL);
+    build_hooks(b, PLAN_PARENT, &h->create_runtime, "createRuntime", "creating", NULL);
     STEP(b, PLAN_PARENT, PLAN_RELEASE);
 }
 
@@ -153,11 +155,14 @@ void plan_mounted_child(struct builder *b) {
         STEP(b, PLAN_CHILD, PLAN_TELL);
         STEP(b, PLAN_CHILD, PLAN_AWAIT, text_add(b, "hooks"));
     }
-    build_hooks(b, PLAN_CHILD, &hooks_of(b)->create_container, "createContainer", "creating");
+    build_hooks(b, PLAN_CHILD, &hooks_of(b)->create_container, "createContainer", "creating", NULL);
 }
 
 void plan_start_hooks(struct builder *b) {
-    build_hooks(b, PLAN_CHILD, &hooks_of(b)->start_container, "startContainer", "created");
+    /* They run where the program will, and as it will (runc has it so). */
+    const struct strs *env = b->spec && b->spec->process ? &b->spec->process->env : NULL;
+
+    build_hooks(b, PLAN_CHILD, &hooks_of(b)->start_container, "startContainer", "created", env);
 }
 
 int64_t plan_agent(struct builder *b) {

@@ -193,6 +193,15 @@ static void plan_rights(struct builder *b, const struct oci_process *p, const st
         plan_birth(b, p);
 }
 
+static bool has_home(const struct strs *env) {
+    bool has = false;
+
+    for (size_t i = 0; i < env->n; i++) /* the last one counts */
+        if (strncmp(env->v[i], "HOME=", 5) == 0)
+            has = env->v[i][5] != '\0';
+    return has;
+}
+
 int plan_process(struct builder *b, const struct oci_process *p, const struct process_extra *more, struct error *e) {
     const struct plan_context *c = b->context;
     const bool joins = is_born_late(b);
@@ -207,6 +216,8 @@ int plan_process(struct builder *b, const struct oci_process *p, const struct pr
     if (!b->spec && p->terminal) /* joining; else planned among the files */
         plan_terminal(b, p, false);
     STEP(b, PLAN_CHILD, PLAN_CWD, text_add(b, path_clean(b->arena, p->cwd)));
+    if (c->fill_home && !has_home(&p->env))
+        STEP(b, PLAN_CHILD, PLAN_HOME, p->user.uid);
     if (c->new_keyring)
         STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_KEYRING, text_add(b, c->id));
     if (!b->foreign_user && !b->joins_user)

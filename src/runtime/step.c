@@ -111,7 +111,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                    "a program of the bundle's author, with the container's state on its standard input",
                    "execve(2)",
                    {ARG("at", TEXT), ARG("path", TEXT), ARG("args", TEXTS), ARG("env", ENV), ARG("timeout", INT),
-                    ARG("state", DATA), ARG("status", TEXT)},
+                    ARG("state", DATA), ARG("status", TEXT), ARG("inherits", BOOL)},
                    step_hook},
     [PLAN_RELEASE] = {"release",
                       "the child waits for this; if either side dies, the socket tells the other",
@@ -236,6 +236,11 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                                step_root_propagation},
     /* ---- in the child: the process ---- */
     [PLAN_CWD] = {"open-cwd", "by descriptor, checked to lie inside the root", "openat2(2)", {ARG("path", TEXT)}, step_cwd},
+    [PLAN_HOME] = {"home",
+                   "HOME, which the process is not given, is what the container's passwd says of its user",
+                   "passwd(5)",
+                   {ARG("uid", INT)},
+                   step_home},
     [PLAN_OOM_SCORE] =
         {"oom-score", "how likely it is to die when memory runs out", "proc(5)", {ARG("score", INT)}, step_oom_score},
     [PLAN_LIMIT] = {"limit",

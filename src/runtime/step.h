@@ -62,6 +62,7 @@ enum plan_op {
     PLAN_ROOT_PROPAGATION,
     /* in the child: the process */
     PLAN_CWD,
+    PLAN_HOME,
     PLAN_OOM_SCORE,
     PLAN_LIMIT,
     PLAN_KEYRING,
@@ -118,6 +119,7 @@ enum step_mount_flag {
     STEP_PROC = 1 << 4,           /* the procfs of this container: kept open for what is written there */
     STEP_PTS = 1 << 5,            /* the devpts of this container: kept open for terminals */
     STEP_DEV = 1 << 6,            /* /dev is now ours */
+    STEP_LIKE_TARGET = 1 << 7,    /* a tmpfs of no mode of its own has that of the directory that it covers, if it was there */
 };
 
 #define STEP_SLOTS_MAX 16384

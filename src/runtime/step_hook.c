@@ -25,7 +25,8 @@ int step_listen(struct executor *x, const struct plan_step *s, struct error *e) 
 /* The state as a hook sees it: the number of the process is that of the namespace in which the hook runs. */
 int step_hook(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *at = plan_text(x->plan, s->arg[0]);
-    _cleanup_free_ char **argv = plan_vector(x->plan, s->arg[2]), **envp = plan_vector(x->plan, s->arg[3]);
+    _cleanup_free_ char **argv = plan_vector(x->plan, s->arg[2]);
+    _cleanup_free_ char **envp = s->arg[7] ? executor_env(x, plan_vector(x->plan, s->arg[3])) : plan_vector(x->plan, s->arg[3]);
     char *only_name[] = {(char *)(uintptr_t)plan_text(x->plan, s->arg[1]), NULL};
     struct hook h = {.path = only_name[0], .envp = envp, .timeout_s = s->arg[4]};
     _cleanup_buf_ struct buf state = BUF_INIT;

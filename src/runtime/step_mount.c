@@ -190,7 +190,9 @@ static int configure(int fs, const char *option, struct error *e) {
     return r < 0 ? error_errno(e, r, "option %s", option) : 0;
 }
 
-static int make_fs(const struct plan *plan, const char *type, const char *source, int64_t options, unsigned attr, struct error *e) {
+/* more: one option beside those of the plan; NULL = none. */
+static int make_fs(const struct plan *plan, const char *type, const char *source, int64_t options, const char *more, unsigned attr,
+                   struct error *e) {
     _cleanup_fd_ int fs = sys_fsopen(type, FSOPEN_CLOEXEC);
     const char *option = plan_first(plan, options);
     uint32_t n = plan ? plan_count(plan, options) : 0;
@@ -202,6 +204,8 @@ static int make_fs(const struct plan *plan, const char *type, const char *source
         r = sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0);
     for (uint32_t i = 0; r == 0 && i < n; i++, option = plan_next(option))
         r = configure(fs, option, e);
+    if (r == 0 && more)
+        r = configure(fs, more, e);
     if (r < 0)
         return e && e->text ? r : error_errno(e, r, "source %s", source);
     r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
@@ -248,14 +252,29 @@ static int label_root(int mount, const char *label, struct error *e) {
     return r < 0 ? error_errno(e, r, "label it %s", label) : 0;
 }
 
+/* "mode=710" of the directory that is going to be covered; NULL where there is none yet. */
+static const char *mode_at(struct executor *x, const char *path, char text[16]) {
+    _cleanup_error_ struct error none = ERROR_INIT;
+    _cleanup_fd_ int fd = root_open(x, path, O_PATH, &none);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return NULL;
+    (void)snprintf(text, 16, "mode=%o", st.st_mode & 07777);
+    return text;
+}
+
 int step_mount(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *path = plan_text(x->plan, s->arg[2]);
     int64_t flags = s->arg[6];
     int *keep = keeper(x, flags);
     _cleanup_fd_ int mount = -1, target = -1;
+    char text[16];
+    const char *mode = flags & STEP_LIKE_TARGET ? mode_at(x, path, text) : NULL;
     int r;
 
-    r = mount = make_fs(x->plan, plan_text(x->plan, s->arg[0]), plan_text(x->plan, s->arg[1]), s->arg[3], (unsigned)s->arg[4], e);
+    r = mount =
+        make_fs(x->plan, plan_text(x->plan, s->arg[0]), plan_text(x->plan, s->arg[1]), s->arg[3], mode, (unsigned)s->arg[4], e);
     if (r >= 0 && s->arg[7])
         r = label_root(mount, plan_text(x->plan, s->arg[7]), e);
     if (r >= 0)
@@ -379,7 +398,7 @@ static int link_controllers(struct executor *x, const struct plan_step *s, int t
 
 int step_cgroup_mounts(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *path = plan_text(x->plan, s->arg[0]);
-    _cleanup_fd_ int tmpfs = make_fs(NULL, "tmpfs", "cgroup", 0, 0, e), target = -1;
+    _cleanup_fd_ int tmpfs = make_fs(NULL, "tmpfs", "cgroup", 0, NULL, 0, e), target = -1;
     int r;
 
     if (tmpfs < 0)
@@ -488,7 +507,7 @@ static int empty_directory(struct executor *x, struct error *e) {
     if (x->empty_fd >= 0)
         return mask_mount(&x->empty_fd, e);
     x->empty_fd =
-        make_fs(NULL, "tmpfs", "tmpfs", 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
+        make_fs(NULL, "tmpfs", "tmpfs", 0, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
     return x->empty_fd;
 }
 
@@ -566,7 +585,7 @@ int proc_open(struct executor *x, struct error *e) {
 
     if (x->proc_fd >= 0)
         return x->proc_fd;
-    x->proc_fd = make_fs(NULL, "proc", "proc", 0, 0, &why);
+    x->proc_fd = make_fs(NULL, "proc", "proc", 0, NULL, 0, &why);
     if (x->proc_fd == -EPERM)
         x->proc_fd = proc_seen(e);
     else if (x->proc_fd < 0)

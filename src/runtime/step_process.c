@@ -505,6 +505,8 @@ static int exec_by_path(const char *path, char **argv, char **envp) {
 static int explain_exec(const char *name, bool searched, int r, struct error *e) {
     if (searched && r == -ENOENT)
         error_set(e, r, "exec: \"%s\": executable file not found in $PATH", name);
+    else if (r == -ENOENT && sys_faccessat2(AT_FDCWD, name, F_OK, AT_EACCESS) == 0) /* a script, or a program with a loader */
+        error_hint((error_set(e, r, "exec %s: no such file or directory", name), e), "its interpreter is not there");
     else if (r == -ENOENT) /* callers of runtimes read these words, in this case */
         error_set(e, r, "exec: \"%s\": stat %s: no such file or directory", name, name);
     else if (r == -EACCES)
@@ -575,7 +577,8 @@ int step_program(struct executor *x, const struct plan_step *s, struct error *e)
 }
 
 int step_exec(struct executor *x, const struct plan_step *s, struct error *e) {
-    char **argv = plan_vector(x->plan, s->arg[0]), **envp = plan_vector(x->plan, s->arg[1]); /* they live until the execve */
+    char **argv = plan_vector(x->plan, s->arg[0]); /* they live until the execve */
+    char **envp = executor_env(x, plan_vector(x->plan, s->arg[1]));
     const char *path = plan_text(x->plan, s->arg[2]);
     bool searched;
     int r;

@@ -77,7 +77,9 @@ oci_bundle() {
 import json, sys
 path, group, change, *args = sys.argv[1:]
 c = json.load(open(path))
-c["process"]["args"] = args
+c["process"]["args"], c["process"]["terminal"] = args, False
+if not any(n["type"] == "cgroup" for n in c["linux"]["namespaces"]): c["linux"]["namespaces"].append({"type": "cgroup"})
+c["mounts"] = [m for m in c["mounts"] if m["type"] != "cgroup"]
 c["root"]["readonly"] = False
 c["linux"]["cgroupsPath"] = group
 exec(change)

@@ -23,7 +23,10 @@ class Runtimes:
         with open(self.folder + "/config.json") as file:
             config = json.load(file)
         config["ociVersion"] = "1.0.2" # Debian's crun knows no later one
-        config["process"]["args"] = ["/bin/true"]
+        config["process"]["args"], config["process"]["terminal"] = ["/bin/true"], False
+        if not any(namespace["type"] == "cgroup" for namespace in config["linux"]["namespaces"]):
+            config["linux"]["namespaces"].append({"type": "cgroup"})
+        config["mounts"] = [mount for mount in config["mounts"] if mount["type"] != "cgroup"]
         config["root"] = {"path": bench.fixtures + "/busybox", "readonly": True}
         config["linux"]["cgroupsPath"] = f"/tare-bench-oci-{os.getpid()}"
         self.config = config

@@ -2,62 +2,25 @@
 # The OCI runtime: `tare oci` with runc's command line.
 
 load lib
+load oci
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-    OCI=$(mktemp -d /tmp/to.XXXXXX)
-    export OCI
-    mkdir -p "$OCI/b/rootfs/bin" "$OCI/b/rootfs"/{proc,dev,sys,tmp,etc}
-    cp "$(command -v busybox)" "$OCI/b/rootfs/bin/busybox"
-    for name in $(busybox --list); do ln -s busybox "$OCI/b/rootfs/bin/$name" 2>/dev/null || true; done
-}
+setup_file() { oci_folder; }
 teardown_file() { rm -rf "$OCI"; }
-
-setup() {
-    GROUP=/tare-test-oci-$$-$BATS_TEST_NUMBER
-}
-teardown() {
-    oci delete --force c || true
-    [ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*$GROUP*" 2>/dev/null)" ]
-    [ ! -e "$OCI/run/c" ]
-}
-
-oci() { "$TARE" oci --root "$OCI/run" --log "$OCI/log" --log-format json "$@"; }
-
-# bundle [KEY=VALUE in Python] COMMAND…
-bundle() {
-    local change=$1
-    shift
-    rm -f "$OCI/b/config.json"
-    oci spec -b "$OCI/b"
-    python3 - "$OCI/b/config.json" "$GROUP" "$change" "$@" <<'PY'
-import json, sys
-path, group, change, *args = sys.argv[1:]
-c = json.load(open(path))
-c["process"]["args"] = args
-c["root"]["readonly"] = False
-c["linux"]["cgroupsPath"] = group
-exec(change)
-json.dump(c, open(path, "w"))
-PY
-}
-
-status() { oci state c | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])'; }
-
-eventually() { until_true 5 "$@"; }
-is() { [ "$(status)" = "$1" ]; }
+setup() { oci_group; }
+teardown() { oci_nothing_left; }
 
 @test "create, state, start, kill, delete: each in its own process" {
     bundle "" sh -c 'echo ran > /tmp/ran; exec sleep 1000'
     rm -f "$OCI/b/rootfs/tmp/ran"
     oci create --bundle "$OCI/b" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
-    is created
+    is_now created
     sleep 0.2
     [ ! -e "$OCI/b/rootfs/tmp/ran" ]
-    is created # asking does not start it
+    is_now created # asking does not start it
     kill -0 "$(cat "$OCI/pid")"
     oci start c
-    is running
+    is_now running
     eventually [ -e "$OCI/b/rootfs/tmp/ran" ]
     run oci start c
     [ "$status" -ne 0 ]
@@ -65,7 +28,7 @@ is() { [ "$(status)" = "$1" ]; }
     run oci delete c
     [[ $status -ne 0 && $output == *"is not stopped"* ]]
     oci kill c KILL
-    eventually is stopped
+    eventually is_now stopped
     run oci kill c TERM
     [[ $status -ne 0 && $output == *"container not running"* ]]
     oci delete c
@@ -159,7 +122,8 @@ assert "tare" not in s, s'
     oci exec -d --process "$OCI/process.json" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
     [ "$(tr '\0' ' ' <"/proc/$(cat "$OCI/pid")/cmdline")" = "sleep 1001 " ]
     oci ps --format json c | grep -q "\b$(cat "$OCI/pid")\b"
-    run -127 oci exec c /nothing
+    run oci exec c /nothing
+    [[ $status -eq 255 && $output == *'exec: \"/nothing\": stat /nothing: no such file or directory'* ]]
     run oci exec --cap CAP_SYS_TIME --additional-gids 44 --no-new-privs c sh -c 'grep -E "CapEff|NoNew" /proc/self/status; id -G'
     [[ $output == *$'NoNewPrivs:\t1'* && $output == *"44"* && $output =~ CapEff:.0+22000420 ]]
     run oci exec --apparmor nonsense c true
@@ -193,12 +157,12 @@ PY
     bundle "" sleep 1000
     oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
     oci pause c
-    is paused
+    is_now paused
     run oci exec c true
     [ "$status" -ne 0 ]
     timeout 1 "$TARE" oci --root "$OCI/run" exec --ignore-paused c true || [ $? -eq 124 ] # enters, and is frozen with the others
     oci resume c
-    is running
+    is_now running
     oci pause c
     oci delete --force c
     oci delete --force c
@@ -218,10 +182,12 @@ PY
     [[ $(file cpu cpu.cfs_quota_us)$(file cpu cpu.max) == 30000* ]]
     run oci update --memory nonsense c
     [[ $status -ne 0 && $output == *"--memory: nonsense is not a size"* ]]
+    run oci update --l3-cache-schema 'L3:0=f' c
+    [[ $status -ne 0 && $output == *"--l3-cache-schema: the container has no group in resctrl"* ]]
     run oci update c
     [[ $status -ne 0 && $output == *"a limit, or --resources"* ]]
     oci kill --all c KILL
-    eventually is stopped
+    eventually is_now stopped
 }
 
 @test "512 KiB of memory are enough for a static true, and they are the limit" {
@@ -292,7 +258,7 @@ PY
     eventually held
     sleep 0.3
     held
-    is creating
+    is_now creating
     kill -9 "$creator"
     wait "$creator" || true
     gone() { ! held; }
@@ -329,4 +295,177 @@ PY
     run "$OCI/tare-oci" --version
     [ "$status" -eq 0 ]
     [[ $output == "tare-oci version "* ]]
+}
+
+@test "a terminal in the foreground: run and exec copy between it and their streams" {
+    bundle 'c["process"]["terminal"] = True' sh -c 'tty; read -r x; echo "got $x"; exit 6'
+    run oci run -b "$OCI/b" c <<<typed
+    [[ $status -eq 6 && $output == *"/dev/pts/0"* && $output == *"got typed"* ]]
+    bundle 'c["process"]["terminal"] = True' echo line
+    oci run -b "$OCI/b" c </dev/null | cmp - <(echo line) # what goes to a pipe has no carriage returns
+    # Under a terminal of our own: its size, each key as it is typed, and afterwards it is as it was.
+    bundle 'c["process"]["terminal"] = True' sh -c 'stty size; read -r x; echo "got $x"'
+    run timeout 60 script -qec "stty cols 77 rows 33; stty -g >$OCI/before; '$TARE' oci --root '$OCI/run' run -b '$OCI/b' c; stty -g >$OCI/after" /dev/null <<<"line"
+    [[ $output == *"33 77"* && $output == *"got line"* ]]
+    cmp "$OCI/before" "$OCI/after"
+    bundle "" sleep 1000
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    run oci exec -t c sh -c 'tty; seq 5000; exit 3'
+    [[ $status -eq 3 && $output == "/dev/pts/0"*5000 ]]
+    run oci exec -t -d c true
+    [[ $status -eq 255 && $output == *"cannot allocate tty if runc will detach without setting console socket"* ]]
+}
+
+@test "signals of a run in the foreground are the container's" {
+    bundle "" sh -c 'trap "echo hup; exit 9" HUP; echo ready; while :; do sleep 0.05; done'
+    "$TARE" oci --root "$OCI/run" run -b "$OCI/b" c >"$OCI/out" 2>&1 3>&- &
+    local pid=$! status=0
+    eventually grep -q ready "$OCI/out"
+    kill -HUP "$pid"
+    wait "$pid" || status=$?
+    [ "$status" -eq 9 ]
+    grep -q hup "$OCI/out"
+}
+
+@test "HOME is what the container's passwd says, where the bundle says nothing" {
+    local passwd=$OCI/b/rootfs/etc/passwd
+    printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:7:7::/home/user:/bin/sh\n' >"$passwd"
+    bundle '' sh -c 'echo $HOME'
+    [ "$(oci run -b "$OCI/b" c)" = /root ]
+    bundle 'c["process"]["user"]["uid"] = 7; c["process"]["env"] += ["HOME=/x", "HOME="]' sh -c 'echo $HOME; env | grep -c HOME='
+    [ "$(oci run -b "$OCI/b" c)" = $'/home/user\n1' ]
+    bundle 'c["process"]["user"]["uid"] = 8; c["process"]["env"] += ["HOME=/given"]' sleep 1000
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    [ "$(oci exec c sh -c 'echo $HOME')" = /given ]
+    echo '{"user":{"uid":8,"gid":0},"args":["/bin/sh", "-c", "echo $HOME"],"cwd":"/"}' >"$OCI/process.json"
+    [ "$(oci exec -p "$OCI/process.json" c)" = / ]
+    GROUP=$GROUP-2 bundle 'c["process"]["cwd"] = "/tmp"; c["process"]["user"]["uid"] = 7' sh -c 'echo $HOME'
+    [ "$(oci run -b "$OCI/b" d)" = /home/user ]
+    # A link that leads nowhere good, and what is no file.
+    rm "$passwd"
+    ln -s /proc/1/fd/0 "$passwd"
+    [ "$(oci exec -p "$OCI/process.json" c)" = / ]
+    rm "$passwd"
+    mkfifo "$passwd"
+    [ "$(oci exec -p "$OCI/process.json" c)" = / ]
+    rm "$passwd"
+}
+
+@test "list and ps: runc's columns and members, sorted; a root that is not there; --regex" {
+    bundle "" sleep 1000
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    GROUP=$GROUP-b bundle "" sleep 1000
+    oci run -d -b "$OCI/b" b </dev/null >/dev/null 2>&1
+    run oci list
+    [[ ${lines[0]} =~ ^ID\ +PID\ +STATUS\ +BUNDLE\ +CREATED\ +OWNER$ ]]
+    [[ ${lines[1]} =~ ^b\ +[0-9]+\ +running\ +$OCI/b\ +20[^\ ]+Z\ +root$ && ${lines[2]} == c\ * ]]
+    [ "$(oci list -q)" = $'b\nc' ]
+    oci list -f json | jq -e --arg rootfs "$OCI/b/rootfs" '.[0] | .id == "b" and .rootfs == $rootfs and .owner == "root" and .ociVersion and .created and .pid > 0' >/dev/null
+    run "$TARE" oci --root "$OCI/nowhere" list
+    [ "$status" -ne 0 ]
+    run oci ps c
+    [[ ${lines[0]} =~ ^UID\ +PID\ +PPID\ +C\ +STIME\ +TTY\ +TIME\ +CMD$ && ${lines[1]} == root*"sleep 1000" ]]
+    [ "$(oci ps c -o pid,args | tail -1 | tr -s ' ')" = "$(oci state c | jq .pid) sleep 1000" ]
+    oci kill --regex '^[b]$' KILL
+    eventually eval '[ "$(oci state b | jq -r .status)" = stopped ]'
+    is_now running
+    oci delete --regex '^b'
+    [ "$(oci list -q)" = c ]
+    run oci delete --regex '['
+    [[ $status -ne 0 && $output == *"is not a regular expression"* ]]
+}
+
+@test "without a pid namespace of its own: SIGKILL is for all of its processes, when the first one has ended, too" {
+    bundle 'c["linux"]["namespaces"] = [n for n in c["linux"]["namespaces"] if n["type"] != "pid"]' sh -c 'sleep 1000 & sleep 1000 & exec sleep 1000'
+    group() { cat /sys/fs/cgroup{/pids,}"$GROUP"/cgroup.procs 2>/dev/null; }
+    members() { [ "$(group | wc -l)" -eq "$1" ]; }
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    eventually members 3
+    oci kill c 0
+    kill -KILL "$(oci state c | jq .pid)"
+    eventually is_now stopped
+    members 2
+    oci kill c KILL
+    eventually members 0
+    run oci kill c KILL
+    [[ $status -ne 0 && $output == *"container not running"* ]]
+}
+
+@test "exec into a group below the container's, in all hierarchies or in some" {
+    bundle 'c["linux"]["namespaces"] = [n for n in c["linux"]["namespaces"] if n["type"] != "cgroup"]' sleep 1000
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    local dir n=0
+    for dir in $(find /sys/fs/cgroup -maxdepth 2 -type d -path "*$GROUP"); do
+        mkdir "$dir/sub"
+        n=$((n + 1))
+        [ ! -e "$dir/cpuset.cpus" ] || cat "$dir/cpuset.cpus" >"$dir/sub/cpuset.cpus"
+        [ ! -e "$dir/cpuset.mems" ] || cat "$dir/cpuset.mems" >"$dir/sub/cpuset.mems"
+    done
+    [ "$(oci exec --cgroup sub c cat /proc/self/cgroup | grep -c "$GROUP/sub\$")" = "$n" ]
+    if [ -d /sys/fs/cgroup/pids ]; then
+        run oci exec --cgroup pids:sub c cat /proc/self/cgroup
+        [ "$(grep "$GROUP/sub\$" <<<"$output" | cut -d: -f2)" = pids ]
+    fi
+    run oci exec --cgroup nothing:sub c true
+    [[ $status -eq 255 && $output == *"unknown controller nothing"* ]]
+    run oci exec --cgroup ../x c true
+    [[ $status -eq 255 && $output == *"bad sub cgroup path"* ]]
+}
+
+@test "every verb tells its flags; all of runc's and crun's are among them" {
+    local verb word
+    for verb in create delete events exec features kill list pause ps resume run spec start state update; do
+        run oci $verb --help
+        [[ $status -eq 0 && $output == "Usage: tare oci $verb "* ]]
+    done
+    flags_of() { sed -nE 's/^ +(-., )?(--[a-z0-9-]+).*/\2/p' | grep -vxE -- '--(help|usage)' | sort -u; }
+    for word in runc crun; do
+        command -v $word >/dev/null || continue
+        for verb in create delete events exec kill list ps run spec update; do
+            run comm -23 <($word $verb --help 2>/dev/null | flags_of) <(oci $verb --help | flags_of)
+            [ -z "$output" ] || { echo "$word $verb: $output"; return 1; }
+        done
+    done
+    run oci checkpoint --help
+    [[ $status -ne 0 && $output == *"checkpoint: there is no such command"* ]]
+}
+
+@test "a pidfd goes to who asks for it; --keep; another file than config.json; spec for an ordinary user" {
+    bundle "" true
+    python3 - "$OCI/pidfd" >"$OCI/seen" <<'PY' 3>&- &
+import array, os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); s.settimeout(60)
+c, _ = s.accept()
+data, control, _, _ = c.recvmsg(100, 100)
+fd = array.array("i", control[0][2])[0]
+print([l for l in open(f"/proc/self/fdinfo/{fd}") if l.startswith("Pid:")][0].split()[1])
+PY
+    local seer=$!
+    eventually [ -S "$OCI/pidfd" ]
+    oci create -b "$OCI/b" --pidfd-socket "$OCI/pidfd" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
+    wait "$seer"
+    [ "$(cat "$OCI/seen")" = "$(cat "$OCI/pid")" ]
+    oci delete c
+    mv "$OCI/b/config.json" "$OCI/b/other.json"
+    oci run --keep -b "$OCI/b" -f other.json c
+    is_now stopped
+    oci delete c
+    oci spec --rootless -b "$OCI/b" -f rootless.json
+    jq -e '.linux.uidMappings[0].hostID == 0 and (.linux | has("resources") | not) and ([.linux.namespaces[].type] | index("network") | not)' "$OCI/b/rootless.json" >/dev/null
+}
+
+@test "small things that callers of runc know: a variable given twice, a tmpfs of no mode, /dev/ptmx as a device, warnings without a log, ambient --cap" {
+    mkdir -p -m 0710 "$OCI/b/rootfs/closed"
+    bundle 'c["process"]["env"] += ["A=1", "A=2"]; c["mounts"] += [{"destination": "/" + n, "type": "tmpfs", "source": "t"} for n in ("closed", "new")]
+c["mounts"].append({"destination": "/moded", "type": "tmpfs", "source": "t", "options": ["mode=0751"]})
+c["linux"]["devices"] = [{"path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2}]
+caps = c["process"]["capabilities"]
+caps["bounding"] += ["CAP_SYS_CHROOT"]; caps["inheritable"] = ["CAP_SYS_CHROOT"]; caps["ambient"] = ["CAP_CHOWN"]' sh -c 'env | grep ^A=; stat -c %a /closed /new /moded; readlink /dev/ptmx; sleep 1000'
+    "$TARE" oci --root "$OCI/run" run -d -b "$OCI/b" c </dev/null >"$OCI/out" 2>&1
+    eventually grep -q ptmx "$OCI/out"
+    [ "$(grep -v level= "$OCI/out")" = $'A=2\n710\n1777\n751\npts/ptmx' ]
+    grep -q 'level=warning msg="process.capabilities.ambient: CAP_CHOWN cannot be granted and is left out"' "$OCI/out"
+    rmdir "$OCI/b/rootfs"/{closed,new,moded}
+    oci exec --cap CAP_SYS_CHROOT c grep -q 'CapAmb:.*040000' /proc/self/status
+    "$TARE" oci --root "$OCI/run" --debug state c 2>&1 >/dev/null | grep -q 'level=debug'
 }

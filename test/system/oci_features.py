@@ -3,6 +3,8 @@
 that uses it (several in one where they do not disturb each other); for each list the schema's names that it lacks are refused. Prints what is wrong."""
 import copy, json, os, re, subprocess, sys, tempfile
 
+import oci_bundle
+
 tare, bundle, schemas = sys.argv[1:4]
 work = tempfile.mkdtemp(prefix="/tmp/toe.")
 wrong = []
@@ -42,8 +44,7 @@ def check(value, schema, file, path):
 def enum(name): return set(load("defs-linux.json")["definitions"][name]["enum"])
 
 # ---- Containers
-subprocess.run([tare, "oci", "spec", "-b", work], check=True)
-base = json.load(open(work + "/config.json"))
+base = oci_bundle.base(tare, work)
 base["root"] = {"path": bundle + "/rootfs"}
 base["linux"]["cgroupsPath"] = f"/tare-features-{os.getpid()}"
 base["process"]["args"] = ["true"]

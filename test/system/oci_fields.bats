@@ -2,13 +2,12 @@
 # Every field of config.json works, or is refused by its name: the table is oci_fields.py.
 
 load lib
+load oci
 
 setup_file() {
     BUNDLE=$(mktemp -d /tmp/tof.XXXXXX)
     export BUNDLE
-    mkdir -p "$BUNDLE/rootfs/bin" "$BUNDLE/rootfs"/{proc,dev,sys,tmp,etc}
-    cp "$(command -v busybox)" "$BUNDLE/rootfs/bin/busybox"
-    for name in $(busybox --list); do ln -s busybox "$BUNDLE/rootfs/bin/$name" 2>/dev/null || true; done
+    oci_rootfs "$BUNDLE/rootfs"
 }
 teardown_file() { rm -rf "$BUNDLE"; }
 

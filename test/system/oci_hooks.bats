@@ -2,14 +2,11 @@
 # Where an OCI bundle lets others in: hooks, the answerer of system calls, interfaces moved in, the window's size.
 
 load lib
+load oci
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-    OCI=$(mktemp -d /tmp/toh.XXXXXX)
-    export OCI
-    mkdir -p "$OCI/b/rootfs/bin" "$OCI/b/rootfs"/{proc,dev,sys,tmp,etc}
-    cp "$(command -v busybox)" "$OCI/b/rootfs/bin/busybox"
-    for name in $(busybox --list); do ln -s busybox "$OCI/b/rootfs/bin/$name" 2>/dev/null || true; done
+    oci_folder
     # A hook that notes where it ran and what it was told.
     cat >"$OCI/hook" <<'SH'
 #!/bin/sh
@@ -24,41 +21,11 @@ SH
 teardown_file() { rm -rf "$OCI"; }
 
 setup() {
-    GROUP=/tare-test-hooks-$$-$BATS_TEST_NUMBER
+    oci_group
     rm -f "$OCI"/{seen,log} "$OCI/b/rootfs/tmp"/*
 }
-teardown() {
-    oci delete --force c || true
-    [ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*$GROUP*" 2>/dev/null)" ]
-    [ ! -e "$OCI/run/c" ]
-}
+teardown() { oci_nothing_left; }
 
-oci() { "$TARE" oci --root "$OCI/run" --log "$OCI/log" --log-format json "$@"; }
-
-# bundle CHANGE-IN-PYTHON COMMAND…; hook(NAME, FILE, STATUS) makes one
-bundle() {
-    local change=$1
-    shift
-    rm -f "$OCI/b/config.json"
-    oci spec -b "$OCI/b"
-    python3 - "$OCI/b/config.json" "$GROUP" "$OCI" "$change" "$@" <<'PY'
-import json, sys
-path, group, oci, change, *args = sys.argv[1:]
-c = json.load(open(path))
-c["process"]["args"] = args
-c["root"]["readonly"] = False
-c["linux"]["cgroupsPath"] = group
-c["annotations"] = {"k": "v"}
-def hook(name, file=oci + "/seen", status="0", program=oci + "/hook"):
-    return {"path": program, "args": ["hook", name, file, status], "env": ["A=b c"], "timeout": 20}
-exec(change)
-json.dump(c, open(path, "w"))
-PY
-}
-
-status() { oci state c | jq -r .status; }
-eventually() { until_true 5 "$@"; }
-is() { [ "$(status)" = "$1" ]; }
 hooks_seen() { cut -d' ' -f1 "$OCI/seen" | tr '\n' ' '; }
 
 @test "hooks run at their time, in their namespaces, with the state" {

@@ -3,11 +3,12 @@
 with the path of the field. Prints what was not; the last line counts."""
 import copy, json, os, re, resource, subprocess, sys, tempfile
 
+import oci_bundle
+
 tare, schemas = sys.argv[1:3]
 work = tempfile.mkdtemp(prefix="/tmp/tos.")
 os.mkdir(work + "/rootfs")
-subprocess.run([tare, "oci", "spec", "-b", work], check=True)
-base = json.load(open(work + "/config.json"))
+base = oci_bundle.base(tare, work)
 base["linux"]["cgroupsPath"] = "/tare-schema-never"
 base["process"]["cwd"] = "/no/such" # should a document be taken, nothing would run
 del base["linux"]["resources"]

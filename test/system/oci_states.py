@@ -3,11 +3,12 @@
 runtime reads these words, and the lines of its log. A refusal changes nothing: the container is looked at again. Prints what is wrong."""
 import json, os, re, signal, subprocess, sys, tempfile, time
 
+import oci_bundle
+
 tare, bundle, schemas = os.path.abspath(sys.argv[1]), *sys.argv[2:4]
 work = tempfile.mkdtemp(prefix="/tmp/tow.")
 root, log = work + "/run", work + "/log"
-subprocess.run([tare, "oci", "spec", "-b", work], check=True)
-config = json.load(open(work + "/config.json"))
+config = oci_bundle.base(tare, work)
 config["root"] = {"path": bundle + "/rootfs"}
 config["linux"]["cgroupsPath"] = f"/tare-states-{os.getpid()}"
 config["process"]["args"] = ["sleep", "1000"]

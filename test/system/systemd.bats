@@ -3,14 +3,11 @@
 # only one: `test/vm/run systemd systemd.bats`.
 
 load lib
+load oci
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-    OCI=$(mktemp -d /tmp/to.XXXXXX)
-    export OCI
-    mkdir -p "$OCI/b/rootfs/bin" "$OCI/b/rootfs"/{proc,dev,sys,tmp,etc}
-    cp "$(command -v busybox)" "$OCI/b/rootfs/bin/busybox"
-    for name in sh sleep cat; do ln -s busybox "$OCI/b/rootfs/bin/$name"; done
+    oci_folder
     "$TARE" oci spec -b "$OCI/b"
     mv "$OCI/b/config.json" "$OCI/config"
 }
@@ -33,7 +30,7 @@ oci() { timeout 120 "$TARE" oci --root "$OCI/run" --systemd-cgroup "$@"; }
 
 # bundle JQ-FILTER: a container of the slice, under the unit's name, changed
 bundle() {
-    jq --arg path "taretest-sub.slice:${UNIT%-*}:$BATS_TEST_NUMBER" '.process.args = ["sleep", "1000"] | .process.terminal = false |
+    jq --arg path "taretest-sub.slice:${UNIT%-*}:$BATS_TEST_NUMBER" '.process.args = ["sleep", "1000"] | .process.terminal = false | .mounts |= map(select(.type != "cgroup")) |
         .linux.cgroupsPath = $path | '"$1" "$OCI/config" >"$OCI/b/config.json"
     GROUP=/sys/fs/cgroup/taretest.slice/taretest-sub.slice/$UNIT
 }

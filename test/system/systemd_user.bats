@@ -4,13 +4,10 @@
 # that systemd, as Podman's conmon is.
 
 load lib
+load oci
 
 setup_file() {
-    OCI=$(mktemp -d /tmp/to.XXXXXX)
-    export OCI
-    mkdir -p "$OCI/b/rootfs/bin" "$OCI/b/rootfs"/{proc,dev,sys,tmp,etc}
-    cp "$(command -v busybox)" "$OCI/b/rootfs/bin/busybox"
-    for name in sh sleep cat; do ln -s busybox "$OCI/b/rootfs/bin/$name"; done
+    oci_folder
     "$TARE" oci spec -b "$OCI/b"
     mv "$OCI/b/config.json" "$OCI/config"
 }
@@ -23,7 +20,7 @@ has_manager() {
 setup() {
     has_manager || skip "no systemd of this user's own, or not cgroup version 2"
     UNIT=tare-c.scope
-    jq '.process.args = ["sleep", "1000"] | .process.terminal = false | .linux.cgroupsPath = "" |
+    jq '.process.args = ["sleep", "1000"] | .process.terminal = false | .mounts |= map(select(.type != "cgroup")) | .linux.cgroupsPath = "" |
         .linux.resources += {"memory": {"limit": 67108864}, "pids": {"limit": 50}}' "$OCI/config" >"$OCI/b/config.json"
 }
 
