@@ -37,7 +37,8 @@ ENUM(scheduler_flag, "SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", "SCHED_FL
      "SCHED_FLAG_KEEP_PARAMS", "SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX")
 ENUM(namespace_type, "mount", "pid", "network", "uts", "ipc", "user", "cgroup", "time")
 ENUM(device_type, "c", "b", "u", "p")
-ENUM(propagation, "private", "shared", "slave", "unbindable")
+/* The second four are no words of the specification's, but of its callers': Docker and containerd write them. */
+ENUM(propagation, "private", "shared", "slave", "unbindable", "rprivate", "rshared", "rslave", "runbindable")
 ENUM(seccomp_arch, "SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64",
      "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL",
      "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390",

@@ -151,10 +151,21 @@ void plan_trees_map(struct builder *b) {
 
 /* ---- Root ---- */
 
+/* Of the root alone, whichever form is written: each mount below has its own. */
+static int64_t root_propagation(const char *name) {
+    if (!name)
+        return 0;
+    name += *name == 'r';
+    return strcmp(name, "shared") == 0    ? MS_SHARED
+           : strcmp(name, "slave") == 0   ? MS_SLAVE
+           : strcmp(name, "private") == 0 ? MS_PRIVATE
+                                          : MS_UNBINDABLE;
+}
+
 static void plan_root(struct builder *b) {
     const struct plan_rootfs *root = &b->context->rootfs;
     const char *propagation = b->spec->linux_->rootfs_propagation;
-    bool slave = propagation && (strcmp(propagation, "slave") == 0 || strcmp(propagation, "shared") == 0);
+    bool slave = root_propagation(propagation) & (MS_SLAVE | MS_SHARED);
 
     STEP(b, PLAN_CHILD, PLAN_PROPAGATION, (slave ? MS_SLAVE : MS_PRIVATE) | MS_REC);
     if (root->kind == PLAN_ROOTFS_BIND)
@@ -390,15 +401,6 @@ static void plan_protection(struct builder *b) {
         STEP(b, PLAN_CHILD, PLAN_SYSCTL, text_add(b, l->sysctl.v[i].key), text_add(b, l->sysctl.v[i].value));
     for (size_t i = 0; i < l->readonly_paths.n; i++)
         STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_READ_ONLY, text_add(b, path_clean(b->arena, l->readonly_paths.v[i])));
-}
-
-static int64_t root_propagation(const char *name) {
-    if (!name)
-        return 0;
-    return strcmp(name, "shared") == 0    ? MS_SHARED
-           : strcmp(name, "slave") == 0   ? MS_SLAVE
-           : strcmp(name, "private") == 0 ? MS_PRIVATE
-                                          : MS_UNBINDABLE;
 }
 
 /* Without a mount namespace the files are the host's: nothing is mounted, masked or pivoted. */

@@ -128,6 +128,7 @@ case("files", "mounts unknown type", mount({"destination": "/tmp/m", "type": "no
 case("files", "mounts unknown option", mount({"destination": "/tmp/m", "type": "tmpfs", "source": "x", "options": ["nonsense=1"]}), ["true"], refused="nonsense")
 case("files", "mounts destination", mount({"destination": "/proc/x", "type": "tmpfs", "source": "x"}), ["true"], refused="inside /proc")
 case("files", "linux.rootfsPropagation shared", put("linux.rootfsPropagation", "shared"), sh("grep ' / / ' /proc/self/mountinfo || grep ' / ' /proc/self/mountinfo"), "shared:")
+case("files", "linux.rootfsPropagation rshared", put("linux.rootfsPropagation", "rshared"), sh("grep ' / / ' /proc/self/mountinfo || grep ' / ' /proc/self/mountinfo"), "shared:")
 case("files", "linux.rootfsPropagation unbindable", put("linux.rootfsPropagation", "unbindable"), sh("grep ' / ' /proc/self/mountinfo"), "unbindable")
 case("files", "linux.maskedPaths", put("linux.maskedPaths", ["/etc/seed", "/tmp"]), sh("cat /etc/seed | wc -c; ls /tmp | wc -l"), r"^0\n0$")
 case("files", "linux.readonlyPaths", put("linux.readonlyPaths", ["/etc"]), sh("echo >/etc/new"), "Read-only")

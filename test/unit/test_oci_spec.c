@@ -92,7 +92,7 @@ static void names_the_bad_field(void **state) {
          "\"action\":"
          "\"SCMP_ACT_ALLOW\"}]}}}",
          "linux.seccomp.syscalls[0].names"},
-        {"{\"ociVersion\":\"1\",\"linux\":{\"rootfsPropagation\":\"rshared\"}}", "linux.rootfsPropagation"},
+        {"{\"ociVersion\":\"1\",\"linux\":{\"rootfsPropagation\":\"common\"}}", "linux.rootfsPropagation"},
         {"{\"ociVersion\":\"1\",\"linux\":{\"timeOffsets\":{\"wall\":{}}}}", "linux.timeOffsets"},
         {"{\"ociVersion\":\"1\",\"linux\":{\"intelRdt\":{\"memBwSchema\":\"L3:1\"}}}", "linux.intelRdt.memBwSchema"},
         {"{\"ociVersion\":\"1\",\"linux\":{\"sysctl\":{\"a\":1}}}", "linux.sysctl"},
