@@ -190,7 +190,7 @@ static int forget_entry(int dirfd, const char *name, void *arg, struct error *e 
     char text[RECORD_MAX + 1], path[PATH_MAX];
     size_t n = strlen(f->id);
 
-    if (name[0] == '.' || record_read(dirfd, name, text) < 0 || strncmp(text, f->id, n) != 0 || text[n] != f->separator)
+    if (record_read(dirfd, name, text) < 0 || strncmp(text, f->id, n) != 0 || text[n] != f->separator)
         return 0;
     /* A path ends at a tab there: its arguments follow. */
     if (snprintf(path, sizeof(path), "%s%s\t", f->prefix, name) < (int)sizeof(path) && !strstr(f->but, path))
