@@ -16,8 +16,8 @@
 #include "network/zone.h"
 
 #define RESOLV_CONF_MAX  ((size_t)64 << 10)
-#define FLUSH_TRIES_MAX  20 /* of making the table, while somebody flushes it again and again */
-#define SUBNET_TRIES_MAX 4  /* of choosing anew, when another engine took the same one at the same moment */
+#define FLUSH_TRIES_MAX  200 /* of making the table, while somebody flushes it again and again */
+#define SUBNET_TRIES_MAX 4   /* of choosing anew, when another engine took the same one at the same moment */
 
 /* --- subnets
  * ---------------------------------------------------------------------------------------------------------------------- */

@@ -28,7 +28,7 @@ def serve(port):
 def ask(proto, address, port, expected=""):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     s = socket.socket(family, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
-    s.settimeout(1.2 if expected == "-" else 60)
+    s.settimeout(1.2 if expected == "-" else 30)
     try:
         s.connect((address, int(port)))
         if proto == "udp":
