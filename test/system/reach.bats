@@ -352,7 +352,7 @@ seen_as() {
 T
     done >"$ROOTS/modes"
     cp "$ROOTS/table" "$ROOTS/table.kept" && cp "$ROOTS/modes" "$ROOTS/table"
-    seen_as "$(field b bound Gateway)" host tcp 127.0.0.1 7013
+    as_the_table_says
     nsenter --net="$(netns host)" nft flush ruleset
     tare network reload --all
     as_the_table_says
