@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
@@ -11,6 +10,7 @@
 #include "engine/userns_pool.h"
 #include "engine/volume.h"
 #include "kernel/cgroup.h"
+#include "kernel/sys.h"
 #include "network/network.h"
 #include "network/rootless.h"
 #include "runtime/journal.h"
@@ -158,7 +158,7 @@ static int reset_run(int dirfd, const char *name, void *arg, struct error *e _un
             (void)kill(state.monitor_pid, SIGKILL); /* it would start the container again */
         pidfd = state_open_pidfd(&state);
         if (pidfd >= 0) {
-            (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+            (void)sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
             (void)fd_close(pidfd);
         }
     }

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/stat.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 #include "base/arena.h"
@@ -169,7 +171,7 @@ static int copy_fifo(const struct copy *c, const char *name, const struct stat *
 static bool is_mounted_on(int fd) {
     struct statx stx;
 
-    return statx(fd, "", AT_EMPTY_PATH, 0, &stx) == 0 && (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+    return syscall(SYS_statx, fd, "", AT_EMPTY_PATH, 0, &stx) == 0 && (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 /* The parts of `name` in the merged directory, from the part where it was found first. */

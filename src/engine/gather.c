@@ -18,6 +18,7 @@
 #include "kernel/capability.h"
 #include "kernel/netns.h"
 #include "kernel/seccomp_filter.h"
+#include "kernel/sys.h"
 #include "model/network_mode.h"
 #include "runtime/rootless.h"
 
@@ -215,8 +216,8 @@ static int gather_volumes(const struct roots *roots, const struct list *mounts, 
 static void gather_host(const struct roots *roots, struct spec_input *in) {
     struct capability_sets sets;
     for (int i = 0; i < SPEC_RLIMITS; i++) {
-        struct rlimit limit;
-        bool known = getrlimit((__rlimit_resource_t)i, &limit) == 0 && limit.rlim_max != RLIM_INFINITY;
+        struct rlimit64 limit;
+        bool known = sys_prlimit64(0, i, NULL, &limit) == 0 && limit.rlim_max != RLIM_INFINITY;
         in->rlimit_hard[i] = known ? (uint64_t)limit.rlim_max : UINT64_MAX;
     }
     in->may_raise = !roots->rootless && capability_get(&sets, NULL) == 0 && (sets.effective & CAP_SYS_RESOURCE_BIT);

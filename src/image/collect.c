@@ -1,6 +1,7 @@
 /* Garbage: blobs and layers that no record and no commit on its way refers to. Renamed into the trash under the store's exclusive
  * lock, unlinked after it was given up. */
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/clock.h"

@@ -1,5 +1,6 @@
 /* Records: what a name, or an id, stands for. One file each, read whole by `run`. */
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/log.h"

@@ -1,6 +1,7 @@
 /* From a name or id to an image: what `run` does. One file of refs/, one blob. */
 #include <ctype.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/id.h"

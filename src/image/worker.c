@@ -9,6 +9,7 @@
 
 #include "base/fd_message.h"
 #include "base/self.h"
+#include "model/signal_name.h"
 
 #define PROGRAM "tare-unpack"
 #define HIGH_FD 16 /* above all that a worker is given by number */
@@ -97,7 +98,7 @@ static void reap(struct worker *w) {
     w->message.status = -ECHILD;
     if (WIFSIGNALED(status))
         (void)snprintf(w->message.text, sizeof(w->message.text), "the worker was killed by signal %d (%s)%s", WTERMSIG(status),
-                       sigabbrev_np(WTERMSIG(status)),
+                       signal_name(WTERMSIG(status)) ? signal_name(WTERMSIG(status)) : "?",
                        WTERMSIG(status) == SIGSYS ? ": it tried a system call that it may not make" : "");
     else
         (void)snprintf(w->message.text, sizeof(w->message.text), "the worker ended with status %d%s", WEXITSTATUS(status),

@@ -8,8 +8,10 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "kernel/capability.h"
+#include "kernel/sys.h"
 
 #if defined(__x86_64__)
 #define ARCH_NATIVE AUDIT_ARCH_X86_64
@@ -145,14 +147,14 @@ static int close_unneeded(const struct cage *c, bool with_trees, struct error *e
 }
 
 static int set_limit(int resource, rlim_t value, struct error *e) {
-    struct rlimit limit;
+    struct rlimit64 limit;
+    int r = sys_prlimit64(0, resource, NULL, &limit);
 
-    if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
-        return error_errno(e, -errno, "read resource limit %d", resource);
+    if (r < 0)
+        return error_errno(e, r, "read resource limit %d", resource);
     limit.rlim_cur = limit.rlim_max = MIN_OF(value, limit.rlim_max);
-    if (setrlimit((__rlimit_resource_t)resource, &limit) < 0)
-        return error_errno(e, -errno, "set resource limit %d", resource);
-    return 0;
+    r = sys_prlimit64(0, resource, &limit, NULL);
+    return r < 0 ? error_errno(e, r, "set resource limit %d", resource) : 0;
 }
 
 static int set_limits(const struct cage *c, struct error *e) {

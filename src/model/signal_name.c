@@ -5,7 +5,30 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cleanup.h"
 #include "model/units.h"
+
+/* The name that is told stands before others of the same number. */
+#define SIGNAL(name)                                                                                                               \
+    { #name, SIG##name }
+static const struct {
+    const char *name;
+    int number;
+} signals[] = {
+    {"CHLD", SIGCHLD}, {"CLD", SIGCHLD}, SIGNAL(ABRT),   SIGNAL(ALRM),  SIGNAL(BUS),  SIGNAL(CONT), SIGNAL(FPE),
+    SIGNAL(HUP),       SIGNAL(ILL),      SIGNAL(INT),    SIGNAL(IO),    SIGNAL(IOT),  SIGNAL(KILL), SIGNAL(PIPE),
+    SIGNAL(POLL),      SIGNAL(PROF),     SIGNAL(PWR),    SIGNAL(QUIT),  SIGNAL(SEGV), SIGNAL(STOP), SIGNAL(STKFLT),
+    SIGNAL(SYS),       SIGNAL(TERM),     SIGNAL(TRAP),   SIGNAL(TSTP),  SIGNAL(TTIN), SIGNAL(TTOU), SIGNAL(URG),
+    SIGNAL(USR1),      SIGNAL(USR2),     SIGNAL(VTALRM), SIGNAL(WINCH), SIGNAL(XCPU), SIGNAL(XFSZ),
+};
+#undef SIGNAL
+
+const char *signal_name(int number) {
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        if (signals[i].number == number)
+            return signals[i].name;
+    return NULL;
+}
 
 int signal_parse(const char *text) {
     int64_t n;
@@ -13,11 +36,9 @@ int signal_parse(const char *text) {
         return (int)n;
     if (strncasecmp(text, "SIG", 3) == 0)
         text += 3;
-    for (int i = 1; i < 32; i++) {
-        const char *name = sigabbrev_np(i);
-        if (name && strcasecmp(name, text) == 0)
-            return i;
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        if (strcasecmp(signals[i].name, text) == 0)
+            return signals[i].number;
     bool min = strncasecmp(text, "RTMIN", 5) == 0;
     if (!min && strncasecmp(text, "RTMAX", 5) != 0)
         return 0;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/fs.h"
 #include "base/id.h"
@@ -97,10 +99,10 @@ static int take_over(const struct roots *roots, int dirfd, const char *name, con
     (void)unlinkat(dirfd, own, 0);
     if (symlinkat(record, dirfd, own) < 0)
         return error_errno(e, -errno, "take address %s", name);
-    if (renameat2(dirfd, own, dirfd, name, RENAME_EXCHANGE) < 0) {
+    if (syscall(SYS_renameat2, dirfd, own, dirfd, name, RENAME_EXCHANGE) < 0) {
         r = error_errno(e, errno == ENOENT ? -EADDRINUSE : -errno, "take address %s", name);
     } else if (record_read(dirfd, own, replaced) < 0 || strcmp(held, replaced) != 0) {
-        (void)renameat2(dirfd, own, dirfd, name, RENAME_EXCHANGE);
+        (void)syscall(SYS_renameat2, dirfd, own, dirfd, name, RENAME_EXCHANGE);
         r = error_set(e, -EADDRINUSE, "address %s was taken by another container just now", name);
     }
     (void)unlinkat(dirfd, own, 0);

@@ -1,10 +1,9 @@
 #include "network/rootless.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "base/fs.h"
 #include "base/lock.h"
 #include "kernel/netns.h"
+#include "kernel/sys.h"
 #include "network/helper.h"
 
 #define ANSWER_MAX     512
@@ -95,11 +95,11 @@ int rootless_network_use(const struct roots *roots, bool make, struct error *e) 
 
 int rootless_network_end(const struct roots *roots, struct error *e) {
     pid_t pid = keeper(roots);
-    _cleanup_fd_ int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+    _cleanup_fd_ int fd = pid > 0 ? sys_pidfd_open(pid, 0) : -1;
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
     if (fd >= 0 && keeper(roots) == pid) {
-        (void)pidfd_send_signal(fd, SIGTERM, NULL, 0);
+        (void)sys_pidfd_send_signal(fd, SIGTERM, NULL, 0);
         if (poll(&p, 1, END_TIMEOUT_MS) != 1)
             return error_set(e, -ETIMEDOUT, "the process that keeps this user's networks does not end");
     }

@@ -1,8 +1,8 @@
 #include "network/source_filter.h"
 
-#include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
+#include <netinet/if_ether.h>
 #include <string.h>
 
 #include "network/store.h"

@@ -67,6 +67,9 @@ struct oci_call {
     void *born_arg;
 };
 
+/* The same as a program: what is to be told goes to standard output, errors to standard error and the log. Arguments begin behind
+ * the name. Returns the exit status. */
+int oci_main(int argc, const char *const *argv);
 /* Parses and carries out. Returns the exit status; on failure e says why, and nothing is in out. */
 int oci_call(int argc, const char *const *argv, struct oci_call *call, struct error *e);
 /* -EINVAL names the word. */

@@ -4,10 +4,10 @@
 #include <regex.h>
 #include <signal.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/syscall.h>
 
 #include "base/fs.h"
+#include "model/signal_name.h"
 #include "oci/oci.h"
 
 #define DEATH_TIMEOUT_MS  10000
@@ -31,11 +31,9 @@ static int parse_signal(const char *text, struct error *e) {
 
     if (*text && !*end && n >= 0 && n < NSIG) /* 0 only asks */
         return (int)n;
-    if (strncasecmp(text, "SIG", 3) == 0)
-        text += 3;
-    for (int i = 1; i < NSIG; i++)
-        if (sigabbrev_np(i) && strcasecmp(sigabbrev_np(i), text) == 0)
-            return i;
+    n = signal_parse(text);
+    if (n > 0)
+        return (int)n;
     return error_set(e, -EINVAL, "unknown signal \"%s\"", text);
 }
 

@@ -2,6 +2,7 @@
  *
  * Output is never written in a way that waits (signals must get through while a pager holds the pipe), except to terminals and
  * files, which take it. While our output has no room we do not read the connection: that is the back-pressure. */
+#include <linux/fs.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <termios.h>
 
@@ -149,7 +151,7 @@ static ssize_t write_some(struct out_stream *s, const void *p, size_t n) {
 
     switch (s->kind) {
     case WRITE_PIPE_NOWAIT:
-        r = pwritev2(s->fd, &v, 1, -1, RWF_NOWAIT);
+        r = syscall(SYS_pwritev2, s->fd, &v, 1L, -1L, -1L, RWF_NOWAIT);
         if (r >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
             return r < 0 ? -errno : r;
         s->kind = WRITE_PIPE_POLLED; /* before Linux 6.4 */

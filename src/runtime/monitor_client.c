@@ -1,11 +1,12 @@
 #include "runtime/monitor_client.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -4,11 +4,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #include "base/fs.h"
 #include "base/lock.h"
+#include "kernel/sys.h"
 #include "runtime/state.h"
 
 #define TEXT_MAX_BYTES ((size_t)1 << 20) /* of /etc/passwd, /etc/subuid */
@@ -429,7 +429,7 @@ void rootless_entered(void) {
 /* Both namespaces at once: the kernel takes the user namespace first, which gives the right to enter the other. */
 static int join_monitor(pid_t pid) {
     _cleanup_free_ char *cwd = getcwd(NULL, 0);
-    _cleanup_fd_ int pidfd = pidfd_open(pid, 0);
+    _cleanup_fd_ int pidfd = sys_pidfd_open(pid, 0);
 
     if (pidfd < 0 || setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) < 0)
         return 0;

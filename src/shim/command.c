@@ -7,6 +7,7 @@
  *
  * Options in Go's manner: -name value, -name=value, one dash or two. */
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "kernel/cgroup.h"
+#include "kernel/sys.h"
 #include "oci/oci.h"
 #include "shim/messages.pb-c.h"
 #include "shim/shim.h"
@@ -217,7 +219,7 @@ static _Noreturn void become_shim(const struct arguments *args, int listener) {
         _exit(EXIT_ENGINE);
     if (listener == SHIM_LISTEN_FD ? fcntl(listener, F_SETFD, 0) < 0 : dup2(listener, SHIM_LISTEN_FD) < 0)
         _exit(EXIT_ENGINE);
-    (void)close_range(SHIM_LISTEN_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC); /* what containerd's own parents left open */
+    (void)sys_close_range(SHIM_LISTEN_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC); /* what containerd's own parents left open */
     execve("/proc/self/exe", argv, environ);
     _exit(EXIT_ENGINE);
 }

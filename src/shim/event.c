@@ -174,9 +174,9 @@ void event_create(struct shim *s, struct container *c) {
     Pb__TaskCreate m = PB__TASK_CREATE__INIT;
     Pb__TaskIO io = PB__TASK_IO__INIT;
 
-    io.stdin = c->first.io.uri[STREAM_IN];
-    io.stdout = c->first.io.uri[STREAM_OUT];
-    io.stderr = c->first.io.uri[STREAM_ERR];
+    io.stdin_uri = c->first.io.uri[STREAM_IN];
+    io.stdout_uri = c->first.io.uri[STREAM_OUT];
+    io.stderr_uri = c->first.io.uri[STREAM_ERR];
     io.terminal = c->first.io.terminal;
     m.container_id = c->id;
     m.bundle = c->bundle;

@@ -182,7 +182,7 @@ static int open_streams(struct shim *s, struct job *j, const void *request, stru
 
     if (j->kind == JOB_CREATE) {
         const Pb__CreateRequest *r = request;
-        const char *uri[] = {r->stdin, r->stdout, r->stderr};
+        const char *uri[] = {r->stdin_uri, r->stdout_uri, r->stderr_uri};
 
         io->terminal = r->terminal;
         return stdio_open(s, j->container, io, uri, e);

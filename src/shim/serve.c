@@ -100,7 +100,9 @@ static int give_back(struct dl_phdr_info *program, size_t size, void *arg) {
 /* A shim sleeps for days between two short calls: it keeps neither free memory nor the pages of its program, of which the kernel
  * maps sixteen for each that is used. They come back from the page cache when they are wanted. */
 static void give_memory_back(void) {
+#ifdef __GLIBC__ /* musl gives back what it can by itself */
     (void)malloc_trim(0);
+#endif
     (void)dl_iterate_phdr(give_back, NULL);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "kernel/sys.h"
 #include "shim/shim.h"
 
 #define LOGGER_TIMEOUT_MS 10000
@@ -82,7 +83,7 @@ static _Noreturn void become_logger(const struct shim *s, const struct container
     for (int i = 0; i < 3; i++)
         if (dup2(fds[i], LOGGER_FIRST_FD + i) < 0)
             _exit(EXIT_ENGINE);
-    (void)close_range(LOGGER_FIRST_FD + 3, ~0U, 0);
+    (void)sys_close_range(LOGGER_FIRST_FD + 3, ~0U, 0);
     execve(argv[0], argv, envp);
     _exit(EXIT_NOT_FOUND);
 }

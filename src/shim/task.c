@@ -74,9 +74,9 @@ static void do_exec(struct shim *s, struct caller from, const void *m) {
     memcpy(p->document, r->spec->value.data, r->spec->value.len);
     p->document_size = r->spec->value.len;
     p->io.terminal = r->terminal;
-    p->io.uri[STREAM_IN] = strdup(r->stdin);
-    p->io.uri[STREAM_OUT] = strdup(r->stdout);
-    p->io.uri[STREAM_ERR] = strdup(r->stderr);
+    p->io.uri[STREAM_IN] = strdup(r->stdin_uri);
+    p->io.uri[STREAM_OUT] = strdup(r->stdout_uri);
+    p->io.uri[STREAM_ERR] = strdup(r->stderr_uri);
     event_exec_added(s, p);
     answer(s, from, NULL);
 }
@@ -122,9 +122,9 @@ static void do_state(struct shim *s, struct caller from, const void *m) {
     r.bundle = p->container->bundle;
     r.pid = (uint32_t)p->pid;
     r.status = p->status == TASK_RUNNING && p->container->paused ? TASK_PAUSED : p->status;
-    r.stdin = p->io.uri[STREAM_IN];
-    r.stdout = p->io.uri[STREAM_OUT];
-    r.stderr = p->io.uri[STREAM_ERR];
+    r.stdin_uri = p->io.uri[STREAM_IN];
+    r.stdout_uri = p->io.uri[STREAM_OUT];
+    r.stderr_uri = p->io.uri[STREAM_ERR];
     r.terminal = p->io.terminal;
     r.exit_status = (uint32_t)p->exit_status;
     r.exited_at = &at;
@@ -193,7 +193,7 @@ static void do_close_io(struct shim *s, struct caller from, const void *m) {
 
     if (!p)
         return;
-    if (r->stdin)
+    if (r->close_stdin)
         stdio_close_input(&p->io);
     answer(s, from, NULL);
 }

@@ -186,7 +186,7 @@ passwd_tricks=(
 
 @test "no program of ours loads what an image brings: both that enter containers are static" {
     local program
-    for program in "$TARE" "$(dirname "$TARE")/tare-monitor"; do
+    for program in "$TARE" "$TARE-oci" "$(dirname "$TARE")/tare-monitor"; do
         run readelf -lW "$program"
         has LOAD
         has_not INTERP

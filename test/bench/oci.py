@@ -31,7 +31,7 @@ class Runtimes:
         config["linux"]["cgroupsPath"] = f"/tare-bench-oci-{os.getpid()}"
         self.config = config
         self.write()
-        self.programs = {"tare": [bench.tare_program, "oci"]}
+        self.programs = {"tare": [bench.tare_program + "-oci"]}
         self.programs.update({name: [shutil.which(name)] for name in ("crun", "runc") if shutil.which(name)})
 
     def write(self):

@@ -290,11 +290,14 @@ PY
         grep -vxE 'acl|noacl' | { ! grep .; } # which are some file systems' own
 }
 
-@test "the same by the name tare-oci" {
-    ln -sf "$TARE" "$OCI/tare-oci"
-    run "$OCI/tare-oci" --version
+@test "the same as tare-oci, which links nothing above the runtime" {
+    run "$TARE-oci" --version
     [ "$status" -eq 0 ]
     [[ $output == "tare-oci version "* ]]
+    bundle pass sh -c 'echo of its own'
+    [ "$("$TARE-oci" --root "$OCI/run" run -b "$OCI/b" c)" = "of its own" ]
+    nm "$TARE" | grep -qE ' [Tt] (image|network|engine|cli)_'
+    nm "$TARE-oci" | { ! grep -E ' [Tt] (image|network|engine|cli)_'; }
 }
 
 @test "a terminal in the foreground: run and exec copy between it and their streams" {

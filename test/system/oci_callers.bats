@@ -11,7 +11,7 @@ setup_file() {
     N=toc-${D##*.} # a namespace of containerd for this run alone: it names cgroups and state directories of the machine
     export D N
     [ -e "$FIXTURES/done" ] || "$here/fixtures" "$FIXTURES"
-    ln -s "$TARE" "$D/tare-oci"
+    ln -s "$TARE-oci" "$D/tare-oci"
 }
 teardown_file() {
     stop_docker

@@ -1,19 +1,9 @@
-/* The front door of `tare oci` and tare-oci: output, errors and the log of a call. */
-#include "cli/oci.h"
-
+/* A call as a program: output, errors and the log. */
 #include <fcntl.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "oci/oci.h"
-
-bool oci_is_meant(int argc, char *const argv[]) {
-    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
-
-    if (argc > 0 && strcmp(slash ? slash + 1 : argv[0], "tare-oci") == 0)
-        return true;
-    return argc > 1 && strcmp(argv[1], "oci") == 0;
-}
 
 static void write_log(const struct oci_options *o, const char *level, const char *text) {
     _cleanup_buf_ struct buf line = BUF_INIT;
@@ -26,11 +16,10 @@ static void write_log(const struct oci_options *o, const char *level, const char
         (void)fs_write_all(STDERR_FILENO, line.data, line.size);
 }
 
-int oci_main(int argc, char *const argv[]) {
-    int skip = argc > 1 && strcmp(argv[1], "oci") == 0 ? 2 : 1;
+int oci_main(int argc, const char *const *argv) {
     _cleanup_error_ struct error e = ERROR_INIT;
     struct oci_call call = {0};
-    int r = oci_call(argc - skip, (const char *const *)argv + skip, &call, &e);
+    int r = oci_call(argc, argv, &call, &e);
 
     for (size_t i = 0; i < call.warnings.n; i++)
         write_log(&call.o, "warning", call.warnings.v[i]);
