@@ -159,7 +159,7 @@ void plan_mounted_child(struct builder *b) {
 }
 
 void plan_start_hooks(struct builder *b) {
-    /* They run where the program will, and as it will (runc has it so). */
+    /* They run where the program will, and as it will, under its filter, too (runc has it so). */
     const struct strs *env = b->spec && b->spec->process ? &b->spec->process->env : NULL;
 
     build_hooks(b, PLAN_CHILD, &hooks_of(b)->start_container, "startContainer", "created", env);

@@ -2,7 +2,8 @@
  *   - descriptors, limits, labels and scheduling need rights that the later steps give up;
  *   - the bounding set shrinks while CAP_SETPCAP is there; the user changes while CAP_SETUID is;
  *   - a filter without no_new_privs needs CAP_SYS_ADMIN, so it is loaded before the capabilities shrink to what the container gets;
- *     after it, only capset, prctl, close_range and execve are called;
+ *     after it, only capset, prctl, close_range and execve are called, and what hooks of startContainer take: they are programs of
+ *     the container's, and held as it is;
  *   - who joins a container is born into its pid namespace after all that, where the filter allows it (see step_birth()). */
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -181,7 +182,6 @@ static void plan_rights(struct builder *b, const struct oci_process *p, const st
     if (joins)
         STEP(b, PLAN_CHILD, PLAN_NAMESPACE_JOIN, -1, CLONE_NEWPID);
     STEP(b, PLAN_CHILD, PLAN_READY);
-    plan_start_hooks(b);
     if (born_early)
         plan_birth(b, p);
     if (c->seccomp_size > 0)
@@ -189,6 +189,7 @@ static void plan_rights(struct builder *b, const struct oci_process *p, const st
              c->agent_head ? data_add(b, c->agent_head, strlen(c->agent_head)) : 0);
     STEP(b, PLAN_CHILD, PLAN_CAPABILITIES, (int64_t)caps->effective, (int64_t)caps->permitted, (int64_t)caps->inheritable,
          (int64_t)caps->ambient);
+    plan_start_hooks(b);
     if (joins && !born_early)
         plan_birth(b, p);
 }

@@ -247,8 +247,8 @@ int step_io_priority(struct executor *x, const struct plan_step *s, struct error
     return r < 0 ? error_errno(e, r, "set the I/O priority to %s", class) : 0;
 }
 
-/* "0-3,7" as bits. The plan's text was checked when it was built; what does not fit is not there. */
-static void parse_numbers(const char *text, unsigned long *bits, size_t max) {
+/* "0-3,7" as bits. Its characters were checked when the plan was built. -ERANGE: one beyond max, or a range backwards. */
+static int parse_numbers(const char *text, unsigned long *bits, size_t max) {
     while (*text) {
         char *end;
         unsigned long first = strtoul(text, &end, 10), last = first;
@@ -259,28 +259,32 @@ static void parse_numbers(const char *text, unsigned long *bits, size_t max) {
         }
         if (*end == '-')
             last = strtoul(end + 1, &end, 10);
-        for (unsigned long i = first; i <= last && i < max; i++)
+        if (last < first || last >= max)
+            return -ERANGE;
+        for (unsigned long i = first; i <= last; i++)
             bits[i / (8 * sizeof(*bits))] |= 1UL << i % (8 * sizeof(*bits));
         text = end;
     }
+    return 0;
 }
 
 int step_affinity(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *text = plan_text(x->plan, s->arg[0]);
     unsigned long bits[CPUS_MAX / (8 * sizeof(unsigned long))] = {0};
-    int r;
+    int r = parse_numbers(text, bits, CPUS_MAX);
 
-    parse_numbers(text, bits, CPUS_MAX);
-    r = sys_sched_setaffinity(0, sizeof(bits), bits);
+    if (r == 0)
+        r = sys_sched_setaffinity(0, sizeof(bits), bits);
     return r < 0 ? error_errno(e, r, "process.execCPUAffinity: run on processors %s", text) : 0;
 }
 
 int step_memory_policy(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *text = plan_text(x->plan, s->arg[1]);
     unsigned long nodes[NODES_MAX / (8 * sizeof(unsigned long))] = {0};
-    int r;
+    int r = parse_numbers(text ? text : "", nodes, NODES_MAX);
 
-    parse_numbers(text ? text : "", nodes, NODES_MAX);
+    if (r < 0)
+        return error_errno(e, r, "linux.memoryPolicy.nodes: %s", text);
     r = sys_set_mempolicy((int)s->arg[0], text ? nodes : NULL, text ? NODES_MAX : 0);
     return r < 0 ? error_errno(e, r, "linux.memoryPolicy: set it") : 0;
 }

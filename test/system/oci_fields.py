@@ -146,6 +146,8 @@ case("kernel", "linux.memoryPolicy", put("linux.memoryPolicy", {"mode": "MPOL_BI
 case("kernel", "linux.memoryPolicy (exec)", put("linux.memoryPolicy", {"mode": "MPOL_INTERLEAVE", "nodes": "0"}), None, "interleave:0", exec_=["head", "-1", "/proc/self/numa_maps"])
 case("kernel", "linux.memoryPolicy.mode", put("linux.memoryPolicy", {"mode": "MPOL_NONSENSE"}), ["true"], refused=r"linux\.memoryPolicy\.mode")
 case("kernel", "linux.memoryPolicy.nodes", put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "x"}), ["true"], refused=r"linux\.memoryPolicy\.nodes")
+case("kernel", "linux.memoryPolicy.nodes (no machine has so many)", put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "0-9876543210"}), ["true"], refused=r"linux\.memoryPolicy\.nodes")
+case("kernel", "linux.memoryPolicy.nodes (backwards)", put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "3-0"}), ["true"], refused=r"linux\.memoryPolicy\.nodes")
 case("kernel", "linux.memoryPolicy.nodes (none such)", put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "777"}), ["true"], refused=r"linux\.memoryPolicy")
 case("kernel", "linux.intelRdt", put("linux.intelRdt", {"closID": "x"}), ["true"], refused=r"linux\.intelRdt")
 def filter(**more): return put("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", **more})

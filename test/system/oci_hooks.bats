@@ -78,6 +78,25 @@ assert not want, want' "$pid" "$OCI/b"
     [ ! -e "$OCI/b/rootfs/tmp/ran" ]
 }
 
+@test "startContainer has the container's filter and capabilities, no others" {
+    cat >"$OCI/b/rootfs/bin/held" <<'SH'
+#!/bin/sh
+mkdir /tmp/made 2>/tmp/said
+grep -E '^(Seccomp|CapEff|CapBnd|NoNewPrivs):' /proc/self/status >/tmp/seen
+SH
+    chmod 755 "$OCI/b/rootfs/bin/held"
+    bundle '
+c["hooks"] = {"startContainer": [{"path": "/bin/held"}]}
+c["process"]["noNewPrivileges"] = False
+c["process"]["user"] = {"uid": 5, "gid": 5}
+c["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}' \
+        grep -E '^(Seccomp|CapEff|CapBnd|NoNewPrivs):' /proc/self/status
+    chmod 1777 "$OCI/b/rootfs/tmp"
+    run -0 oci run -b "$OCI/b" c
+    [ "$output" = "$(cat "$OCI/b/rootfs/tmp/seen")" ]
+    grep -q "No space left" "$OCI/b/rootfs/tmp/said"
+}
+
 @test "poststart that fails: an error, and the container is destroyed; poststop that fails: a warning" {
     bundle 'c["hooks"] = {"poststart": [hook("bad", status="3")], "poststop": [hook("bad", status="4"), hook("last")]}' sleep 1000
     oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
