@@ -137,6 +137,7 @@ bool cgroup_is_populated(const struct cgroup_layout *layout, const char *path);
 /* Every process in the group and below, as a list of pid_t (seen from the caller's pid namespace; others are left out). */
 int cgroup_pids(const struct cgroup_layout *layout, const char *path, struct arena *a, struct list *ret, struct error *e);
 
+/* The root is nobody's to stop or to kill: -EINVAL. */
 /* Stops every process in the group, or lets them go on. Returns when it is done, -ETIMEDOUT after timeout_ms (then thawed again).
  */
 int cgroup_freeze(const struct cgroup_layout *layout, const char *path, int timeout_ms, struct error *e);

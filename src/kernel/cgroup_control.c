@@ -224,10 +224,15 @@ static int thaw(int dirfd, bool v2) {
     return v2 ? cgroup_write(dirfd, "cgroup.freeze", "0") : cgroup_write(dirfd, "freezer.state", "THAWED");
 }
 
+/* All processes of the host: whoever says so has lost a name. */
+static bool is_root(const char *path) {
+    return path[strspn(path, "/")] == '\0';
+}
+
 int cgroup_freeze(const struct cgroup_layout *l, const char *path, int timeout_ms, struct error *e) {
     int64_t deadline = now_ms() + timeout_ms;
-    bool v2;
-    _cleanup_fd_ int dirfd = open_freezer(l, path, &v2);
+    bool v2 = false;
+    _cleanup_fd_ int dirfd = is_root(path) ? -EINVAL : open_freezer(l, path, &v2);
     int r = dirfd;
 
     if (r >= 0 && v2) {
@@ -307,7 +312,7 @@ static int kill_dir(int dirfd) {
 }
 
 int cgroup_kill(const struct cgroup_layout *l, const char *path, struct error *e) {
-    _cleanup_fd_ int dirfd = open_members(l, path), freezer = -1;
+    _cleanup_fd_ int dirfd = is_root(path) ? -EINVAL : open_members(l, path), freezer = -1;
     int r;
 
     if (dirfd == -ENOENT)

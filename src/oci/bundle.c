@@ -22,6 +22,10 @@ static void make_absolute(struct arena *a, const char *bundle, struct oci_spec *
     }
 }
 
+bool oci_keeps_groups(const struct oci_spec *spec) {
+    return map_get(&spec->annotations, "run.oci.keep_original_groups");
+}
+
 void oci_env_once(struct arena *a, struct strs *env) {
     struct strs kept = {0};
 

@@ -16,7 +16,7 @@
 static const struct json_field own_fields[] = {
     JSON_FIELD(struct oci_own_state, start_ticks, "startTicks", JSON_U64, 0),
     JSON_FIELD(struct oci_own_state, boot_id, "bootId", JSON_STR, 0),
-    JSON_FIELD(struct oci_own_state, cgroup, "cgroup", JSON_STR, 0),
+    JSON_FIELD(struct oci_own_state, cgroup, "cgroup", JSON_STR, JSON_OMIT),
     JSON_FIELD(struct oci_own_state, scope, "scope", JSON_STR, JSON_OMIT),
     JSON_FIELD(struct oci_own_state, resctrl, "resctrl", JSON_STR, JSON_OMIT),
     JSON_FIELD(struct oci_own_state, resctrl_monitor, "resctrlMonitor", JSON_STR, JSON_OMIT),
@@ -130,6 +130,8 @@ static int read_state(struct oci_call *call, struct oci_container *c, struct err
     }
     if (r < 0)
         return error_wrap(e, r, "read the state of container %s", c->id);
+    if (c->state.own.cgroup && !*c->state.own.cgroup)
+        c->state.own.cgroup = NULL;
     c->state.status = look_up_status(c);
     return 0;
 }

@@ -45,25 +45,40 @@ static int plan_limits(struct oci_call *call, const struct oci_spec *spec, const
     return r < 0 ? error_wrap(e, r, "linux.resources") : 0;
 }
 
+/* --cgroup-manager disabled: the process stays in its caller's group, whose limits are not ours to set. */
+static int plan_no_cgroup(const struct oci_spec *spec, struct error *e) {
+    const struct oci_resources *r = spec->linux_->resources;
+
+    if (r && (r->unified.n || r->memory || r->cpu || r->pids || r->block_io || r->hugepage_limits.n || r->network || r->rdma.n))
+        return error_set(e, -EINVAL, "linux.resources: --cgroup-manager disabled leaves no group to limit");
+    return 0;
+}
+
+static int plan_own_cgroup(struct oci_call *call, const struct oci_spec *spec, const struct cgroup_layout *layout,
+                           struct oci_container *c, struct plan_context *context, struct error *e) {
+    int r = choose_cgroup(call, spec, layout, c, e);
+
+    if (r == 0 && cgroup_is_populated(layout, c->state.own.cgroup))
+        r = error_set(e, -EBUSY, "cgroup %s holds processes already", c->state.own.cgroup);
+    return r < 0 ? r : plan_limits(call, spec, c, layout, context, e);
+}
+
 /* Writes down what `delete` undoes, before any of it is there. */
 static int plan_cgroup(struct oci_call *call, const struct oci_spec *spec, struct oci_container *c, struct plan_context *context,
                        struct error *e) {
     _cleanup_journal_ struct journal journal = JOURNAL_INIT;
     static struct cgroup_layout layout;
     struct strs dirs = {0};
-    int r = cgroup_layout_read(&layout, e);
+    int r = call->o.no_cgroup ? plan_no_cgroup(spec, e) : cgroup_layout_read(&layout, e);
 
-    if (r == 0)
-        r = choose_cgroup(call, spec, &layout, c, e);
-    if (r == 0 && cgroup_is_populated(&layout, c->state.own.cgroup))
-        r = error_set(e, -EBUSY, "cgroup %s holds processes already", c->state.own.cgroup);
-    if (r == 0)
-        r = plan_limits(call, spec, c, &layout, context, e);
+    if (r == 0 && !call->o.no_cgroup)
+        r = plan_own_cgroup(call, spec, &layout, c, context, e);
     if (r == 0)
         r = oci_resctrl_plan(call, spec, c, context, &journal, e);
     if (r < 0)
         return r;
-    cgroup_plan_dirs(&layout, c->state.own.cgroup, &call->arena, &dirs);
+    if (c->state.own.cgroup)
+        cgroup_plan_dirs(&layout, c->state.own.cgroup, &call->arena, &dirs);
     for (size_t i = 0; i < dirs.n; i++)
         journal_add(&journal, JOURNAL_CGROUP, dirs.v[i]);
     if (c->state.own.scope) /* undone first: systemd removes the group of its unit */
@@ -94,6 +109,7 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, struct 
         return r;
     context.rootless = user.active;
     context.single_id = user.single_id;
+    context.keep_groups = oci_keeps_groups(spec);
     context.rootfs.kind = oci_spec_namespace(spec, "mount") ? PLAN_ROOTFS_BIND : PLAN_ROOTFS_NONE;
     context.rootfs.path = spec->root ? spec->root->path : NULL;
     context.state_head = oci_state_head(call, &c->state);
@@ -148,6 +164,19 @@ static int publish(struct oci_call *call, struct oci_container *c, struct execut
     return oci_worker_release(w, e);
 }
 
+/* The sockets that we were activated by are the first that the process inherits. */
+static void hand_sockets_on(struct oci_call *call, struct oci_spec *spec) {
+    struct strs *env = &spec->process->env;
+
+    if (call->listen_fds == 0)
+        return;
+    strs_add(&call->arena, env, arena_printf(&call->arena, "LISTEN_FDS=%d", call->listen_fds));
+    strs_add(&call->arena, env, "LISTEN_PID=1");
+    if (call->listen_names)
+        strs_add(&call->arena, env, arena_printf(&call->arena, "LISTEN_FDNAMES=%s", call->listen_names));
+    oci_env_once(&call->arena, env);
+}
+
 /* *ret_console: the terminal, where nobody else was given it; owned by the caller. */
 static int make_process(struct oci_call *call, struct oci_container *c, bool detach, struct oci_worker *w, int *ret_console,
                         struct error *e) {
@@ -158,6 +187,10 @@ static int make_process(struct oci_call *call, struct oci_container *c, bool det
     struct oci_spec spec;
     int r = oci_bundle_read(call, c, &spec, e);
 
+    if (r == 0)
+        hand_sockets_on(call, &spec);
+    if (r == 0)
+        r = oci_notify_prepare(call, c, &spec, e);
     if (r == 0)
         r = oci_console_check(call, detach, spec.process->terminal, e);
     if (r == 0)
@@ -257,6 +290,7 @@ static int start(struct oci_call *call, struct oci_container *c, bool *ret_ended
 int oci_start(struct oci_call *call, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
     const char *id = NULL;
+    _cleanup_fd_ int listener = -1;
     bool ended = false;
     int r = one_id(call, &id, e);
 
@@ -266,9 +300,13 @@ int oci_start(struct oci_call *call, struct error *e) {
         return r;
     if (!oci_is(&c, "created"))
         return error_set(e, -EINVAL, "cannot start a container that is %s", c.state.status);
-    r = start(call, &c, &ended, e);
+    r = oci_notify_listen(call, &c, &listener, e);
+    if (r == 0)
+        r = start(call, &c, &ended, e);
     if (ended && oci_container_kill(&c, NULL) == 0)
         abandon(call, &c);
+    if (r == 0)
+        oci_notify_wait(call, listener, &c);
     return r;
 }
 
@@ -278,23 +316,27 @@ int oci_run(struct oci_call *call, struct error *e) {
     _cleanup_fd_ int console = -1;
     struct oci_worker w;
     bool ended;
-    int r, end, status = 0;
+    int r, end = 0, status = 0;
 
     if (!call->o.detach && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) /* the worker ends, its child is ours then */
         return error_errno(e, -errno, "become the container's parent");
     r = create(call, &c, call->o.detach, &w, &console, e);
     if (r < 0)
         return r;
+    r = oci_notify_listen(call, &c, &f.notify, e);
     if (!call->o.detach)
-        oci_foreground_begin(&f, console);
-    r = start(call, &c, &ended, e); /* while the worker ends: on a machine with a second processor, that is no time of ours */
+        oci_foreground_begin(&f, call, console);
+    if (r == 0)
+        r = start(call, &c, &ended, e); /* while the worker ends: on a machine with a second processor, that is no time of ours */
     end = oci_worker_end(&w, r == 0 ? e : NULL);
     if (r == 0)
         r = end;
     if (call->o.no_subreaper)
         (void)prctl(PR_SET_CHILD_SUBREAPER, 0);
-    if (r == 0 && call->o.detach)
+    if (r == 0 && call->o.detach) {
+        oci_notify_wait(call, f.notify, &c);
         return 0;
+    }
     if (r == 0)
         status = oci_foreground_wait(&f, c.state.pid);
     else

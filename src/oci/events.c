@@ -95,7 +95,7 @@ int oci_events(struct oci_call *call, struct error *e) {
     if (r == 0)
         r = pidfd = oci_container_pidfd(&c, e);
     if (r >= 0)
-        r = cgroup_layout_read(&layout, e);
+        r = oci_container_layout(&c, &layout, e);
     if (r < 0)
         return r;
     if (!call->o.stats)

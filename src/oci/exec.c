@@ -135,6 +135,8 @@ static int choose_cgroups(struct oci_call *call, const struct cgroup_layout *lay
                           struct plan_exec_context *x, struct error *e) {
     const char *below[CGROUP_HIERARCHIES_MAX] = {NULL};
 
+    if (!cgroup && call->o.cgroups.n)
+        return error_set(e, -EINVAL, "--cgroup: the container has no control group");
     for (size_t k = 0; k < call->o.cgroups.n; k++) {
         const char *word = call->o.cgroups.v[k], *colon = strchr(word, ':'), *path = colon ? colon + 1 : word;
         unsigned which = ~0U;
@@ -148,7 +150,7 @@ static int choose_cgroups(struct oci_call *call, const struct cgroup_layout *lay
             if (which & 1U << i)
                 below[i] = path + strspn(path, "/");
     }
-    for (int i = 0; i < layout->count; i++) {
+    for (int i = 0; cgroup && i < layout->count; i++) {
         const char *path = below[i] && *below[i] ? arena_printf(&call->arena, "%s/%s", cgroup, below[i]) : cgroup;
         const char *dir = cgroup_dir(layout, i, path, &call->arena);
 
@@ -182,6 +184,7 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, const s
         return r;
     oci_resctrl_join(call, &state->own, &x.cgroup_join);
     x.single_id = user.single_id;
+    x.keep_groups = oci_keeps_groups(spec);
     x.seccomp = filter.program.code;
     x.seccomp_size = filter.program.n * sizeof(*filter.program.code);
     x.seccomp_flags = filter.program.flags;
@@ -206,7 +209,7 @@ static int publish(struct oci_call *call, struct oci_worker *w, const struct exe
     if (call->born)
         call->born(call->born_arg, x->pid, x->console_fd);
     if (!call->o.detach)
-        oci_foreground_begin(&f, socket ? -1 : x->console_fd);
+        oci_foreground_begin(&f, call, socket ? -1 : x->console_fd);
     r = oci_worker_release(w, e);
     if (r == 0)
         r = oci_worker_end(w, e);

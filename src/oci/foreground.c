@@ -81,6 +81,7 @@ static int poll_all(struct oci_foreground *f) {
         {.fd = f->signals, .events = POLLIN},
         {.fd = f->console, .events = POLLIN},
         {.fd = f->in_open && f->console >= 0 ? STDIN_FILENO : -1, .events = POLLIN},
+        {.fd = f->notify, .events = POLLIN},
     };
 
     if (poll(p, ARRAY_SIZE(p), -1) < 0)
@@ -94,6 +95,8 @@ static int poll_all(struct oci_foreground *f) {
     }
     if (p[2].revents && f->console >= 0)
         copy_in(f);
+    if (p[3].revents && oci_notify_pass(f->call, f->notify, 0))
+        f->notify = fd_close(f->notify);
     return p[0].revents != 0;
 }
 
@@ -124,11 +127,11 @@ static bool has_ended(const struct oci_foreground *f, int *ret_status) {
     return pid < 0 && errno == ECHILD;
 }
 
-void oci_foreground_begin(struct oci_foreground *f, int console_fd) {
+void oci_foreground_begin(struct oci_foreground *f, const struct oci_call *call, int console_fd) {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT}; /* of our own */
     sigset_t all;
 
-    *f = (struct oci_foreground){.console = console_fd, .host = -1, .in_open = true};
+    *f = (struct oci_foreground){.call = call, .console = console_fd, .host = -1, .in_open = true, .notify = f->notify};
     sigfillset(&all);
     for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
         sigdelset(&all, faults[i]);
@@ -152,4 +155,5 @@ void oci_foreground_end(struct oci_foreground *f) {
         (void)tcsetattr(f->host, TCSADRAIN, &f->saved);
     f->host = -1;
     f->signals = fd_close(f->signals);
+    f->notify = fd_close(f->notify);
 }

@@ -41,7 +41,7 @@ enum oci_update_flag {
 
 struct oci_options {
     const char *root, *log, *log_format, *rootless, *cgroup_manager; /* global */
-    bool debug, systemd_cgroup, version, help;
+    bool debug, systemd_cgroup, no_cgroup, version, help;
     const char *bundle, *config, *pid_file, *console_socket, *pidfd_socket, *preserve_fds; /* create, run */
     bool no_pivot, no_new_keyring, no_subreaper, detach, keep;
     const char *process, *cwd, *user, *apparmor, *process_label; /* exec */
@@ -61,6 +61,9 @@ struct oci_call {
     struct arena arena;
     struct buf out;       /* for standard output */
     struct strs warnings; /* for the log */
+    /* What who started us put into the environment (sd_listen_fds(3), sd_notify(3)); NULL, 0: nothing. */
+    const char *notify_socket, *listen_names;
+    int listen_fds; /* descriptors from 3 on */
     /* For callers that are programs of ours: told of the process before it is let go; console_fd -1 = none, else the caller's to
      * duplicate. Takes the place of --console-socket. NULL = nobody. */
     void (*born)(void *arg, int pid, int console_fd);
@@ -136,7 +139,7 @@ int oci_container_kill(const struct oci_container *c, struct error *e);
 int oci_container_pidfd(const struct oci_container *c, struct error *e);
 /* The container that the first argument names; at most max arguments. */
 int oci_open_argument(struct oci_call *call, size_t max, struct oci_container *ret, struct error *e);
-/* The host's control groups, for what is done with the container's; -ESRCH: it has none yet. */
+/* The host's control groups, for what is done with the container's; -ESRCH: it has none yet, or was made to have none. */
 int oci_container_layout(const struct oci_container *c, struct cgroup_layout *ret, struct error *e);
 int oci_container_config(struct oci_call *call, const struct oci_container *c, struct oci_spec *ret, struct error *e);
 bool oci_is(const struct oci_container *c, const char *status);
@@ -144,6 +147,9 @@ bool oci_is(const struct oci_container *c, const char *status);
 /* Reads the bundle of the call, with what it may say relative to itself made absolute, checks what the schema leaves open, and
  * keeps config.json as it is in the container's directory. */
 int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_spec *spec, struct error *e);
+
+/* crun's annotation run.oci.keep_original_groups, by which `podman run --group-add keep-groups` asks for it. */
+bool oci_keeps_groups(const struct oci_spec *spec);
 
 /* Of variables that are given more than once the last one counts: programs would take the first. */
 void oci_env_once(struct arena *a, struct strs *env);
@@ -175,6 +181,18 @@ int oci_hooks_run(struct oci_call *call, const struct oci_state *s, const struct
                   bool all, struct error *e);
 /* Moves an error into call->warnings. */
 void oci_warn(struct oci_call *call, struct error *e);
+
+/* ---- notify.c: the socket between the container and our own NOTIFY_SOCKET; nothing where there is none ---- */
+
+/* Adds the mount and the variable to the bundle's. */
+int oci_notify_prepare(struct oci_call *call, const struct oci_container *c, struct oci_spec *spec, struct error *e);
+/* *ret stays where the container was prepared for none; else it is the caller's. */
+int oci_notify_listen(const struct oci_call *call, const struct oci_container *c, int *ret, struct error *e);
+/* Takes one message. true: that was all there will be. main_pid: which process systemd is to take for the unit's; 0 = ours stays
+ * it. */
+bool oci_notify_pass(const struct oci_call *call, int listener, int main_pid);
+/* Until the container is ready, or has ended. */
+void oci_notify_wait(const struct oci_call *call, int listener, const struct oci_container *c);
 
 /* ---- resctrl.c ---- */
 
@@ -271,13 +289,15 @@ struct oci_foreground {
     bool in_open;
     struct termios saved;
     int signals; /* signalfd */
+    const struct oci_call *call;
+    int notify; /* the container's NOTIFY_SOCKET, owned; -1 = none, or the container is ready */
 };
 #define OCI_FOREGROUND_INIT                                                                                                        \
-    { .host = -1, .signals = -1 }
+    { .host = -1, .signals = -1, .notify = -1 }
 #define _cleanup_oci_foreground_ _cleanup_(oci_foreground_end)
 /* Before the process is let go: its terminal has our size then, and no signal is lost. console_fd -1: the streams are ours, or
  * somebody else was given the terminal. */
-void oci_foreground_begin(struct oci_foreground *f, int console_fd);
+void oci_foreground_begin(struct oci_foreground *f, const struct oci_call *call, int console_fd);
 /* Until the process ends, which is or becomes our child. Its status as of a shell. */
 int oci_foreground_wait(struct oci_foreground *f, int pid);
 /* Our terminal is as it was. */

@@ -21,7 +21,7 @@ int oci_open_argument(struct oci_call *call, size_t max, struct oci_container *c
 
 int oci_container_layout(const struct oci_container *c, struct cgroup_layout *layout, struct error *e) {
     if (!c->state.own.cgroup)
-        return error_set(e, -ESRCH, "container not running");
+        return error_set(e, -ESRCH, c->state.pid > 0 ? "the container has no control group" : "container not running");
     return cgroup_layout_read(layout, e);
 }
 
@@ -120,7 +120,7 @@ int oci_kill(struct oci_call *call, struct error *e) {
 
     if (signo < 0)
         return signo;
-    if (signo == SIGKILL && c.state.own.shared_pids && !call->o.all)
+    if (signo == SIGKILL && c.state.own.shared_pids && c.state.own.cgroup && !call->o.all)
         return kill_shared(call, &c, e);
     return call->o.all ? kill_all(call, &c, signo, e) : signal_process(&c, signo, e);
 }

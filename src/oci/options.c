@@ -21,7 +21,7 @@ static const struct flag flags[] = {
     {NULL, "log", 0, TEXT, AT(log), "FILE", "append warnings and errors to it"},
     {NULL, "log-format", 0, TEXT, AT(log_format), "text|json", "of the lines of the log (text)"},
     {NULL, "rootless", 0, TEXT, AT(rootless), "true|false|auto", "is this a user namespace's root? (auto: it is looked up)"},
-    {NULL, "cgroup-manager", 0, TEXT, AT(cgroup_manager), "cgroupfs|systemd", "as crun has it"},
+    {NULL, "cgroup-manager", 0, TEXT, AT(cgroup_manager), "cgroupfs|systemd|disabled", "as crun has it"},
     {NULL, "debug", 0, BOOL, AT(debug), NULL, "lines of level debug in the log, too"},
     {NULL, "systemd-cgroup", 0, BOOL, AT(systemd_cgroup), NULL,
      "control groups are scopes of systemd's: cgroupsPath is slice:prefix:name"},
@@ -153,8 +153,9 @@ static int check(const struct oci_options *o, struct error *e) {
         return error_set(e, -EINVAL, "--log-format: text or json is expected");
     if (o->rootless && strcmp(o->rootless, "auto") != 0 && strcmp(o->rootless, "false") != 0 && strcmp(o->rootless, "true") != 0)
         return error_set(e, -EINVAL, "--rootless: true, false or auto is expected");
-    if (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs") != 0 && strcmp(o->cgroup_manager, "systemd") != 0)
-        return error_set(e, -ENOTSUP, "--cgroup-manager: %s is not supported, cgroupfs and systemd are", o->cgroup_manager);
+    if (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs") != 0 && !o->no_cgroup &&
+        strcmp(o->cgroup_manager, "systemd") != 0)
+        return error_set(e, -EINVAL, "--cgroup-manager: cgroupfs, systemd or disabled is expected");
     return 0;
 }
 
@@ -181,6 +182,7 @@ int oci_options_parse(int argc, const char *const *argv, struct arena *a, struct
         }
     }
     o.systemd_cgroup |= o.cgroup_manager && strcmp(o.cgroup_manager, "systemd") == 0;
+    o.no_cgroup = o.cgroup_manager && strcmp(o.cgroup_manager, "disabled") == 0;
     *ret = o;
     return check(&o, e);
 }

@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "model/units.h"
 #include "oci/oci.h"
+
+#define LISTEN_MAX 512
 
 static void write_log(const struct oci_options *o, const char *level, const char *text) {
     _cleanup_buf_ struct buf line = BUF_INIT;
@@ -16,9 +19,26 @@ static void write_log(const struct oci_options *o, const char *level, const char
         (void)fs_write_all(STDERR_FILENO, line.data, line.size);
 }
 
+/* The sockets of a unit's activation, when they are meant for us; crun takes them also where nobody is named. */
+static int listen_fds(void) {
+    const char *n = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+    int64_t count = 0, meant = getpid();
+
+    if (!n || (pid && int_parse(pid, 1, INT32_MAX, &meant) < 0) || meant != getpid())
+        return 0;
+    return int_parse(n, 0, LISTEN_MAX, &count) < 0 ? 0 : (int)count;
+}
+
+static const char *value_of(const char *name) {
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
 int oci_main(int argc, const char *const *argv) {
     _cleanup_error_ struct error e = ERROR_INIT;
-    struct oci_call call = {0};
+    struct oci_call call = {
+        .notify_socket = value_of("NOTIFY_SOCKET"), .listen_names = value_of("LISTEN_FDNAMES"), .listen_fds = listen_fds()};
     int r = oci_call(argc, argv, &call, &e);
 
     for (size_t i = 0; i < call.warnings.n; i++)

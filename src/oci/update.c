@@ -122,11 +122,12 @@ int oci_update(struct oci_call *call, struct error *e) {
     r = oci_container_open(call, call->o.args.v[0], &c, e);
     if (r < 0)
         return r;
-    if (oci_is(&c, "stopped") || !c.state.own.cgroup)
+    if (oci_is(&c, "stopped"))
         return error_set(e, -ESRCH, "container not running");
+    r = oci_container_layout(&c, &layout, e);
+    if (r < 0)
+        return r;
     r = call->o.resources ? from_document(call, &resources, e) : from_flags(call, &resources, e);
-    if (r == 0)
-        r = cgroup_layout_read(&layout, e);
     if (r == 0)
         r = cgroup_plan_update(&layout, c.state.own.cgroup, &resources, &call->arena, &ops, e);
     if (r == 0)

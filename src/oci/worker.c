@@ -18,16 +18,23 @@
 
 #define PRESERVE_MAX 512
 
-static int preserve_count(const struct oci_options *o, int *ret, struct error *e) {
+/* --preserve-fds counts from behind the sockets of LISTEN_FDS on; Podman, which hands both on, counts these there again. */
+static int preserve_count(const struct oci_call *call, int *ret, struct error *e) {
+    const struct oci_options *o = &call->o;
+    const int sockets = call->listen_fds;
     char *end;
     long n = o->preserve_fds ? strtol(o->preserve_fds, &end, 10) : 0;
+    int fd = 3;
 
     if (o->preserve_fds && (*end || end == o->preserve_fds || n < 0 || n > PRESERVE_MAX))
         return error_set(e, -EINVAL, "--preserve-fds: %s is not a number up to %d", o->preserve_fds, PRESERVE_MAX);
-    for (int fd = 3; fd < 3 + n; fd++)
-        if (fcntl(fd, F_GETFD) < 0)
-            return error_set(e, -EBADF, "--preserve-fds: descriptor %d is not open", fd);
-    *ret = (int)n;
+    while (fd < 3 + sockets + n && fcntl(fd, F_GETFD) >= 0)
+        fd++;
+    if (fd < 3 + sockets)
+        return error_set(e, -EBADF, "LISTEN_FDS: descriptor %d is not open", fd);
+    if (fd < 3 + n || (fd < 3 + sockets + n && sockets == 0))
+        return error_set(e, -EBADF, "--preserve-fds: descriptor %d is not open", fd);
+    *ret = fd - 3;
     return 0;
 }
 
@@ -109,7 +116,7 @@ int oci_worker_run(struct oci_call *call, const char *id, const struct plan *pla
     _cleanup_fd_ int program = -1, file = -1, ours = -1, theirs = -1;
     struct oci_worker w;
     int pair[2];
-    int r = preserve_count(&call->o, &v[OCI_ROLE_PRESERVE], e);
+    int r = preserve_count(call, &v[OCI_ROLE_PRESERVE], e);
 
     if (r < 0)
         return r;

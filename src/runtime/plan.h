@@ -90,6 +90,7 @@ struct plan_context {
     uint32_t seccomp_flags;
     unsigned scopes;    /* enum landlock_scope: what of the host's shared namespaces stays out of reach */
     bool single_id;     /* the user namespace maps one id only: no other gid, no other uid can be set */
+    bool keep_groups;   /* the process has the caller's supplementary groups, not those of the configuration */
     bool rootless;      /* the monitor is root of a user namespace, not of the host */
     bool dev_fill;      /* a tmpfs on /dev gets the usual nodes and links; so does the root's own where nothing is mounted there */
     bool new_keyring;   /* a session keyring of its own */
@@ -126,7 +127,7 @@ struct plan_exec_context {
     uint32_t seccomp_flags;
     bool new_keyring, fill_home;                   /* as in plan_context */
     unsigned scopes;                               /* as in plan_context */
-    bool single_id;                                /* as in plan_context */
+    bool single_id, keep_groups;                   /* as in plan_context */
     const char *agent_path, *agent_head;           /* as in plan_context */
     const char *personality;                       /* of the container: "LINUX32"; NULL = as it is */
     const struct oci_memory_policy *memory_policy; /* of the container; NULL = none */

@@ -511,6 +511,7 @@ int plan_build_exec(const struct oci_process *process, const struct plan_exec_co
         .fill_home = c->fill_home,
         .scopes = c->scopes,
         .single_id = c->single_id,
+        .keep_groups = c->keep_groups,
         .agent_path = c->agent_path,
         .agent_head = c->agent_head,
     };

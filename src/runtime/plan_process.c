@@ -176,7 +176,7 @@ static void plan_rights(struct builder *b, const struct oci_process *p, const st
         STEP(b, PLAN_CHILD, PLAN_NO_NEW_PRIVILEGES);
     STEP(b, PLAN_CHILD, PLAN_BOUND, (int64_t)caps->bounding);
     STEP(b, PLAN_CHILD, PLAN_USER, u->uid, u->gid, u32s_add(b, &u->additional_gids), u->umask.set ? u->umask.value : 022,
-         c->single_id);
+         c->single_id || c->keep_groups);
     if (c->check_program)
         STEP(b, PLAN_CHILD, PLAN_PROGRAM, text_add(b, p->args.v[0]), text_add(b, search_path(p)));
     if (joins)

@@ -298,7 +298,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
     [PLAN_USER] = {"become-user",
                    "the user that the program runs as; groups first, while there are rights for it",
                    "credentials(7)",
-                   {ARG("uid", INT), ARG("gid", INT), ARG("groups", TEXTS), ARG("umask", MODE), ARG("single-id", BOOL)},
+                   {ARG("uid", INT), ARG("gid", INT), ARG("groups", TEXTS), ARG("umask", MODE), ARG("keep-groups", BOOL)},
                    step_user},
     [PLAN_PROGRAM] = {"find-program",
                       "whoever creates the container learns of a missing program, not whoever starts it",

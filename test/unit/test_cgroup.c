@@ -311,11 +311,28 @@ static void device_programs(void **state) {
     assert_null(cgroup_devices_program(&all, &a, &size));
 }
 
+/* A layout of two hierarchies that are plain directories, so that a mistake here kills nobody. */
+static void root_is_spared(void **state) {
+    static const char *const roots[] = {"", "/", "//"};
+    char dir[] = "/tmp/test-cgroup.XXXXXX";
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    struct cgroup_layout l;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    l = layout_of(arena_printf(&a, "30 23 0:26 / %s rw - cgroup2 none rw\n", dir), V2_CONTROLLERS);
+    for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+        assert_int_equal(cgroup_kill(&l, roots[i], NULL), -EINVAL);
+        assert_int_equal(cgroup_freeze(&l, roots[i], 1000, NULL), -EINVAL);
+    }
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts),  cmocka_unit_test(paths),           cmocka_unit_test(conversions),
         cmocka_unit_test(plan_v1),  cmocka_unit_test(plan_v2),         cmocka_unit_test(plan_unlimited),
-        cmocka_unit_test(refusals), cmocka_unit_test(device_programs),
+        cmocka_unit_test(refusals), cmocka_unit_test(device_programs), cmocka_unit_test(root_is_spared),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
