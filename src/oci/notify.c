@@ -47,11 +47,13 @@ int oci_notify_listen(const struct oci_call *call, const struct oci_container *c
     return 0;
 }
 
-/* The READY=… among the lines of a message; NULL: it says something else. */
+/* The READY=… among the lines of a message, ended; NULL: it says something else. */
 static char *ready_line(char *text) {
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-        if (strncmp(line, "READY=", 6) == 0)
+    for (char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        if (strncmp(line, "READY=", 6) == 0) {
+            line[strcspn(line, "\n")] = '\0';
             return line;
+        }
     return NULL;
 }
 
