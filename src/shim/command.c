@@ -25,10 +25,13 @@
 #include "oci/oci.h"
 #include "shim/messages.pb-c.h"
 #include "shim/shim.h"
+#include "shim/ttrpc.h"
 
 #define STDIN_MAX      ((size_t)1 << 16)
 #define STDIN_WAIT_MS  20000 /* containerd writes at once, or gives /dev/null; only a busy machine takes longer */
 #define KILLED_STATUS  137
+#define ADDRESS_FILE   "address" /* in the bundle; containerd 1.6 reads it */
+#define ANSWER_WAIT_MS 3000      /* containerd itself waits for 5 s */
 #define SOCKET_BACKLOG 64
 
 struct arguments {
@@ -123,6 +126,20 @@ static int socket_path(const struct arguments *args, const char *dir, const char
     return fs_mkdirs(dir, 0711, e);
 }
 
+/* Does a shim live there? The forks of one that was killed hold its socket for another moment, in which they may still make things
+ * for it: so it is asked, and what lives answers, be it that there is no such service; the end comes when they are gone, too. */
+static bool shim_lives(const struct sockaddr_un *at) {
+    static const char empty_request[TTRPC_HEADER] = {0, 0, 0, 0, 0, 0, 0, 1, TTRPC_REQUEST, 0};
+    _cleanup_fd_ int c = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct pollfd p = {.fd = c, .events = POLLIN};
+    char byte;
+
+    if (c < 0 || connect(c, (const struct sockaddr *)at, sizeof(*at)) < 0 ||
+        send(c, empty_request, sizeof(empty_request), MSG_NOSIGNAL) < 0)
+        return false;
+    return poll(&p, 1, ANSWER_WAIT_MS) != 1 || recv(c, &byte, 1, 0) == 1;
+}
+
 /* A listening socket; -EADDRINUSE: a shim lives there. */
 static int listen_at(const struct sockaddr_un *at, struct error *e) {
     _cleanup_fd_ int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -130,11 +147,9 @@ static int listen_at(const struct sockaddr_un *at, struct error *e) {
     if (s < 0)
         return error_errno(e, -errno, "make a socket");
     if (bind(s, (const struct sockaddr *)at, sizeof(*at)) < 0) {
-        _cleanup_fd_ int c = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
         if (errno != EADDRINUSE)
             return error_errno(e, -errno, "bind %s", at->sun_path);
-        if (c >= 0 && connect(c, (const struct sockaddr *)at, sizeof(*at)) == 0)
+        if (shim_lives(at))
             return -EADDRINUSE;
         (void)unlink(at->sun_path); /* of one that was killed */
         if (bind(s, (const struct sockaddr *)at, sizeof(*at)) < 0)
@@ -273,7 +288,7 @@ static int do_start(const struct arguments *args, struct error *e) {
         return r;
     /* containerd 1.6 looks there after its restart. */
     buf_printf(&address, "unix://%s", at.sun_path);
-    r = fs_replace_at(AT_FDCWD, "address", address.data, address.size, 0600, FS_NO_SYNC, e);
+    r = fs_replace_at(AT_FDCWD, ADDRESS_FILE, address.data, address.size, 0600, FS_NO_SYNC, e);
     if (r == 0)
         print_address(&at);
     return r;
@@ -281,19 +296,17 @@ static int do_start(const struct arguments *args, struct error *e) {
 
 /* ---- delete ---- */
 
-/* The socket of a shim that was killed, unless another one of the pod has taken its place. */
-static void remove_dead_socket(int bundle) {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
+/* Where the bundle's shim listened, when it and its forks are dead and no other one of the pod has taken its place. */
+static bool find_dead_socket(int bundle, struct sockaddr_un *ret) {
     _cleanup_buf_ struct buf text = BUF_INIT;
-    _cleanup_fd_ int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    static const char head[] = "unix:///";
+    static const char scheme[] = "unix://";
 
-    if (s < 0 || fs_read_at(bundle, "address", sizeof(to.sun_path), &text, NULL) < 0 || !text.data ||
-        strncmp(text.data, head, strlen(head)) != 0)
-        return;
-    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", text.data + strlen("unix://"));
-    if (connect(s, (const struct sockaddr *)&to, sizeof(to)) < 0 && errno == ECONNREFUSED)
-        (void)unlink(to.sun_path);
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (fs_read_at(bundle, ADDRESS_FILE, sizeof(ret->sun_path), &text, NULL) < 0 || !text.data ||
+        strncmp(text.data, scheme, strlen(scheme)) != 0)
+        return false;
+    (void)snprintf(ret->sun_path, sizeof(ret->sun_path), "%s", text.data + strlen(scheme));
+    return ret->sun_path[0] == '/' && !shim_lives(ret);
 }
 
 static int do_delete(const struct arguments *args, struct error *e) {
@@ -305,11 +318,14 @@ static int do_delete(const struct arguments *args, struct error *e) {
     const struct timespec now = clock_wall();
     Pb__DeleteResponse m = PB__DELETE_RESPONSE__INIT;
     Pb__Timestamp exited = PB__TIMESTAMP__INIT;
+    struct sockaddr_un socket;
     const char *root;
+    bool dead;
     int r;
 
     if (dir < 0)
         return dir;
+    dead = find_dead_socket(dir, &socket);
     if (fs_read_at(dir, SHIM_ROOT_FILE, 4096, &text, NULL) == 0 && text.size > 0)
         root = arena_strdup(&a, buf_text(&text));
     else
@@ -321,7 +337,8 @@ static int do_delete(const struct arguments *args, struct error *e) {
         r = rootfs_unmount(bundle, e);
     if (r < 0)
         return r;
-    remove_dead_socket(dir);
+    if (dead)
+        (void)unlink(socket.sun_path);
     exited.seconds = now.tv_sec;
     exited.nanos = (int32_t)now.tv_nsec;
     m.exit_status = KILLED_STATUS;

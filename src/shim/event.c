@@ -240,7 +240,6 @@ void event_delete(struct shim *s, const struct process *p) {
     Pb__Timestamp at = exit_time(p);
 
     m.container_id = p->container->id;
-    m.id = p->exec_id ? p->exec_id : m.id;
     m.pid = (uint32_t)p->pid;
     m.exit_status = (uint32_t)p->exit_status;
     m.exited_at = &at;

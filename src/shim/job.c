@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -141,6 +142,8 @@ static bool take_message(struct shim *s, struct job *j) {
     if (n < (ssize_t)head) {
         static const char died[] = "the worker of the shim died";
 
+        if ((j->kind == JOB_START || j->kind == JOB_EXEC) && j->process->pid > 0 && !j->process->ended)
+            (void)kill(j->process->pid, SIGKILL); /* nobody can say whether it was let go */
         end(s, j, false, RPC_INTERNAL, died, strlen(died));
         return false;
     }
@@ -197,10 +200,13 @@ static int open_streams(struct shim *s, struct job *j, const void *request, stru
     return 0;
 }
 
-/* In the fork. The loop's descriptors end with it. */
-static _Noreturn void run(const struct shim *s, const struct job *j, const void *request, int channel) {
+/* In the fork. It dies with the shim: what it makes is the shim's to take away, or `delete`'s when the shim is dead, which waits
+ * for the last holder of the listening socket. */
+static _Noreturn void run(const struct shim *s, const struct job *j, const void *request, int channel, pid_t shim) {
     sigset_t none;
 
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != shim)
+        _exit(EXIT_ENGINE);
     sigemptyset(&none);
     (void)signal(SIGPIPE, SIG_DFL);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -210,7 +216,7 @@ static _Noreturn void run(const struct shim *s, const struct job *j, const void 
 
 static int start_fork(struct shim *s, struct job *j, const void *request, struct error *e) {
     int pair[2], r = open_streams(s, j, request, e);
-    pid_t pid;
+    pid_t pid, shim = getpid();
 
     if (r < 0)
         return r;
@@ -219,7 +225,7 @@ static int start_fork(struct shim *s, struct job *j, const void *request, struct
     j->watch = (struct watch){.fd = pair[0], .ready = ready};
     pid = watch_add(s, &j->watch, EPOLLIN) < 0 ? -1 : fork();
     if (pid == 0)
-        run(s, j, request, pair[1]);
+        run(s, j, request, pair[1], shim);
     r = pid < 0 ? error_errno(e, -errno, "start a worker") : 0;
     fd_close(pair[1]);
     return r;

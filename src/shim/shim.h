@@ -205,7 +205,7 @@ void event_create(struct shim *s, struct container *c);
 void event_start(struct shim *s, const struct process *p);
 void event_exec_added(struct shim *s, const struct process *p);
 void event_exit(struct shim *s, const struct process *p);
-void event_delete(struct shim *s, const struct process *p);
+void event_delete(struct shim *s, const struct process *p); /* of a container's first: runc's shim tells of no other */
 void event_container(struct shim *s, const char *topic, const char *type, const struct container *c);
 void events_tick(struct shim *s); /* tries again */
 

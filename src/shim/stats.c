@@ -33,9 +33,15 @@ static const struct number memory1[] = {
     M1(active_file),
     M1(unevictable),
     M1(hierarchical_memory_limit),
+    M1(hierarchical_memsw_limit),
     M1(total_cache),
     M1(total_rss),
+    M1(total_rss_huge),
     M1(total_mapped_file),
+    M1(total_dirty),
+    M1(total_writeback),
+    M1(total_pgpgin),
+    M1(total_pgpgout),
     M1(total_pgfault),
     M1(total_pgmajfault),
     M1(total_inactive_anon),
@@ -66,10 +72,22 @@ static const struct number memory2[] = {
     M2(slab_unreclaimable),
     M2(pgfault),
     M2(pgmajfault),
+    M2(workingset_refault),
+    M2(workingset_activate),
+    M2(workingset_nodereclaim),
+    M2(pgrefill),
+    M2(pgscan),
+    M2(pgsteal),
+    M2(pgactivate),
+    M2(pgdeactivate),
+    M2(pglazyfree),
+    M2(pglazyfreed),
+    M2(thp_fault_alloc),
+    M2(thp_collapse_alloc),
 };
 #define E2(name)                                                                                                                   \
     { #name, offsetof(Pb__Events2, name) }
-static const struct number events2[] = {E2(low), E2(high), E2(max), E2(oom), E2(oom_kill)};
+static const struct number events2[] = {E2(low), E2(high), E2(max), E2(oom), E2(oom_kill), E2(oom_group_kill)};
 #define O1(name)                                                                                                                   \
     { #name, offsetof(Pb__Oom1, name) }
 static const struct number oom1[] = {O1(oom_kill_disable), O1(under_oom), O1(oom_kill)};
@@ -93,6 +111,15 @@ static void read_numbers(const char *dir, const char *file, const struct number 
     }
 }
 
+/* A file with one number; "max" is the highest; 0: there is none. */
+static uint64_t read_number(const char *dir, const char *file, struct arena *a) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    if (fs_read_at(AT_FDCWD, arena_printf(a, "%s/%s", dir, file), FILE_MAX, &text, NULL) < 0)
+        return 0;
+    return strncmp(buf_text(&text), "max", 3) == 0 ? UINT64_MAX : strtoull(buf_text(&text), NULL, 10);
+}
+
 static uint64_t limit_or_zero(uint64_t limit) {
     return limit == UINT64_MAX ? 0 : limit;
 }
@@ -111,6 +138,29 @@ static void pack_any(const char *type, const ProtobufCMessage *metrics, struct b
     any.value = (ProtobufCBinaryData){value.size, (uint8_t *)value.data};
     response.stats = &any;
     message_pack(&response.base, out);
+}
+
+/* Of version 1, as the kernel writes them: what a limit is when there is none is known to readers. */
+static void read_memory_entry(const char *dir, const char *what, Pb__MemoryEntry *ret, struct arena *a) {
+    ret->limit = read_number(dir, arena_printf(a, "memory.%slimit_in_bytes", what), a);
+    ret->usage = read_number(dir, arena_printf(a, "memory.%susage_in_bytes", what), a);
+    ret->max = read_number(dir, arena_printf(a, "memory.%smax_usage_in_bytes", what), a);
+    ret->failcnt = read_number(dir, arena_printf(a, "memory.%sfailcnt", what), a);
+}
+
+static void read_per_cpu(const struct cgroup_layout *l, const char *cgroup, Pb__CpuUsage1 *ret, struct arena *a) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct list numbers = {0};
+    const char *dir = l->of[CGROUP_CPUACCT] == CGROUP_NONE ? "/nonexistent" : cgroup_dir(l, l->of[CGROUP_CPUACCT], cgroup, a);
+    char *word, *rest;
+
+    if (fs_read_at(AT_FDCWD, arena_printf(a, "%s/cpuacct.usage_percpu", dir), FILE_MAX, &text, NULL) < 0 || !text.data)
+        return;
+    for (rest = text.data; (word = strsep(&rest, " \n"));)
+        if (*word)
+            *LIST_ADD(a, uint64_t, &numbers) = strtoull(word, NULL, 10);
+    ret->n_per_cpu = numbers.n;
+    ret->per_cpu = numbers.n > 0 ? LIST_AT(uint64_t, &numbers, 0) : NULL;
 }
 
 static void make_v1(const struct cgroup_layout *l, const char *cgroup, const struct cgroup_stats *st, struct arena *a,
@@ -142,10 +192,11 @@ static void make_v1(const struct cgroup_layout *l, const char *cgroup, const str
     cpu.throttling = &throttle;
     read_numbers(memory_dir(l, cgroup, a), "memory.stat", memory1, ARRAY_SIZE(memory1), &memory, a);
     read_numbers(memory_dir(l, cgroup, a), "memory.oom_control", oom1, ARRAY_SIZE(oom1), &oom, a);
-    bytes.usage = st->memory_total;
-    bytes.limit = st->memory_limit;
-    bytes.max = st->memory_max;
-    bytes.failcnt = st->memory_failures;
+    read_per_cpu(l, cgroup, &usage, a);
+    read_memory_entry(memory_dir(l, cgroup, a), "", &bytes, a);
+    read_memory_entry(memory_dir(l, cgroup, a), "memsw.", &swap, a);
+    read_memory_entry(memory_dir(l, cgroup, a), "kmem.", &kernel, a);
+    read_memory_entry(memory_dir(l, cgroup, a), "kmem.tcp.", &tcp, a);
     memory.usage = &bytes;
     memory.swap = &swap;
     memory.kernel = &kernel;
@@ -154,7 +205,7 @@ static void make_v1(const struct cgroup_layout *l, const char *cgroup, const str
         entries[i].op = i % 2 ? write_ : read_;
         entries[i].value = values[i];
     }
-    blkio.n_bytes = blkio.n_serviced = ARRAY_SIZE(sizes);
+    blkio.n_bytes = blkio.n_serviced = st->io_reads + st->io_writes > 0 ? ARRAY_SIZE(sizes) : 0;
     blkio.bytes = sizes;
     blkio.serviced = counts;
     m.pids = &pids;
@@ -188,6 +239,9 @@ static void make_v2(const struct cgroup_layout *l, const char *cgroup, const str
     memory.usage = st->memory_total;
     memory.usage_limit = st->memory_limit;
     memory.max_usage = st->memory_max;
+    memory.swap_usage = read_number(memory_dir(l, cgroup, a), "memory.swap.current", a);
+    memory.swap_limit = read_number(memory_dir(l, cgroup, a), "memory.swap.max", a);
+    memory.swap_max_usage = read_number(memory_dir(l, cgroup, a), "memory.swap.peak", a);
     entry.rbytes = st->io_read_bytes;
     entry.wbytes = st->io_write_bytes;
     entry.rios = st->io_reads;

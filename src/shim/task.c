@@ -59,6 +59,11 @@ static void do_exec(struct shim *s, struct caller from, const void *m) {
 
     if (!c)
         return;
+    if (c->first.status == TASK_STOPPED || c->paused) {
+        answer_error(s, from, RPC_PRECONDITION, "cannot exec in a %s container",
+                     c->first.status == TASK_STOPPED ? "stopped" : "paused");
+        return;
+    }
     if (!*r->exec_id || process_find(c, r->exec_id)) {
         answer_error(s, from, RPC_EXISTS, "process %s of container %s exists", r->exec_id, r->id);
         return;
@@ -90,7 +95,6 @@ static void delete_exec(struct shim *s, struct caller from, struct process *p) {
     m.pid = (uint32_t)p->pid;
     m.exit_status = (uint32_t)p->exit_status;
     m.exited_at = &at;
-    event_delete(s, p);
     answer(s, from, &m.base);
     process_free(s, p);
 }

@@ -4,62 +4,19 @@ import concurrent.futures
 import os
 import re
 import shutil
-import signal
 import statistics
-import subprocess
+import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../tool")
+import containerd
+
 KINDS = {"tare": "containerd-shim-tare-v2", "runc": "containerd-shim-runc-v2"}
-CONFIG = """version = 2
-root = "{top}/c-root"
-state = "{top}/c-state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.aufs",
-    "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
-[grpc]
-  address = "{top}/c.sock"
-[ttrpc]
-  address = "{top}/c.sock.ttrpc"
-"""
 
 
-class Containerd:
+class Containerd(containerd.Containerd):
     def __init__(self, bench):
-        self.top, self.space = bench.top, f"tare-bench-{os.getpid()}"
-        with open(self.top + "/c.toml", "w") as file:
-            file.write(CONFIG.format(top=self.top))
-        path = os.path.dirname(bench.tare_program) + ":" + os.environ["PATH"]
-        with open(self.top + "/c.log", "w") as log:
-            self.process = subprocess.Popen(["containerd", "--config", self.top + "/c.toml"], stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, env={**os.environ, "PATH": path}, start_new_session=True)
-        for _ in range(100):
-            if self.ctr("version", check=False).returncode == 0:
-                break
-            time.sleep(0.1)
-        self.ctr("image", "import", bench.fixtures + "/busybox.docker.tar")
-        self.image = self.ctr("image", "ls", "-q").stdout.split()[0]
-
-    def ctr(self, *words, check=True):
-        done = subprocess.run(["ctr", "-a", self.top + "/c.sock", "-n", self.space, *words], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True)
-        if check and done.returncode != 0:
-            raise RuntimeError(f"ctr {' '.join(words)}: {done.stderr.strip()[:300]}")
-        return done
-
-    def run(self, kind, *words):
-        return self.ctr("run", "--runtime", f"io.containerd.{kind}.v2", *words)
-
-    def clear(self):
-        for name in self.ctr("task", "ls", "-q", check=False).stdout.split():
-            self.ctr("task", "rm", "-f", name, check=False)
-        for name in self.ctr("container", "ls", "-q", check=False).stdout.split():
-            self.ctr("container", "rm", name, check=False)
-
-    def close(self):
-        self.clear()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
-        subprocess.run(["sh", "-c", f"rmdir /sys/fs/cgroup/*/{self.space} /sys/fs/cgroup/{self.space} /run/tare/containerd/{self.space}"],
-                       stderr=subprocess.DEVNULL, check=False)
+        super().__init__(bench.top, f"tare-bench-{os.getpid()}", os.path.dirname(bench.tare_program), bench.fixtures + "/busybox.docker.tar")
 
     def start_many(self, kind, count, parallel=8):
         """Seconds until all of them ran."""

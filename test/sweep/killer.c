@@ -2,11 +2,13 @@
  *
  *     killer -l COMMAND…             prints every point: PROCESS ORDINAL NUMBER PROGRAM, one system call a line
  *     killer -k PROCESS:ORDINAL COMMAND…
- *     killer -a PID …                in front of either: a process that lives already (a monitor) takes part; its way is "m"
+ *     killer -a PID …                in front of either: one that lives already (a monitor, a shim) takes part; its way is "m"
+ *     killer -o FILE …               in front of all: the points go there; the streams are the command's, and its status ours
  *
  * PROCESS is the way down from the command, "0", by order of creation: "0.2.1" is the first child of its second. Only processes
- * whose program is called tare… count; what they execute otherwise (the container's own program) is let go. Exit status of -k: 0
- * the kill happened, 3 it did not (the command took another way). Standard output of the command is thrown away with -k.
+ * whose program is called tare… or containerd-shim… count; what they execute otherwise (the container's own program) is let go.
+ * Exit status of -k: 0 the kill happened, 3 it did not (the command took another way). Standard output of the command is thrown
+ * away with -k.
  *
  * After the kill the other processes go on until the command has ended and all are at rest (or 3 s are over, or none is left); then
  * they are let go. Without a kill, and for -l, the rest has to be longer: a monitor does a part of its work a moment after the
@@ -43,6 +45,8 @@ static size_t n_traced;
 static const char *target_way;
 static long target_ordinal;
 static bool killed;
+static int command_status;
+static FILE *points;
 
 static struct traced *find(pid_t pid) {
     for (size_t i = 0; i < n_traced; i++)
@@ -77,11 +81,16 @@ static void call_entered(struct traced *t) {
         return;
     t->calls++;
     if (!target_way) {
-        printf("%s %ld %llu %s\n", t->way, t->calls, (unsigned long long)info.entry.nr, t->program);
+        fprintf(points, "%s %ld %llu %s\n", t->way, t->calls, (unsigned long long)info.entry.nr, t->program);
     } else if (!killed && t->calls == target_ordinal && strcmp(t->way, target_way) == 0) {
         killed = true;
         kill(t->pid, SIGKILL);
     }
+}
+
+/* Names are cut after 15 characters. */
+static bool is_engine(const char *program) {
+    return strncmp(program, "tare", 4) == 0 || strcmp(program, "containerd-shim") == 0;
 }
 
 static void child_made(struct traced *parent) {
@@ -106,7 +115,7 @@ static void stopped(struct traced *t, int status) {
         go_on(t->pid, 0);
     } else if (event == PTRACE_EVENT_EXEC) {
         program_read(t);
-        if (strncmp(t->program, "tare", 4) != 0)
+        if (!is_engine(t->program))
             (void)ptrace(PTRACE_DETACH, t->pid, 0L, 0L);
         else
             go_on(t->pid, 0);
@@ -156,8 +165,10 @@ static void follow(pid_t command) {
             stopped(find(pid), status);
         } else {
             find(pid)->pid = -1;
-            if (pid == command)
+            if (pid == command) {
                 ended = last;
+                command_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+            }
         }
     }
 }
@@ -166,8 +177,14 @@ int main(int argc, char **argv) {
     pid_t pid, living = 0;
     struct traced *first;
     char **command, *colon;
-    bool list;
+    bool list, streams = false;
 
+    if (argc > 3 && strcmp(argv[1], "-o") == 0) {
+        streams = true;
+        points = fopen(argv[2], "we");
+        argv += 2;
+        argc -= 2;
+    }
     if (argc > 3 && strcmp(argv[1], "-a") == 0) {
         living = atoi(argv[2]);
         argv += 2;
@@ -183,11 +200,13 @@ int main(int argc, char **argv) {
         target_way = argv[2];
         target_ordinal = strtol(colon + 1, NULL, 10);
     }
-    setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+    if (!points)
+        points = stdout;
+    setvbuf(points, NULL, _IOFBF, 1 << 16);
     pid = fork();
     if (pid == 0) {
         raise(SIGSTOP);
-        if (!freopen("/dev/null", "r", stdin) || !freopen("/dev/null", "w", stdout))
+        if (!streams && (!freopen("/dev/null", "r", stdin) || !freopen("/dev/null", "w", stdout)))
             _exit(127);
         execv(command[0], command);
         _exit(127);
@@ -200,7 +219,7 @@ int main(int argc, char **argv) {
     if (living) {
         first = find(living);
         strcpy(first->way, "m");
-        strcpy(first->program, "tare-monitor");
+        program_read(first);
         if (ptrace(PTRACE_SEIZE, living, 0L, (long)OPTIONS) < 0 || ptrace(PTRACE_INTERRUPT, living, 0L, 0L) < 0) {
             perror("killer: ptrace of the living one");
             return 2;
@@ -211,6 +230,8 @@ int main(int argc, char **argv) {
     strcpy(first->program, "tare");
     kill(pid, SIGCONT);
     follow(pid);
-    fflush(stdout);
+    fflush(points);
+    if (streams)
+        return command_status;
     return list || killed ? 0 : 3;
 }

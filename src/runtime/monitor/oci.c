@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -59,7 +60,7 @@ int role_oci(int argc, char **argv) {
     char go;
     int r;
 
-    if (argc != OCI_ROLE_ARGS)
+    if (argc != OCI_ROLE_ARGS || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) /* what the caller's death leaves is not added to */
         return EXIT_ENGINE;
     for (int i = 0; i < OCI_ROLE_ARGS; i++)
         v[i] = (int)strtol(argv[i], NULL, 10);
