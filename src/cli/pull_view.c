@@ -73,7 +73,7 @@ static void draw(struct pull_view *v, size_t index, const char *text) {
     fflush(v->out);
 }
 
-static void on_layer(void *arg, const struct descriptor *blob, enum image_phase phase, uint64_t done, uint64_t total) {
+static void on_layer(void *arg, const char *digest, enum image_phase phase, uint64_t done, uint64_t total) {
     struct pull_view *v = arg;
     _cleanup_buf_ struct buf line = BUF_INIT;
     struct pull_view_layer *layer;
@@ -82,10 +82,10 @@ static void on_layer(void *arg, const struct descriptor *blob, enum image_phase 
 
     if (v->quiet)
         return;
-    layer = layer_find(v, blob->digest, &index);
+    layer = layer_find(v, digest, &index);
     changed = layer->phase != phase;
     layer->phase = phase;
-    buf_printf(&line, "%.*s: %s", SHORT_ID, digest_hex(blob->digest), phase_words[phase]);
+    buf_printf(&line, "%.*s: %s", SHORT_ID, digest_hex(digest), phase_words[phase]);
     if (v->terminal) {
         if (phase == IMAGE_PHASE_DOWNLOADING) {
             buf_add_char(&line, ' ');

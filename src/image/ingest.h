@@ -32,8 +32,9 @@ enum image_phase {
     IMAGE_PHASE_EXISTS,
 };
 struct image_progress {
-    /* Called on changes and at most 10 times a second for each layer. */
-    void (*layer)(void *arg, const struct descriptor *blob, enum image_phase phase, uint64_t done, uint64_t total);
+    /* Called on changes and at most 10 times a second for each layer. `digest` is the blob's, or the unpacked layer's where the
+     * blob's is not known before it is read. */
+    void (*layer)(void *arg, const char *digest, enum image_phase phase, uint64_t done, uint64_t total);
     void *arg;
 };
 

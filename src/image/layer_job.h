@@ -11,7 +11,8 @@ struct layer_job {
     struct layer_task *task;
     const struct layer_job *below; /* the job of the layer below; NULL for the lowest */
     size_t index;
-    uint64_t room; /* unpacked bytes that the finished layers of the image leave of image_size_max */
+    const char *shown; /* the digest by which progress is told: the same from beginning to end; NULL: none is known before */
+    uint64_t room;     /* unpacked bytes that the finished layers of the image leave of image_size_max */
     enum job_state state;
 
     bool need_blob, need_layer;

@@ -26,17 +26,16 @@ static unsigned cpu_count(void) {
 }
 
 static void report(struct loop *l, struct layer_job *j, enum image_phase phase) {
-    const struct descriptor *blob = &j->task->blob;
-    uint64_t done = j->inflate.message.in_bytes;
+    uint64_t size = j->task->blob.size, done = j->inflate.message.in_bytes;
     int64_t now = clock_monotonic_ns();
 
-    if (!l->progress || !l->progress->layer)
+    if (!l->progress || !l->progress->layer || !j->shown)
         return;
     if (phase == j->phase && now - j->reported_ns < REPORT_NS)
         return;
     j->phase = phase;
     j->reported_ns = now;
-    l->progress->layer(l->progress->arg, blob, phase, phase >= IMAGE_PHASE_EXTRACTING ? blob->size : done, blob->size);
+    l->progress->layer(l->progress->arg, j->shown, phase, phase >= IMAGE_PHASE_EXTRACTING ? size : done, size);
 }
 
 /* --- lower layers ------------------------------------------------------------------------------------------------------------ */
@@ -214,6 +213,7 @@ static int prepare_job(struct loop *l, size_t i, struct layer_task *t, struct er
                             .dir = -1,
                             .inflate = WORKER_INIT,
                             .unpack = WORKER_INIT,
+                            .shown = t->blob.digest ? t->blob.digest : t->diff_id,
                             .phase = (enum image_phase) - 1};
     if (!t->diff_id) { /* named by its content once that is known */
         if (id_new(id) < 0)

@@ -135,6 +135,19 @@ time.sleep(60)" 3>&- &
     is ""
 }
 
+@test "load on a terminal shows each layer of an archive by its short id, and the name at the end" {
+    local kind diff seen
+    diff=$(tar -xOf "$FIXTURES/busybox.docker.tar" manifest.json | jq -r '.[0].Config')
+    diff=$(tar -xOf "$FIXTURES/busybox.docker.tar" "$diff" | jq -r '.rootfs.diff_ids[0][7:19]')
+    for kind in docker oci; do
+        tare rmi busybox
+        seen=$(printf '%s\n' "expect : Downloading" "expect Pull complete" "expect Loaded image: busybox:latest" 'end 0' |
+            "$here/terminal" "$TARE" --root "$ROOT" --run-root "$RUN" load -i "$FIXTURES/busybox.$kind.tar" 2>&1) || { echo "$seen"; return 1; }
+    done
+    seen=$("$here/terminal" --show "$TARE" --root "$ROOT" --run-root "$RUN" load -i "$FIXTURES/busybox.docker.tar")
+    [[ $seen == *"$diff: Downloading"*"$diff: Pull complete"* ]]
+}
+
 @test "what this machine does not have is refused, what there is is named, and nothing is left" {
     local row n
     n=$(nproc --all)
