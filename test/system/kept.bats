@@ -8,7 +8,7 @@ setup() {
     KEPT=${TARE_SOURCE:-$(readlink -f "$BATS_TEST_DIRNAME/../..")}/test/kept
     ROOTS=$(mktemp -d /tmp/tt.XXXXXX)
     ROOT=$ROOTS/root RUN=$ROOTS/run
-    TAG=$("$here/leaks" tag "$RUN")
+    TAG=$("$LEAKS" tag "$RUN")
     export ROOTS ROOT RUN TAG
 }
 

@@ -3,7 +3,7 @@
 #     load lib
 #     setup_file() { roots_make; }          # roots of its own below /tmp (or $TEST_ROOTS), with the image busybox loaded
 #     teardown_file() { roots_remove; }     # removes them; fails when anything of them is left on the host
-#     setup() { leaks_before; }             # the oracle (see `leaks`) looks before and after every test
+#     setup() { leaks_before; }             # the oracle (test/tool/leaks.c) looks before and after every test
 #     teardown() { leaks_after; }
 #
 # and calls `tare`, which is the program under test with these roots. Third line of a file: `# as: user` runs it as an ordinary user,
@@ -12,8 +12,9 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TARE=${TARE:-$(readlink -f "$here/../../build/tare")}
 FIXTURES=${FIXTURES:-/tmp/tare-fixtures-$(id -u)}
+LEAKS=${LEAKS:-$(readlink -f "$here/../../build/test/tool/leaks")} # the oracle
 PATIENCE=${TEST_PATIENCE:-12} # a test that passes waits for none of it
-export TARE FIXTURES PATIENCE
+export TARE FIXTURES LEAKS PATIENCE
 
 tare() {
     "$TARE" --root "$ROOT" --run-root "$RUN" "$@"
@@ -25,7 +26,7 @@ roots_make() { # [--empty]
     ROOTS=$(mktemp -d "${TEST_ROOTS:-/tmp}/tt.XXXXXX")
     ROOT=$ROOTS/root RUN=$ROOTS/run
     mkdir "$ROOT" "$RUN"
-    TAG=$("$here/leaks" tag "$RUN")
+    TAG=$("$LEAKS" tag "$RUN")
     export ROOTS ROOT RUN TAG
     [ -z "${TEST_WORK:-}" ] || echo "$ROOT $RUN" >>"$TEST_WORK/roots" 2>/dev/null || true
     [ "${1:-}" = --empty ] || image_load busybox
@@ -64,7 +65,7 @@ tare_host_clean() {
 }
 
 leaks() { # [--all]
-    "$here/leaks" "$@" "$ROOT" "$RUN"
+    "$LEAKS" "$@" "$ROOT" "$RUN"
 }
 
 # leaks_wait BEFORE [--all]: waits until the oracle's answer is as before (reaping and unlinking come after the command's answer); prints what is more.
@@ -72,6 +73,7 @@ leaks_wait() {
     local now more end=$((SECONDS + 5 * PATIENCE))
     while
         now=$(leaks "${@:2}")
+        [ "$now" != "$1" ] || return 0 # most often, and without five processes
         more=$(comm -13 <(sort <<<"$1") <(sort <<<"$now") | sed '/^$/d')
         [ -n "$more" ]
     do

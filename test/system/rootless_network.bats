@@ -31,7 +31,7 @@ setup_file() {
     mkdir "$ROOT" "$RUN" "$ROOTS/xdg"
     chown -R $ME: "$ROOTS"
     chmod 700 "$ROOTS/xdg"
-    TAG=$("$here/leaks" tag "$RUN")
+    TAG=$("$LEAKS" tag "$RUN")
     export ROOTS ROOT RUN TAG
     [ -z "${TEST_WORK:-}" ] || echo "$ROOT $RUN" >>"$TEST_WORK/roots"
     user load -q <"$FIXTURES/busybox.docker.tar" >/dev/null

@@ -34,9 +34,9 @@ small() {
 small_remove() {
     local left
     small system reset -f
-    left=$("$here/leaks" "$SMALL/root" "$SMALL/run")
+    left=$("$LEAKS" "$SMALL/root" "$SMALL/run")
     umount "$SMALL/root" "$SMALL/run"
-    TAG=$("$here/leaks" tag "$SMALL/run") tare_host_clean
+    TAG=$("$LEAKS" tag "$SMALL/run") tare_host_clean
     rm -rf "$SMALL"
     [ -z "$left" ] || { echo "$left"; return 1; }
 }
