@@ -12,12 +12,21 @@
 
 /* --- of one container ------------------------------------------------------------------------------------------------------ */
 
+/* IPv4 first. */
+static int by_address(const char *x, const char *y) {
+    struct ip_address a = {0}, b = {0};
+
+    (void)ip_parse(x, &a, NULL);
+    (void)ip_parse(y, &b, NULL);
+    return a.family != b.family ? (int)a.family - (int)b.family : memcmp(a.bytes, b.bytes, sizeof(a.bytes));
+}
+
 static int by_port(const void *a, const void *b) {
     const struct port_shown *x = a, *y = b;
     int order = x->container_port - y->container_port;
 
     order = order ? order : strcmp(x->protocol, y->protocol);
-    order = order ? order : strverscmp(x->host_ip, y->host_ip);
+    order = order ? order : by_address(x->host_ip, y->host_ip);
     return order ? order : x->host_port - y->host_port;
 }
 

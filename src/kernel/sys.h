@@ -73,6 +73,7 @@ struct rlimit64;
     X(pidfd_getfd, I, I, U, _, _, _)                                                                                               \
     X(pidfd_open, I, U, _, _, _, _)                                                                                                \
     X(pidfd_send_signal, I, I, P, U, _, _)                                                                                         \
+    X(pipe2, P, OPEN, _, _, _, _)                                                                                                  \
     X(pivot_root, S, S, _, _, _, _)                                                                                                \
     X(prctl, PRCTL, H, H, H, H, _)                                                                                                 \
     X(prlimit64, I, RLIMIT, RLIM, P, _, _)                                                                                         \
@@ -151,6 +152,7 @@ SYS_FUNCTION(int, close_range, (unsigned first, unsigned last, unsigned flags), 
 SYS_FUNCTION(int, dup3, (int from, int to, int flags), from, to, flags)
 SYS_FUNCTION(int, fcntl, (int fd, int command, long arg), fd, command, arg)
 SYS_FUNCTION(int, ioctl, (int fd, unsigned long request, const void *arg), fd, request, arg)
+SYS_FUNCTION(int, pipe2, (int *pair, int flags), pair, flags)
 SYS_FUNCTION(ssize_t, read, (int fd, void *p, size_t n), fd, p, n)
 SYS_FUNCTION(ssize_t, write, (int fd, const void *p, size_t n), fd, p, n)
 SYS_FUNCTION(int, newfstatat, (int dirfd, const char *path, struct stat *st, int flags), dirfd, path, st, flags)

@@ -19,6 +19,8 @@
 #define FLUSH_TRIES_MAX  200 /* of making the table, while somebody flushes it again and again */
 #define SUBNET_TRIES_MAX 4   /* of choosing anew, when another engine took the same one at the same moment */
 
+static const struct list no_elements;
+
 /* --- subnets
  * ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -202,9 +204,24 @@ static void add_networks(const struct list *all, struct arena *a, struct netlink
     }
 }
 
-/* What the containers that run have in the tables: their published ports, and with `checked` the sources of what they send. */
-static int gather_elements(const struct roots *roots, const struct list *all, bool checked, struct arena *a, struct list *ret,
-                           struct error *e) {
+static bool has_element(const struct list *elements, const struct nft_element *wanted) {
+    for (size_t i = 0; i < elements->n; i++)
+        if (memcmp(LIST_AT(struct nft_element, elements, i), wanted, sizeof(*wanted)) == 0)
+            return true;
+    return false;
+}
+
+/* Adds those of `from` that are not in `other`. */
+static void add_difference(const struct list *from, const struct list *other, struct arena *a, struct list *to) {
+    for (size_t i = 0; i < from->n; i++)
+        if (!has_element(other, LIST_AT(struct nft_element, from, i)))
+            *LIST_ADD(a, struct nft_element, to) = *LIST_AT(struct nft_element, from, i);
+}
+
+/* What the containers that run have in the tables: their published ports, and with `checked` the sources of what they send; and
+ * what is wanted beside it. */
+static int gather_elements(const struct roots *roots, const struct list *all, const struct list *wanted, bool checked,
+                           struct arena *a, struct list *ret, struct error *e) {
     int r = 0;
 
     for (size_t i = 0; checked && r == 0 && i < all->n; i++) {
@@ -218,7 +235,11 @@ static int gather_elements(const struct roots *roots, const struct list *all, bo
             if (lease_owner_exists(roots, LIST_AT(struct lease, &leases, k)->owner.container_id))
                 source_filter_lease(LIST_AT(struct lease, &leases, k), network_port_flags(n), a, ret);
     }
-    return r < 0 ? r : port_recorded_elements(roots, a, ret, e);
+    if (r == 0)
+        r = port_recorded_elements(roots, a, ret, e);
+    if (r == 0)
+        add_difference(wanted, ret, a, ret);
+    return r;
 }
 
 static int commit_table(const struct roots *roots, const struct list *all, const struct strs *opened, bool checked,
@@ -236,58 +257,52 @@ static int commit_table(const struct roots *roots, const struct list *all, const
     return nft_commit(&b, e);
 }
 
-static bool has_element(const struct list *elements, const struct nft_element *wanted) {
-    for (size_t i = 0; i < elements->n; i++)
-        if (memcmp(LIST_AT(struct nft_element, elements, i), wanted, sizeof(*wanted)) == 0)
-            return true;
-    return false;
-}
-
-/* What came while the table was being made is in no list that was read before, and what went may be in it. */
-static int catch_up(const struct roots *roots, const struct list *all, bool checked, const struct list *before, struct arena *a,
-                    struct error *e) {
+/* What came while the table was being made is in no list that was read before, and what went may be in it. Mostly there is nothing.
+ */
+static int catch_up(const struct roots *roots, const struct list *all, const struct list *wanted, bool checked,
+                    const struct list *before, struct arena *a, struct error *e) {
     char table[FIREWALL_TABLE_MAX];
-    struct list now = {0}, gone = {0};
-    int r = gather_elements(roots, all, checked, a, &now, e);
+    struct list now = {0}, came = {0}, gone = {0};
+    int r = gather_elements(roots, all, wanted, checked, a, &now, e);
 
     firewall_table_name(roots, table);
-    if (r == 0)
-        r = nft_elements_add(table, now.v, now.n, e);
-    for (size_t i = 0; r == 0 && i < before->n; i++)
-        if (!has_element(&now, LIST_AT(struct nft_element, before, i)))
-            *LIST_ADD(a, struct nft_element, &gone) = *LIST_AT(struct nft_element, before, i);
+    if (r == 0) {
+        add_difference(&now, before, a, &came);
+        add_difference(before, &now, a, &gone);
+    }
+    if (r == 0 && came.n)
+        r = nft_elements_add(table, came.v, came.n, e);
     if (r == 0 && gone.n)
         r = nft_elements_delete(table, gone.v, gone.n, e);
     return r < 0 ? error_wrap(e, r, "put published ports and the checks of sources back") : 0;
 }
 
 /* All in one transaction: who runs has his ports and his checks at every moment. */
-static int make_table(const struct roots *roots, const struct list *all, const struct strs *opened, bool checked, struct arena *a,
-                      struct error *e) {
-    static const struct list none;
+static int make_table(const struct roots *roots, const struct list *all, const struct strs *opened, const struct list *wanted,
+                      bool checked, struct arena *a, struct error *e) {
     char table[FIREWALL_TABLE_MAX];
     struct list before = {0};
-    int r = gather_elements(roots, all, checked, a, &before, e);
+    int r = gather_elements(roots, all, wanted, checked, a, &before, e);
 
     if (r < 0)
         return r;
     r = commit_table(roots, all, opened, checked, &before, a, e);
     if (r == -EEXIST) { /* two records of one port: one of them is a dead container's, and catching up is patient */
         error_release(e);
-        before = none;
-        r = commit_table(roots, all, opened, checked, &none, a, e);
+        before = no_elements;
+        r = commit_table(roots, all, opened, checked, &before, a, e);
     }
     firewall_table_name(roots, table);
     if (r < 0)
         return error_wrap(e, r, "make the packet filter's table %s", table);
-    return catch_up(roots, all, checked, &before, a, e);
+    return catch_up(roots, all, wanted, checked, &before, a, e);
 }
 
 /* -ENOENT: flushed between its making and the look at what was missing. */
-static int make_table_patiently(const struct roots *roots, const struct list *all, const struct strs *opened, bool checked,
-                                struct arena *a, struct error *e) {
+static int make_table_patiently(const struct roots *roots, const struct list *all, const struct strs *opened,
+                                const struct list *wanted, bool checked, struct arena *a, struct error *e) {
     for (int tries = 1;; tries++) {
-        int r = make_table(roots, all, opened, checked, a, e);
+        int r = make_table(roots, all, opened, wanted, checked, a, e);
 
         if (r != -ENOENT || tries == FLUSH_TRIES_MAX)
             return r;
@@ -295,7 +310,7 @@ static int make_table_patiently(const struct roots *roots, const struct list *al
     }
 }
 
-static int restore_table(const struct roots *roots, struct arena *a, struct error *e) {
+static int restore_table(const struct roots *roots, const struct list *wanted, struct arena *a, struct error *e) {
     struct list all = {0};
     struct strs opened = {0};
     bool ipv6 = false;
@@ -308,10 +323,10 @@ static int restore_table(const struct roots *roots, struct arena *a, struct erro
     r = roots->rootless ? 0 : forwarding_open_uplinks(roots, ipv6, a, &opened, NULL, e);
     if (r < 0)
         return r;
-    r = make_table_patiently(roots, &all, &opened, true, a, e);
+    r = make_table_patiently(roots, &all, &opened, wanted, true, a, e);
     if (r == -EOPNOTSUPP) {
         error_release(e);
-        r = make_table_patiently(roots, &all, &opened, false, a, e);
+        r = make_table_patiently(roots, &all, &opened, wanted, false, a, e);
         if (r == 0)
             log_warn(
                 "this kernel has no tables of family bridge (CONFIG_NF_TABLES_BRIDGE): a container that opens packet sockets can "
@@ -334,7 +349,7 @@ static void warn_of_drops(const struct roots *roots, const char *bridge, struct 
     }
 }
 
-int network_restore(const struct roots *roots, struct network *n, struct arena *a, struct error *e) {
+static int restore(const struct roots *roots, struct network *n, const struct list *wanted, struct arena *a, struct error *e) {
     _cleanup_fd_ int lock = network_lock(roots, e);
     int r;
 
@@ -348,7 +363,7 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
     if (r == 0)
         r = plug_containers(roots, n, a, e);
     if (r == 0)
-        r = restore_table(roots, a, e);
+        r = restore_table(roots, wanted, a, e);
     if (r == 0)
         zone_join(roots, a);
     if (r == 0 && !n->internal)
@@ -356,24 +371,24 @@ int network_restore(const struct roots *roots, struct network *n, struct arena *
     return r < 0 ? error_wrap(e, r, "bring up network %s", n->name) : 0;
 }
 
+int network_restore(const struct roots *roots, struct network *n, struct arena *a, struct error *e) {
+    return restore(roots, n, &no_elements, a, e);
+}
+
+/* Where the table has been flushed, it is made anew with the elements in it: one transaction, which nobody gets in between. */
 int network_filter_add(const struct roots *roots, const char *network, const struct list *elements, struct arena *a,
                        struct error *e) {
     char table[FIREWALL_TABLE_MAX];
+    struct network n;
+    int r;
 
     firewall_table_name(roots, table);
-    for (int tries = 1;; tries++) {
-        struct network n;
-        int r = nft_elements_add(table, elements->v, elements->n, e);
-
-        if (r != -ENOENT || tries == FLUSH_TRIES_MAX)
-            return r;
-        error_release(e);
-        r = network_open(roots, network, a, &n, e);
-        if (r == 0)
-            r = network_restore(roots, &n, a, e);
-        if (r < 0)
-            return r;
-    }
+    r = nft_elements_add(table, elements->v, elements->n, e);
+    if (r != -ENOENT)
+        return r;
+    error_release(e);
+    r = network_open(roots, network, a, &n, e);
+    return r < 0 ? r : restore(roots, &n, elements, a, e);
 }
 
 int network_open_uplinks(const struct roots *roots, bool ipv6, struct arena *a, struct error *e) {
@@ -399,7 +414,7 @@ int network_forget_bridge(const struct roots *roots, const char *bridge, struct 
     zone_leave(roots, bridge);
     r = link_delete(bridge, e);
 
-    return r < 0 ? r : restore_table(roots, &a, e);
+    return r < 0 ? r : restore_table(roots, &no_elements, &a, e);
 }
 
 /* --- taking it down

@@ -524,9 +524,10 @@ static int explain_exec(const char *name, bool searched, int r, struct error *e)
 }
 
 /* PID 1 stays with the built-in init; the program is its child, in a process group of its own in front of the terminal. Returns in
- * the program only. */
+ * the program only, and there once init has closed all that it had open: a program that may trace could take it from /proc/1/fd. */
 static int split_init(struct executor *x, struct error *e) {
-    pid_t pid = sys_fork();
+    int ready[2], r = sys_pipe2(ready, O_CLOEXEC);
+    pid_t pid = r < 0 ? r : sys_fork();
 
     if (pid < 0)
         return error_errno(e, pid, "start the program below init");
@@ -535,6 +536,10 @@ static int split_init(struct executor *x, struct error *e) {
         x->io->init_run(pid);
         _exit(EXIT_ENGINE);
     }
+    (void)sys_close(ready[1]);
+    while (sys_read(ready[0], &(char){0}, 1) == -EINTR)
+        ;
+    (void)sys_close(ready[0]);
     (void)setpgid(0, 0);
     if (x->terminal_fd >= 0) {
         pid_t group = getpid();

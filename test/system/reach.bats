@@ -184,7 +184,7 @@ as_the_table_says() {
 @test "nft flush ruleset in a loop: every start succeeds all the same, and what was published stays so" {
     local flush
     touch "$BATS_TEST_TMPDIR/alive"
-    nsenter --net="$(netns host)" sh -c 'for i in $(seq 400); do [ ! -e "$0" ] || { nft flush ruleset; sleep 0.05; }; done' "$BATS_TEST_TMPDIR/alive" 3>&- &
+    nsenter --net="$(netns host)" sh -c 'for i in $(seq 4000); do [ ! -e "$0" ] || nft flush ruleset; done' "$BATS_TEST_TMPDIR/alive" 3>&- &
     flush=$!
     for _ in $(seq 15); do
         ok tare run --rm --network one -p 127.0.0.1:7020:7000 busybox true
