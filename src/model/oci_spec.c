@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- Checks: enumerations and patterns of config-schema.json ---- */
 
@@ -118,8 +119,13 @@ static int check_u32(const void *value, struct error *e) {
     return check_range(value, 0, UINT32_MAX, e);
 }
 
+/* Podman gives what stat(2) says of the host's device, with the type. */
 static int check_file_mode(const void *value, struct error *e) {
-    return check_range(value, 0, 0777, e);
+    struct opt_i64 mode = *(const struct opt_i64 *)value;
+
+    if (mode.value > 0 && mode.value <= UINT16_MAX && mode.value & S_IFMT)
+        mode.value &= ~(int64_t)S_IFMT;
+    return check_range(&mode, 0, 0777, e);
 }
 
 static int check_timeout(const void *value, struct error *e) {

@@ -9,14 +9,20 @@
 #include "model/security_defaults.h"
 #include "oci/oci.h"
 
-/* What a bundle may say relative to itself. */
+/* What a bundle may say relative to itself. A destination that lies below the root's own path is meant in the root, as runc has it.
+ */
 static void make_absolute(struct arena *a, const char *bundle, struct oci_spec *spec) {
+    size_t root;
+
     if (spec->root && spec->root->path && spec->root->path[0] != '/')
         spec->root->path = arena_printf(a, "%s/%s", bundle, spec->root->path);
+    root = spec->root && spec->root->path ? strlen(spec->root->path) : 0;
     for (size_t i = 0; i < spec->mounts.n; i++) {
         struct oci_mount *m = LIST_AT(struct oci_mount, &spec->mounts, i);
         bool bind = strs_has(&m->options, "bind") || strs_has(&m->options, "rbind");
 
+        if (root > 1 && strncmp(m->destination, spec->root->path, root) == 0 && m->destination[root] == '/')
+            m->destination += root;
         if (bind && m->source && m->source[0] != '/')
             m->source = arena_printf(a, "%s/%s", bundle, m->source);
     }
@@ -141,6 +147,8 @@ int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_s
         r = error_set(e, -EINVAL, "%s: process and linux are needed", OCI_CONFIG_FILE);
     if (r == 0)
         r = oci_check(spec, e);
+    if (r == 0)
+        r = oci_idmap_options(&call->arena, spec, e);
     if (r == 0)
         r = check_namespaces(&spec->linux_->namespaces, e);
     if (r == 0)

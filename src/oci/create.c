@@ -93,7 +93,8 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, struct 
                                    .new_keyring = !call->o.no_new_keyring,
                                    .no_pivot = call->o.no_pivot,
                                    .check_program = true,
-                                   .fill_home = true};
+                                   .fill_home = true,
+                                   .all_processors = true};
     struct oci_filter filter;
     struct rootless user;
     int r = rootless_enter("/nonexistent", false, &user, e);

@@ -167,6 +167,7 @@ static int make_plan(struct oci_call *call, const struct oci_spec *spec, const s
     static struct cgroup_layout layout;
     const struct oci_linux *l = spec->linux_;
     struct plan_exec_context x = {.fill_home = true,
+                                  .all_processors = true,
                                   .namespaces = namespaces_of(spec),
                                   .personality = l->personality ? l->personality->domain : NULL,
                                   .memory_policy = l->memory_policy};

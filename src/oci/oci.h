@@ -154,6 +154,9 @@ bool oci_keeps_groups(const struct oci_spec *spec);
 /* Of variables that are given more than once the last one counts: programs would take the first. */
 void oci_env_once(struct arena *a, struct strs *env);
 
+/* Options idmap=… and ridmap=… of mounts as the mappings of the specification (idmap.c). Pure; -EINVAL names the mount. */
+int oci_idmap_options(struct arena *a, struct oci_spec *spec, struct error *e);
+
 /* ---- check.c: what the specification demands beyond its schema; pure; -EINVAL names the field ---- */
 
 int oci_check(const struct oci_spec *spec, struct error *e);

@@ -85,7 +85,7 @@ step_run_fn step_cgroup, step_cgroup_open, step_upper_make, step_namespace_open,
     step_time_offsets, step_clone, step_id_map, step_tree_open, step_tree_map, step_link_make, step_names, step_link_move,
     step_limit_child, step_oom_child, step_release;                          /* step_host.c */
 step_run_fn step_listen, step_hook, step_tell, step_agent_open, step_bundle; /* step_hook.c */
-step_run_fn step_propagation, step_root_overlay, step_root_bind, step_root_attach, step_root_seal, step_pivot,
+step_run_fn step_propagation, step_root_overlay, step_root_bind, step_root_attach, step_dev_seal, step_root_seal, step_pivot,
     step_root_propagation, step_directory; /* step_root.c */
 step_run_fn step_mount, step_bind, step_cgroup_mounts, step_node, step_symlink, step_mask, step_read_only,
     step_sysctl; /* step_mount.c */

@@ -12,7 +12,7 @@
 #include "runtime/step.h"
 
 #define PLAN_MAGIC   0x6e616c50U /* "Plan" */
-#define PLAN_VERSION 7U          /* changes with struct plan_step and with the meaning of any operation */
+#define PLAN_VERSION 8U          /* changes with struct plan_step and with the meaning of any operation */
 
 #define LIST_SHOWN 24 /* entries of a list that are printed */
 
@@ -94,6 +94,7 @@ static const struct flag_name mount_flag_names[] = {
     {STEP_LIKE_TARGET, "mode-of-target"},
     {STEP_COPY_UP, "copy-up"},
     {STEP_NO_LINKS, "no-links"},
+    {STEP_IN_ROOT, "in-root"},
     {STEP_PROC, "own-proc"},
     {STEP_PTS, "own-pts"},
     {STEP_DEV, "own-dev"},

@@ -88,15 +88,16 @@ struct plan_context {
     const void *seccomp; /* struct sock_filter[]; NULL = no filter */
     size_t seccomp_size; /* bytes */
     uint32_t seccomp_flags;
-    unsigned scopes;    /* enum landlock_scope: what of the host's shared namespaces stays out of reach */
-    bool single_id;     /* the user namespace maps one id only: no other gid, no other uid can be set */
-    bool keep_groups;   /* the process has the caller's supplementary groups, not those of the configuration */
-    bool rootless;      /* the monitor is root of a user namespace, not of the host */
-    bool dev_fill;      /* a tmpfs on /dev gets the usual nodes and links; so does the root's own where nothing is mounted there */
-    bool new_keyring;   /* a session keyring of its own */
-    bool no_pivot;      /* chroot instead of pivot_root (ramfs roots) */
-    bool fill_home;     /* HOME is looked up where the process has none */
-    bool check_program; /* a missing program is found before the hold, not by the execve */
+    unsigned scopes;     /* enum landlock_scope: what of the host's shared namespaces stays out of reach */
+    bool single_id;      /* the user namespace maps one id only: no other gid, no other uid can be set */
+    bool keep_groups;    /* the process has the caller's supplementary groups, not those of the configuration */
+    bool rootless;       /* the monitor is root of a user namespace, not of the host */
+    bool dev_fill;       /* a tmpfs on /dev gets the usual nodes and links; so does the root's own where nothing is mounted there */
+    bool new_keyring;    /* a session keyring of its own */
+    bool no_pivot;       /* chroot instead of pivot_root (ramfs roots) */
+    bool fill_home;      /* HOME is looked up where the process has none */
+    bool all_processors; /* of its group, whatever the caller's affinity is */
+    bool check_program;  /* a missing program is found before the hold, not by the execve */
     const char *state_head; /* for hooks: hook_state_head() (runtime/end_hooks.h); NULL = no hooks */
     bool poststart;         /* poststart hooks are steps, too: no verb of the OCI runtime runs them */
     const char *bundle;     /* absolute: shown in the child at this path although root of its user namespace may not get there; */
@@ -125,7 +126,7 @@ struct plan_exec_context {
     const void *seccomp;
     size_t seccomp_size;
     uint32_t seccomp_flags;
-    bool new_keyring, fill_home;                   /* as in plan_context */
+    bool new_keyring, fill_home, all_processors;   /* as in plan_context */
     unsigned scopes;                               /* as in plan_context */
     bool single_id, keep_groups;                   /* as in plan_context */
     const char *agent_path, *agent_head;           /* as in plan_context */

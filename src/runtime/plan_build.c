@@ -509,6 +509,7 @@ int plan_build_exec(const struct oci_process *process, const struct plan_exec_co
         .seccomp_flags = c->seccomp_flags,
         .new_keyring = c->new_keyring,
         .fill_home = c->fill_home,
+        .all_processors = c->all_processors,
         .scopes = c->scopes,
         .single_id = c->single_id,
         .keep_groups = c->keep_groups,

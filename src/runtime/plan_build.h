@@ -22,6 +22,7 @@ struct builder {
     bool own_user;       /* a new user namespace */
     bool foreign_user;   /* that, or another's, joined by root of the host: what the host's root may open, the child may not */
     bool own_dev;        /* /dev is a tmpfs of ours */
+    bool seals_dev;      /* … and read-only, once all is in it */
     bool joins_user;     /* another's user namespace: what needs rights on the host is planned before */
 };
 

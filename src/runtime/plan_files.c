@@ -46,6 +46,25 @@ static int64_t overlay_open(struct builder *b, const struct oci_mount *m) {
     return b->slots++;
 }
 
+/* A bind whose source lies in the container's root, at what an earlier mount made of it: that path as the container has it. Else
+ * NULL. */
+static const char *source_in_root(const struct builder *b, size_t i, const struct mount_options *o) {
+    const struct plan_rootfs *root = &b->context->rootfs;
+    const char *under = root->kind == PLAN_ROOTFS_BIND ? path_clean(b->arena, root->path) : "/";
+    const char *source = path_clean(b->arena, mount_at(b, i)->source);
+
+    if (strcmp(under, "/") == 0 || !path_is_below(source, under))
+        return NULL;
+    source += strlen(under);
+    for (size_t k = 0; k < i; k++) {
+        const char *covered = path_clean(b->arena, mount_at(b, k)->destination);
+
+        if (path_is_below(source, covered) || (o->recursive && path_is_below(covered, source)))
+            return *source ? source : "/";
+    }
+    return NULL;
+}
+
 /* ---- Trees that the parent opens ---- */
 
 static int plan_mount_tree(struct builder *b, size_t i, struct error *e) {
@@ -68,6 +87,11 @@ static int plan_mount_tree(struct builder *b, size_t i, struct error *e) {
     if (o.id_map && !b->own_user && m->uid_mappings.n == 0)
         return error_set(e, -EINVAL, "mounts[%zu] (%s): idmap needs mappings, or a user namespace of the container's own", i,
                          m->destination);
+    if (source_in_root(b, i, &o)) /* the child's to open, in its turn */
+        return o.id_map || m->uid_mappings.n > 0
+                   ? error_set(e, -ENOTSUP, "mounts[%zu] (%s): idmap of what an earlier mount covers is not supported", i,
+                               m->destination)
+                   : 0;
     b->maps_trees |= o.id_map || m->uid_mappings.n > 0;
     /* A clone that is to stay connected with the host's mount must be made before the child cuts all connections. */
     if (b->foreign_user || o.id_map || m->uid_mappings.n > 0 || (o.propagation & (MS_SHARED | MS_SLAVE)) || m->subpath)
@@ -292,14 +316,18 @@ static void plan_cgroup_mount(struct builder *b, const char *path, const struct 
 static void plan_bind(struct builder *b, size_t i, const char *source, const char *path, const struct mount_options *o) {
     int64_t slot = b->mount_slot[i];
     uint64_t set = o->attr_set, clear = o->attr_clear;
-    int64_t flags =
-        (o->recursive ? STEP_RECURSIVE : 0) | (strcmp(path, "/sys") == 0 || strcmp(path, "/proc") == 0 ? STEP_NO_LINKS : 0);
+    const char *inside = slot < 0 && source == mount_at(b, i)->source ? source_in_root(b, i, o) : NULL;
+    int64_t flags = (inside ? STEP_IN_ROOT : 0) | (o->recursive ? STEP_RECURSIVE : 0) |
+                    (strcmp(path, "/sys") == 0 || strcmp(path, "/proc") == 0 ? STEP_NO_LINKS : 0);
 
     /* A clone of the host's mount is as shared as that was; one that the child makes is private, as all is there by then. */
     int64_t propagation = o->propagation || slot < 0 ? (int64_t)o->propagation : MS_PRIVATE | MS_REC;
 
-    STEP(b, PLAN_CHILD, PLAN_BIND, text_add(b, slot < 0 ? source : NULL), slot, text_add(b, path), (int64_t)set, (int64_t)clear,
-         (int64_t)o->tree_set, (int64_t)o->tree_clear, propagation, flags);
+    STEP(b, PLAN_CHILD, PLAN_BIND,
+         text_add(b, slot >= 0 ? NULL
+                     : inside  ? inside
+                               : source),
+         slot, text_add(b, path), (int64_t)set, (int64_t)clear, (int64_t)o->tree_set, (int64_t)o->tree_clear, propagation, flags);
 }
 
 static const char *const labelled_types[] = {"tmpfs", "devpts", "ramfs"}; /* by an option of the mount; the queues' by their root */
@@ -332,6 +360,10 @@ static void plan_mount_fs(struct builder *b, const struct oci_mount *m, const ch
         flags |= STEP_DEV;
     if (strcmp(m->type, "tmpfs") == 0 && !has_mode(&data))
         flags |= STEP_LIKE_TARGET;
+    if (flags & STEP_DEV && b->context->dev_fill && o->attr_set & MOUNT_ATTR_RDONLY) { /* all in it is yet to be made */
+        o->attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+        b->seals_dev = true;
+    }
     STEP(b, PLAN_CHILD, PLAN_MOUNT, text_add(b, m->type), text_add(b, m->source), text_add(b, path), texts_add(b, &data),
          (int64_t)(o->attr_set | o->tree_set), (int64_t)o->propagation, flags,
          text_add(b, strcmp(m->type, "mqueue") == 0 ? label : NULL));
@@ -444,6 +476,8 @@ int plan_files(struct builder *b, struct error *e) {
         STEP(b, PLAN_CHILD, PLAN_DIRECTORY, text_add(b, path_clean(b->arena, p->cwd)));
     plan_mounted_child(b);
     plan_protection(b);
+    if (b->seals_dev)
+        STEP(b, PLAN_CHILD, PLAN_DEV_SEAL);
     if (b->spec->root && b->spec->root->readonly)
         STEP(b, PLAN_CHILD, PLAN_ROOT_SEAL);
     STEP(b, PLAN_CHILD, PLAN_PIVOT, b->context->no_pivot);

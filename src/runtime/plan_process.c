@@ -223,6 +223,8 @@ int plan_process(struct builder *b, const struct oci_process *p, const struct pr
         STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_KEYRING, text_add(b, c->id));
     if (!b->foreign_user && !b->joins_user)
         plan_limits(b, p);
+    if (c->all_processors && (b->spec || !p->exec_cpu_affinity))
+        STEP(b, PLAN_CHILD, PLAN_AFFINITY, 0);
     plan_scheduling(b, p, more->personality);
     r = plan_memory_policy(b, more->memory_policy, e);
     if (r < 0)

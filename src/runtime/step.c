@@ -222,6 +222,8 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
                              "rtnetlink(7)",
                              {ARG("links", DATA)},
                              step_link_configure},
+    [PLAN_DEV_SEAL] =
+        {"seal-dev", "its nodes are made: nothing can be added", "mount_setattr(2)", {{NULL, STEP_NONE}}, step_dev_seal},
     [PLAN_ROOT_SEAL] =
         {"seal-root", "nothing in the root can be written any more", "mount_setattr(2)", {{NULL, STEP_NONE}}, step_root_seal},
     [PLAN_PIVOT] = {"pivot-root",

@@ -57,6 +57,7 @@ enum plan_op {
     PLAN_HOSTNAME,
     PLAN_DOMAINNAME,
     PLAN_LINK_CONFIGURE,
+    PLAN_DEV_SEAL,
     PLAN_ROOT_SEAL,
     PLAN_PIVOT,
     PLAN_ROOT_PROPAGATION,
@@ -120,6 +121,7 @@ enum step_mount_flag {
     STEP_PTS = 1 << 5,            /* the devpts of this container: kept open for terminals */
     STEP_DEV = 1 << 6,            /* /dev is now ours */
     STEP_LIKE_TARGET = 1 << 7,    /* a tmpfs of no mode of its own has that of the directory that it covers, if it was there */
+    STEP_IN_ROOT = 1 << 8,        /* the source is a path of the container's, as its mounts up to here have made it */
 };
 
 #define STEP_SLOTS_MAX 16384

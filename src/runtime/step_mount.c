@@ -306,6 +306,13 @@ static int set_attributes(int mount, uint64_t set, uint64_t clear, bool tree, st
     return r < 0 ? error_errno(e, r, "set the mount's attributes") : 0;
 }
 
+int step_dev_seal(struct executor *x, const struct plan_step *s, struct error *e) {
+    int r = set_attributes(x->dev_fd, MOUNT_ATTR_RDONLY, 0, false, e);
+
+    (void)s;
+    return r < 0 ? error_wrap(e, r, "make /dev read-only") : 0;
+}
+
 static bool is_file(int fd) {
     struct stat st;
 
@@ -321,6 +328,17 @@ static int bind_target(struct executor *x, const char *path, int mount, bool no_
     return fd >= 0 ? fd : target_open(x, path, is_file(mount), no_links, e);
 }
 
+static int source_open(struct executor *x, const char *source, int64_t flags, struct error *e) {
+    const unsigned how = OPEN_TREE_CLONE | O_CLOEXEC | (flags & STEP_RECURSIVE ? (unsigned)AT_RECURSIVE : 0);
+    _cleanup_fd_ int at = flags & STEP_IN_ROOT ? root_open(x, source, O_PATH, e) : AT_FDCWD;
+    int r;
+
+    if (at < 0 && at != AT_FDCWD)
+        return at;
+    r = at >= 0 ? sys_open_tree(at, "", how | (unsigned)AT_EMPTY_PATH) : sys_open_tree(AT_FDCWD, source, how);
+    return r < 0 ? error_errno(e, r, "open %s", source) : r;
+}
+
 int step_bind(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *source = plan_text(x->plan, s->arg[0]), *path = plan_text(x->plan, s->arg[2]);
     int64_t flags = s->arg[8];
@@ -328,12 +346,8 @@ int step_bind(struct executor *x, const struct plan_step *s, struct error *e) {
     int mount = slot_get(x, s->arg[1]);
     int r = 0;
 
-    if (mount < 0) {
-        r = mount = opened =
-            sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | O_CLOEXEC | (flags & STEP_RECURSIVE ? (unsigned)AT_RECURSIVE : 0));
-        if (r < 0)
-            error_errno(e, r, "open %s", source);
-    }
+    if (mount < 0)
+        r = mount = opened = source_open(x, source, flags, e);
     if (r >= 0)
         r = set_attributes(mount, (uint64_t)s->arg[3], (uint64_t)s->arg[4], false, e);
     if (r >= 0)

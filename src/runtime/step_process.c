@@ -271,11 +271,13 @@ static int parse_numbers(const char *text, unsigned long *bits, size_t max) {
 int step_affinity(struct executor *x, const struct plan_step *s, struct error *e) {
     const char *text = plan_text(x->plan, s->arg[0]);
     unsigned long bits[CPUS_MAX / (8 * sizeof(unsigned long))] = {0};
-    int r = parse_numbers(text, bits, CPUS_MAX);
+    int r = text ? parse_numbers(text, bits, CPUS_MAX) : 0;
 
+    if (!text) /* all, which the kernel cuts down to those of the group */
+        memset(bits, 0xff, sizeof(bits));
     if (r == 0)
         r = sys_sched_setaffinity(0, sizeof(bits), bits);
-    return r < 0 ? error_errno(e, r, "process.execCPUAffinity: run on processors %s", text) : 0;
+    return r < 0 ? error_errno(e, r, "process.execCPUAffinity: run on processors %s", text ? text : "of the group") : 0;
 }
 
 int step_memory_policy(struct executor *x, const struct plan_step *s, struct error *e) {

@@ -472,3 +472,17 @@ caps["bounding"] += ["CAP_SYS_CHROOT"]; caps["inheritable"] = ["CAP_SYS_CHROOT"]
     oci exec --cap CAP_SYS_CHROOT c grep -q 'CapAmb:.*040000' /proc/self/status
     "$TARE" oci --root "$OCI/run" --debug state c 2>&1 >/dev/null | grep -q 'level=debug'
 }
+
+@test "the caller's processors are not the container's: run and exec have all that their group has" {
+    local all one
+    all=$(sed -n 's/Cpus_allowed_list:\s*//p' /proc/self/status)
+    one=${all%%[,-]*}
+    bundle '' sleep 1000
+    taskset -c "$one" "$TARE" oci --root "$OCI/run" run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    [ "$(sed -n 's/Cpus_allowed_list:\s*//p' "/proc/$(oci state c | jq .pid)/status")" = "$all" ]
+    run -0 taskset -c "$one" "$TARE" oci --root "$OCI/run" exec c sed -n 's/Cpus_allowed_list:\s*//p' /proc/self/status
+    [ "$output" = "$all" ]
+    jq -c ".process | .args = [\"sed\", \"-n\", \"s/Cpus_allowed_list:\\\\s*//p\", \"/proc/self/status\"] | .execCPUAffinity = {\"initial\": \"$one\"}" "$OCI/b/config.json" >"$OCI/process"
+    run -0 oci exec --process "$OCI/process" c
+    [ "$output" = "$one" ]
+}

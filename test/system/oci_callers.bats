@@ -117,6 +117,7 @@ pod() { podman --root "$D/podman" --runroot "$D/podman-run" --tmpdir "$D/podman-
     command -v podman >/dev/null || skip "podman is not installed"
     pod load -q -i "$FIXTURES/busybox.docker.tar"
     [ "$(pod run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 busybox echo of podman)" = "of podman" ]
+    [ "$(pod run --rm --network none --privileged --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 busybox sh -c '[ -c /dev/null ] && echo all')" = all ]
     run -7 pod run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 busybox sh -c 'exit 7'
     run -127 pod run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 busybox /nothing
     pod run -d --name one --network none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --memory 64m --health-cmd true --health-interval disable busybox sleep 1000

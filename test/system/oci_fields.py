@@ -103,6 +103,7 @@ case("namespaces", "linux.timeOffsets clock", both(add_ns(type="time"), put("lin
 
 # ---- files
 host_dir = work + "/host"; os.makedirs(host_dir + "/below")
+os.symlink("/etc", host_dir + "/out") # of the container's root, wherever it is looked up
 open(host_dir + "/file", "w").write("from the host\n")
 def bind(*options, destination="/tmp/m"): return {"destination": destination, "type": "bind", "source": host_dir, "options": list(options)}
 case("files", "root.readonly", put("root.readonly", True), sh("touch /tmp/x 2>&1; true"), "Read-only")
@@ -123,6 +124,23 @@ case("files", "mounts idmap", mount({**bind("bind", "idmap"), "uidMappings": [{"
 case("files", "mounts ridmap", mount({**bind("rbind", "ridmap"), "uidMappings": [{"containerID": 0, "hostID": 7777, "size": 10}], "gidMappings": [{"containerID": 0, "hostID": 7777, "size": 10}]}), sh("stat -c %u /tmp/m/below"), "^7777$")
 case("files", "mounts idmap with a user namespace", both(user_ns, mount(bind("bind", "idmap"))), sh("stat -c %u /tmp/m/file"), "^0$")
 case("files", "mounts idmap without mappings", mount(bind("bind", "idmap")), ["true"], refused=r"mounts\[6\].*idmap")
+def crun_map(option): return both(user_ns, mount(bind("bind", option)))
+case("files", "mounts idmap=…", crun_map("idmap=uids=0-100002-10;gids=0-100000-10"), sh("stat -c '%u %g' /tmp/m/file"), "^2 0$")
+case("files", "mounts idmap=@…", crun_map("idmap=uids=@0-3-1#@1-9-10;gids=@0-4-10"), sh("stat -c '%u %g' /tmp/m/file"), "^3 4$")
+case("files", "mounts ridmap=…", both(user_ns, mount(bind("rbind", "ridmap=uids=0-100002-10;gids=0-100000-10"))), sh("stat -c '%u %g' /tmp/m/below"), "^2 0$")
+for words, said in (("idmap=uids=0-100002-10", "both needed"), ("idmap=uids=0-1;gids=0-0-1", "FROM-TO-SIZE"), ("idmap=x", "neither uids"), ("idmap=uids=@70000-0-1;gids=0-0-1", "does not map 70000"), ("idmap=uids=0-0-1,gids=0-0-1", "semicolon")):
+    case("files", "mounts " + words, crun_map(words), ["true"], refused=rf"mounts\[6\].*{said}")
+def nested(*more): # what an earlier mount covers, by its path in the root and by the one on the host
+    root = bundle + "/rootfs"
+    return [bind("bind", destination="/tmp/a"), {"destination": "/tmp/a/below", "type": "tmpfs", "source": "t"},
+            {"destination": "/tmp/b", "type": "bind", "source": root + "/tmp/a", "options": ["rbind", *more]}]
+case("files", "mounts of what earlier ones made", mount(*nested()), sh("cat /tmp/b/file; grep -c ' /tmp/b/below tmpfs' /proc/mounts"), r"^from the host\n1$")
+case("files", "mounts of what earlier ones made, in a user namespace", both(user_ns, mount(*nested())), sh("cat /tmp/b/file; grep -c ' /tmp/b/below tmpfs' /proc/mounts"), r"^from the host\n1$")
+case("files", "mounts of what earlier ones made, idmap", both(user_ns, mount(*nested("idmap"))), ["true"], refused=r"mounts\[8\].*idmap")
+case("files", "mounts of what earlier ones made, out of a link", mount(*nested()[:2], {"destination": "/tmp/c", "type": "bind", "source": bundle + "/rootfs/tmp/a/out", "options": ["bind"]}), sh("cat /tmp/c/seed"), r"^seed$")
+case("files", "mounts destination below the root's own path", mount({"destination": bundle + "/rootfs/tmp/m", "type": "tmpfs", "source": "t"}), sh("grep -c ' /tmp/m tmpfs' /proc/mounts"), "^1$")
+def read_only_dev(c): [m for m in c["mounts"] if m["destination"] == "/dev"][0]["options"].append("ro")
+case("files", "mounts of /dev, ro", both(read_only_dev, put("linux.devices", [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3}])), sh("touch /dev/x 2>&1; echo >/dev/mine; touch /dev/shm/x && ls /dev/shm"), r"Read-only.*\nx$")
 case("files", "mounts contradiction", mount(bind("bind", "rshared", "rprivate")), ["true"], refused=r"mounts\[6\]")
 case("files", "mounts unknown type", mount({"destination": "/tmp/m", "type": "nonsensefs", "source": "x"}), ["true"], refused="nonsensefs")
 case("files", "mounts unknown option", mount({"destination": "/tmp/m", "type": "tmpfs", "source": "x", "options": ["nonsense=1"]}), ["true"], refused="nonsense")
@@ -134,6 +152,8 @@ case("files", "linux.maskedPaths", put("linux.maskedPaths", ["/etc/seed", "/tmp"
 case("files", "linux.readonlyPaths", put("linux.readonlyPaths", ["/etc"]), sh("echo >/etc/new"), "Read-only")
 case("files", "linux.devices", put("linux.devices", [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 3, "gid": 4}, {"path": "/dev/pipe", "type": "p"}]),
      sh("stat -c '%a %u %g %t %T' /dev/mine; test -p /dev/pipe && echo fifo"), r"^640 3 4 1 3\nfifo$")
+case("files", "linux.devices fileMode with the type", put("linux.devices", [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o20640}]), ["stat", "-c", "%a %F", "/dev/mine"], "^640 character")
+case("files", "linux.devices fileMode too large", put("linux.devices", [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o1200640}]), ["true"], refused=r"linux\.devices\[0\]\.fileMode")
 case("files", "linux.devices wildcard", put("linux.devices", [{"path": "/dev/mine", "type": "x"}]), ["true"], refused=r"linux\.devices\[0\]\.type")
 case("files", "linux.mountLabel", put("linux.mountLabel", "system_u:object_r:x:s0"), ["true"], refused="context|label")
 
