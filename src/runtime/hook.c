@@ -42,6 +42,8 @@ static _Noreturn void become_hook(const struct hook *h, int input, int output) {
     sigset_t none;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (h->dir && fchdir(*h->dir) < 0)
+        _exit(EXIT_NOT_FOUND);
     (void)setsid(); /* so that a time-out reaches its children, too */
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);

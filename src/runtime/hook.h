@@ -12,6 +12,7 @@ struct hook {
     char *const *argv; /* NULL-terminated; its first word is the program's idea of its own name */
     char *const *envp; /* NULL-terminated; nothing of the caller's environment is added */
     int64_t timeout_s; /* 0 = none */
+    const int *dir;    /* descriptor of the directory where it begins; NULL = where we are */
     bool ours;         /* a program of tare's, whose own words are the error when it ends with a status other than 0 */
 };
 

@@ -195,6 +195,7 @@ struct joined {
  * to join the others; pid is the monitor's to join, since it counts for children only. */
 static void open_namespaces(struct builder *b, struct joined joined[ARRAY_SIZE(namespace_types)], size_t *n) {
     *n = 0;
+    b->user_slot = -1;
     for (size_t t = 0; t < ARRAY_SIZE(namespace_types); t++) {
         const struct oci_namespace *ns = oci_spec_namespace(b->spec, namespace_types[t].type);
 
@@ -210,6 +211,8 @@ static void open_namespaces(struct builder *b, struct joined joined[ARRAY_SIZE(n
             STEP(b, PLAN_HOST, PLAN_NAMESPACE_CHILDREN, b->slots, namespace_types[t].flag);
         else
             joined[(*n)++] = (struct joined){b->slots, namespace_types[t].flag};
+        if (namespace_types[t].flag == CLONE_NEWUSER)
+            b->user_slot = b->slots;
         b->slots++;
     }
 }
@@ -288,7 +291,8 @@ static const char *time_offsets_text(struct builder *b) {
 static void build_parent_limits(struct builder *b) {
     const struct oci_process *p = b->spec->process;
 
-    /* Raising them takes rights on the host, which root of a user namespace lacks: its parent does it. */
+    /* Raising them takes rights on the host, which root of a user namespace lacks: its parent does it. The child lowers them, when
+     * it has done what they could forbid. */
     for (size_t i = 0; p && b->foreign_user && i < p->rlimits.n; i++) {
         const struct oci_rlimit *l = LIST_AT(struct oci_rlimit, &p->rlimits, i);
 
@@ -387,7 +391,7 @@ static void build_host(struct builder *b, struct joined *joined, size_t *n_joine
     const struct plan_context *c = b->context;
     const struct oci_linux *l = b->spec->linux_;
     unsigned flags = b->new_namespaces;
-    int64_t unified, user_slot = -1;
+    int64_t unified;
 
     build_cgroup_ops(b, PLAN_HOST);
     build_cgroup_join(b, &c->cgroup_join, join_slot);
@@ -403,9 +407,7 @@ static void build_host(struct builder *b, struct joined *joined, size_t *n_joine
         flags &= ~(unsigned)CLONE_NEWTIME; /* the child is born into it */
     }
     flags &= ~(unsigned)CLONE_NEWCGROUP; /* only when it is in its cgroup */
-    if (*n_joined > 0 && joined[0].flag == CLONE_NEWUSER)
-        user_slot = joined[0].slot;
-    STEP(b, PLAN_HOST, PLAN_CLONE, flags, unified, user_slot);
+    STEP(b, PLAN_HOST, PLAN_CLONE, flags, unified, b->user_slot);
 }
 
 static int build_child(struct builder *b, const struct joined *joined, size_t n_joined, int64_t join_slot, struct error *e) {

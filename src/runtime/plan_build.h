@@ -18,6 +18,7 @@ struct builder {
     int64_t agent_slot;  /* of the socket to who answers system calls; -1 = none */
     int64_t state_head;  /* the state's text, once it is in the plan */
     bool parent_awaited; /* the child has waited for what the parent does beside it */
+    int64_t user_slot;   /* a user namespace that is joined; -1 = none, or its own */
     bool maps_trees;     /* the parent shifts owners of trees that the child will attach */
     bool own_user;       /* a new user namespace */
     bool foreign_user;   /* that, or another's, joined by root of the host: what the host's root may open, the child may not */

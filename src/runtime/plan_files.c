@@ -84,7 +84,7 @@ static int plan_mount_tree(struct builder *b, size_t i, struct error *e) {
         return 0;
     if (!m->source || !*m->source)
         return error_set(e, -EINVAL, "mounts[%zu] (%s): a bind needs a source", i, m->destination);
-    if (o.id_map && !b->own_user && m->uid_mappings.n == 0)
+    if (o.id_map && !b->foreign_user && m->uid_mappings.n == 0)
         return error_set(e, -EINVAL, "mounts[%zu] (%s): idmap needs mappings, or a user namespace of the container's own", i,
                          m->destination);
     if (source_in_root(b, i, &o)) /* the child's to open, in its turn */
@@ -160,7 +160,7 @@ void plan_trees_map(struct builder *b) {
     if (!has_mount_namespace(b))
         return;
     for (int64_t i = 0; root->id_map && b->root_slot >= 0 && i < n; i++)
-        STEP(b, PLAN_PARENT, PLAN_TREE_MAP, b->root_slot + i, root->kind == PLAN_ROOTFS_BIND);
+        STEP(b, PLAN_PARENT, PLAN_TREE_MAP, b->root_slot + i, root->kind == PLAN_ROOTFS_BIND, 0, 0, b->user_slot);
     for (size_t i = 0; i < b->spec->mounts.n; i++) {
         const struct oci_mount *m = mount_at(b, i);
         struct mount_options o;
@@ -169,7 +169,7 @@ void plan_trees_map(struct builder *b) {
             continue;
         if (o.id_map || m->uid_mappings.n > 0)
             STEP(b, PLAN_PARENT, PLAN_TREE_MAP, b->mount_slot[i], o.id_map_recursive, text_add(b, map_text(b, &m->uid_mappings)),
-                 text_add(b, map_text(b, &m->gid_mappings)));
+                 text_add(b, map_text(b, &m->gid_mappings)), b->user_slot);
     }
 }
 

@@ -67,7 +67,8 @@ const char *hook_state_head(struct arena *a, const char *oci_version, const char
     return arena_strdup(a, buf_text(&out));
 }
 
-/* env: for hooks that name no variables; NULL = they get none. */
+/* env: for hooks that name no variables; NULL = they get none. Those of createContainer begin in the container's root, as runc has
+ * it. */
 static void build_hooks(struct builder *b, enum plan_role role, const struct list *hooks, const char *at, const char *status,
                         const struct strs *env) {
     const char *head = b->context->state_head;
@@ -79,7 +80,7 @@ static void build_hooks(struct builder *b, enum plan_role role, const struct lis
 
         STEP(b, role, PLAN_HOOK, text_add(b, arena_printf(b->arena, "%s[%zu]", at, i)), text_add(b, h->path),
              texts_add(b, &h->args), texts_add(b, h->env.n > 0 || !env ? &h->env : env), h->timeout.set ? h->timeout.value : 0,
-             b->state_head, text_add(b, status), h->env.n == 0 && env);
+             b->state_head, text_add(b, status), h->env.n == 0 && env, hooks == &hooks_of(b)->create_container);
     }
 }
 

@@ -42,7 +42,7 @@ static int capability_sets(const struct oci_capabilities *c, struct capability_s
 }
 
 void plan_limits(struct builder *b, const struct oci_process *p) {
-    if (p->oom_score_adj.set)
+    if (p->oom_score_adj.set && !b->foreign_user)
         STEP(b, PLAN_CHILD, PLAN_OOM_SCORE, p->oom_score_adj.value);
     for (size_t i = 0; i < p->rlimits.n; i++) {
         const struct oci_rlimit *l = LIST_AT(struct oci_rlimit, &p->rlimits, i);
@@ -221,7 +221,7 @@ int plan_process(struct builder *b, const struct oci_process *p, const struct pr
         STEP(b, PLAN_CHILD, PLAN_HOME, p->user.uid);
     if (c->new_keyring)
         STEP_MAY_FAIL(b, PLAN_CHILD, PLAN_KEYRING, text_add(b, c->id));
-    if (!b->foreign_user && !b->joins_user)
+    if (!b->joins_user)
         plan_limits(b, p);
     if (c->all_processors && (b->spec || !p->exec_cpu_affinity))
         STEP(b, PLAN_CHILD, PLAN_AFFINITY, 0);

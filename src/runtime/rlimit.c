@@ -24,6 +24,20 @@ int rlimit_number(const char *name, struct error *e) {
     return error_set(e, -EINVAL, "unknown resource limit %s", name);
 }
 
+int rlimit_raise(pid_t pid, const char *name, uint64_t soft, uint64_t hard, struct error *e) {
+    struct rlimit64 have = {0};
+    int r = rlimit_number(name, e);
+
+    if (r < 0)
+        return r;
+    r = sys_prlimit64(pid, r, NULL, &have);
+    if (r < 0)
+        return error_errno(e, r, "read %s", name);
+    soft = MAX_OF(soft, have.rlim_cur);
+    hard = MAX_OF(hard, have.rlim_max);
+    return soft == have.rlim_cur && hard == have.rlim_max ? 0 : rlimit_set(pid, name, soft, hard, e);
+}
+
 int rlimit_set(pid_t pid, const char *name, uint64_t soft, uint64_t hard, struct error *e) {
     const struct rlimit64 want = {.rlim_cur = soft, .rlim_max = hard};
     struct rlimit64 have = {0};

@@ -28,7 +28,7 @@ int step_hook(struct executor *x, const struct plan_step *s, struct error *e) {
     _cleanup_free_ char **argv = plan_vector(x->plan, s->arg[2]);
     _cleanup_free_ char **envp = s->arg[7] ? executor_env(x, plan_vector(x->plan, s->arg[3])) : plan_vector(x->plan, s->arg[3]);
     char *only_name[] = {(char *)(uintptr_t)plan_text(x->plan, s->arg[1]), NULL};
-    struct hook h = {.path = only_name[0], .envp = envp, .timeout_s = s->arg[4]};
+    struct hook h = {.path = only_name[0], .envp = envp, .timeout_s = s->arg[4], .dir = s->arg[8] ? &x->root_fd : NULL};
     _cleanup_buf_ struct buf state = BUF_INIT;
     size_t size = 0;
     const char *head = plan_data(x->plan, s->arg[5], &size);

@@ -364,7 +364,7 @@ int step_tree_map(struct executor *x, const struct plan_step *s, struct error *e
     if (uids)
         r = own = userns_of_maps(uids, plan_text(x->plan, s->arg[3]), e);
     else
-        r = child_user_ns(x, e);
+        r = s->arg[4] >= 0 ? slot_get(x, s->arg[4]) : child_user_ns(x, e);
     if (r < 0)
         return r;
     attr.userns_fd = (uint64_t)r;
@@ -410,7 +410,7 @@ int step_link_move(struct executor *x, const struct plan_step *s, struct error *
 }
 
 int step_limit_child(struct executor *x, const struct plan_step *s, struct error *e) {
-    return rlimit_set(x->pid, plan_text(x->plan, s->arg[0]), (uint64_t)s->arg[1], (uint64_t)s->arg[2], e);
+    return rlimit_raise(x->pid, plan_text(x->plan, s->arg[0]), (uint64_t)s->arg[1], (uint64_t)s->arg[2], e);
 }
 
 int step_oom_child(struct executor *x, const struct plan_step *s, struct error *e) {

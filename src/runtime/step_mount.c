@@ -363,6 +363,8 @@ int step_bind(struct executor *x, const struct plan_step *s, struct error *e) {
     if (shown_at(x, path)) {
         *shown_at(x, path) = mount;
         opened = -1;
+    } else if (opened < 0) {
+        slot_set(x, s->arg[1], -1); /* the process may be allowed few descriptors */
     }
     return 0;
 }

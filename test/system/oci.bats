@@ -63,11 +63,12 @@ teardown() { oci_nothing_left; }
 c["hostname"] = ""
 c["process"]["oomScoreAdj"] = int(open("/proc/self/oom_score_adj").read())
 c["linux"]["namespaces"].append({"type": "user", "path": "/proc/'"$outer"'/ns/user"})
-c["mounts"].append({"destination": "/tmp", "type": "none", "source": "'"$OCI"'/closed/in", "options": ["rbind"]})' sleep 1001
+c["mounts"].append({"destination": "/tmp", "type": "none", "source": "'"$OCI"'/closed/in", "options": ["rbind"]})
+c["mounts"].append({"destination": "/dev/mine", "source": "'"$OCI"'/closed", "options": ["bind", "idmap"]})' sleep 1001
     oci create -b "$OCI/b" d </dev/null >"$OCI/out" 2>&1 || { cat "$OCI/out"; oci delete --force c; false; }
     oci start d
-    run oci exec d sh -c 'id -u; cat /proc/self/uid_map'
-    [[ $status -eq 0 && $output =~ ^0.+0\ +65536\ +65536$ ]]
+    run oci exec d sh -c 'id -u; cat /proc/self/uid_map; stat -c %u /dev/mine'
+    [[ $status -eq 0 && $output =~ ^0.+0\ +65536\ +65536.0$ ]]
     [ "$(tr '\0' ' ' <"/proc/$(oci state d | jq .pid)/cmdline")" = "sleep 1001 " ]
     oci delete --force d
     oci delete --force c

@@ -141,6 +141,8 @@ case("files", "mounts of what earlier ones made, out of a link", mount(*nested()
 case("files", "mounts destination below the root's own path", mount({"destination": bundle + "/rootfs/tmp/m", "type": "tmpfs", "source": "t"}), sh("grep -c ' /tmp/m tmpfs' /proc/mounts"), "^1$")
 def read_only_dev(c): [m for m in c["mounts"] if m["destination"] == "/dev"][0]["options"].append("ro")
 case("files", "mounts of /dev, ro", both(read_only_dev, put("linux.devices", [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3}])), sh("touch /dev/x 2>&1; echo >/dev/mine; touch /dev/shm/x && ls /dev/shm"), r"Read-only.*\nx$")
+case("files", "mounts in a user namespace, of a process of few descriptors", both(user_ns, mount({"destination": "/tmp", "type": "tmpfs", "source": "t"}, *[bind("bind", "idmap", destination=f"/tmp/m{i}") for i in range(30)]),
+     put("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 12, "hard": 12}])), sh("stat -c %u /tmp/m29/file; ulimit -n"), "^0\n12$")
 case("files", "mounts contradiction", mount(bind("bind", "rshared", "rprivate")), ["true"], refused=r"mounts\[6\]")
 case("files", "mounts unknown type", mount({"destination": "/tmp/m", "type": "nonsensefs", "source": "x"}), ["true"], refused="nonsensefs")
 case("files", "mounts unknown option", mount({"destination": "/tmp/m", "type": "tmpfs", "source": "x", "options": ["nonsense=1"]}), ["true"], refused="nonsense")

@@ -133,6 +133,14 @@ c["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names
     [ ! -e "$OCI/b/rootfs/tmp/from-hook" ] # it lay on the container's tmpfs
 }
 
+@test "a hook of createContainer begins in the container's root" {
+    printf '#!/bin/sh\necho here >tmp/from-hook\n' >"$OCI/here"
+    chmod 755 "$OCI/here"
+    bundle 'c["hooks"] = {"createContainer": [{"path": oci + "/here"}]}; c["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "t"})' cat /tmp/from-hook
+    run -0 oci run -b "$OCI/b" c
+    [ "$output" = here ]
+}
+
 # Answers one call of each of N filters with ENOSPC, and tells what it was sent.
 agent() { # N
     cat >"$OCI/agent.py" <<'PY'
