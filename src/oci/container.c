@@ -1,8 +1,11 @@
 /* A container's directory, and what is true of its process. */
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "base/fs.h"
@@ -17,6 +20,8 @@ static const struct json_field own_fields[] = {
     JSON_FIELD(struct oci_own_state, start_ticks, "startTicks", JSON_U64, 0),
     JSON_FIELD(struct oci_own_state, boot_id, "bootId", JSON_STR, 0),
     JSON_FIELD(struct oci_own_state, cgroup, "cgroup", JSON_STR, JSON_OMIT),
+    JSON_FIELD(struct oci_own_state, creator, "creator", JSON_I32, JSON_OMIT),
+    JSON_FIELD(struct oci_own_state, creator_ticks, "creatorTicks", JSON_U64, JSON_OMIT),
     JSON_FIELD(struct oci_own_state, scope, "scope", JSON_STR, JSON_OMIT),
     JSON_FIELD(struct oci_own_state, resctrl, "resctrl", JSON_STR, JSON_OMIT),
     JSON_FIELD(struct oci_own_state, resctrl_monitor, "resctrlMonitor", JSON_STR, JSON_OMIT),
@@ -99,11 +104,21 @@ static bool is_frozen(const char *path) {
     return false;
 }
 
+/* Somebody holds the directory's lock. */
+static bool is_being_made(int dir_fd) {
+    if (flock(dir_fd, LOCK_SH | LOCK_NB) < 0)
+        return true;
+    (void)flock(dir_fd, LOCK_UN);
+    return false;
+}
+
 static const char *look_up_status(const struct oci_container *c) {
     const struct container_state p = process_of(&c->state);
     char boot[40];
     int ignored;
 
+    if (oci_is(c, "creating"))
+        return is_being_made(c->dir_fd) ? "creating" : "stopped";
     boot_id_read(boot);
     if (p.pid <= 0 || strcmp(boot, p.boot_id) != 0 || process_start_ticks(p.pid) != p.pid_start_ticks ||
         process_zombie_status(p.pid, p.pid_start_ticks, &ignored) != -EBUSY)
@@ -120,19 +135,22 @@ static int read_state(struct oci_call *call, struct oci_container *c, struct err
     int r;
 
     c->state = creating;
-    if (fs_read_at(c->dir_fd, OCI_STATE_FILE, STATE_SIZE_MAX, &text, NULL) < 0)
-        return 0;
-    r = json_decode(&oci_state_table, buf_text(&text), text.size, &call->arena, &c->state, e);
-    if (r < 0 && call->o.force) {
+    r = fs_read_at(c->dir_fd, OCI_STATE_FILE, STATE_SIZE_MAX, &text, e);
+    if (r == -ENOENT)
+        error_release(e);
+    else if (r == 0)
+        r = json_decode(&oci_state_table, buf_text(&text), text.size, &call->arena, &c->state, e);
+    if (r < 0 && r != -ENOENT) {
+        if (!call->o.force)
+            return error_wrap(e, r, "read the state of container %s", c->id);
         oci_warn(call, e);
         c->state = creating;
-        return 0;
     }
-    if (r < 0)
-        return error_wrap(e, r, "read the state of container %s", c->id);
     if (c->state.own.cgroup && !*c->state.own.cgroup)
         c->state.own.cgroup = NULL;
     c->state.status = look_up_status(c);
+    if (oci_is(c, "stopped"))
+        c->state.pid = 0;
     return 0;
 }
 
@@ -150,8 +168,6 @@ int oci_container_open(struct oci_call *call, const char *id, struct oci_contain
     r = read_state(call, &c, e);
     if (r < 0)
         return r;
-    if (oci_is(&c, "stopped"))
-        c.state.pid = 0;
     *ret = c;
     c = (struct oci_container)OCI_CONTAINER_INIT;
     return 0;
@@ -171,8 +187,8 @@ int oci_container_make(struct oci_call *call, const char *id, struct oci_contain
         return errno == EEXIST ? error_set(e, -EEXIST, "container with given ID already exists")
                                : error_errno(e, -errno, "make the directory of container %s", id);
     c.dir_fd = fs_open_beneath(c.root_fd, id, O_RDONLY | O_DIRECTORY, 0);
-    if (c.dir_fd < 0)
-        return error_errno(e, c.dir_fd, "open the directory of container %s", id);
+    if (c.dir_fd < 0 || flock(c.dir_fd, LOCK_EX) < 0)
+        return error_errno(e, c.dir_fd < 0 ? c.dir_fd : -errno, "open the directory of container %s", id);
     c.state = (struct oci_state){.oci_version = OCI_VERSION, .id = id, .status = "creating", .bundle = ""};
     *ret = c;
     c = (struct oci_container)OCI_CONTAINER_INIT;
@@ -213,11 +229,25 @@ int oci_container_remove(struct oci_call *call, struct oci_container *c, struct 
         return r;
     if (c->state.own.own_parent && c->state.own.cgroup)
         remove_parent(c->state.own.cgroup);
-    r = fs_remove_tree_at(c->root_fd, c->id, e);
-    if (r < 0 || !poststop)
-        return r;
+    /* Before what tells of them goes: if we are killed, they run with the next deletion. */
     c->state.pid = 0;
-    return oci_hooks_run(call, &c->state, &spec.hooks->poststop, "poststop", "stopped", true, e);
+    r = poststop ? oci_hooks_run(call, &c->state, &spec.hooks->poststop, "poststop", "stopped", true, e) : 0;
+    return r < 0 ? r : fs_remove_tree_at(c->root_fd, c->id, e);
+}
+
+int oci_container_end_creation(struct oci_call *call, struct oci_container *c, struct error *e) {
+    struct container_state creator = {.pid = c->state.own.creator, .pid_start_ticks = c->state.own.creator_ticks};
+    _cleanup_fd_ int pidfd = -1;
+
+    (void)snprintf(creator.boot_id, sizeof(creator.boot_id), "%s", c->state.own.boot_id ? c->state.own.boot_id : "");
+    pidfd = creator.pid > 0 ? state_open_pidfd(&creator) : -1;
+    if (pidfd >= 0)
+        (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    while (flock(c->dir_fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return error_errno(e, -errno, "wait for the end of the creation of container %s", c->id);
+    (void)flock(c->dir_fd, LOCK_UN);
+    return read_state(call, c, e);
 }
 
 int oci_container_pidfd(const struct oci_container *c, struct error *e) {

@@ -138,7 +138,7 @@ static int listen_for_start(const struct oci_container *c, struct error *e) {
 /* The process stands; now the rest of the world learns of it, and then it is let go. */
 static int publish(struct oci_call *call, struct oci_container *c, struct execution *x, struct oci_worker *w, struct error *e) {
     const struct oci_options *o = &call->o;
-    char now[TIME_TEXT_MAX], boot[40];
+    char now[TIME_TEXT_MAX];
     int r = 0;
 
     if (o->console_socket)
@@ -146,11 +146,11 @@ static int publish(struct oci_call *call, struct oci_container *c, struct execut
     if (r == 0)
         r = oci_pidfd_send(o, x->pid, e);
     time_format(clock_wall(), now);
-    boot_id_read(boot);
     c->state.status = "created";
     c->state.pid = x->pid;
     c->state.own.start_ticks = process_start_ticks(x->pid);
-    c->state.own.boot_id = arena_strdup(&call->arena, boot);
+    c->state.own.creator = 0;
+    c->state.own.creator_ticks = 0;
     c->state.own.created = arena_strdup(&call->arena, now);
     if (r == 0)
         r = oci_container_save(c, e);
@@ -178,6 +178,17 @@ static void hand_sockets_on(struct oci_call *call, struct oci_spec *spec) {
     oci_env_once(&call->arena, env);
 }
 
+/* Before anything is made: who deletes what we leave when we are killed has to know of hooks and groups. */
+static int announce(struct oci_call *call, struct oci_container *c, struct error *e) {
+    char boot[40];
+
+    boot_id_read(boot);
+    c->state.own.boot_id = arena_strdup(&call->arena, boot);
+    c->state.own.creator = getpid();
+    c->state.own.creator_ticks = process_start_ticks(getpid());
+    return oci_container_save(c, e);
+}
+
 /* *ret_console: the terminal, where nobody else was given it; owned by the caller. */
 static int make_process(struct oci_call *call, struct oci_container *c, bool detach, struct oci_worker *w, int *ret_console,
                         struct error *e) {
@@ -196,6 +207,8 @@ static int make_process(struct oci_call *call, struct oci_container *c, bool det
         r = oci_console_check(call, detach, spec.process->terminal, e);
     if (r == 0)
         r = make_plan(call, &spec, c, &plan, e);
+    if (r == 0)
+        r = announce(call, c, e);
     if (r == 0 && c->state.own.scope)
         r = oci_scope_enter(call, &spec, c, &keeper, e);
     if (r < 0)
@@ -204,7 +217,7 @@ static int make_process(struct oci_call *call, struct oci_container *c, bool det
     if (listener < 0)
         return listener;
     oci_streams_give(&spec, spec.process->user.uid);
-    r = oci_worker_run(call, c->id, &plan, listener, -1, spec.process->terminal, w, &x, e);
+    r = oci_worker_run(call, c->id, &plan, (struct oci_worker_fds){listener, -1, c->dir_fd}, spec.process->terminal, w, &x, e);
     if (r == 0)
         r = publish(call, c, &x, w, e);
     if (r == 0 && !call->o.console_socket)

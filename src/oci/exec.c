@@ -251,7 +251,7 @@ static int run(struct oci_call *call, struct error *e) {
     if (r >= 0)
         oci_streams_give(&spec, p.user.uid);
     if (r >= 0)
-        r = oci_worker_run(call, c.id, &plan, -1, pidfd, p.terminal, &w, &x, e);
+        r = oci_worker_run(call, c.id, &plan, (struct oci_worker_fds){-1, pidfd, -1}, p.terminal, &w, &x, e);
     return r < 0 ? r : publish(call, &w, &x, e);
 }
 

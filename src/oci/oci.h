@@ -3,7 +3,8 @@
  * themselves, as its parent or its subreaper. So nothing of ours lives on: all there is of a container is its directory
  * <root>/<id>/:
  *
- *   state.json   the runtime specification's state, and ours beside it; whether the process lives is looked up, never believed
+ *   state.json   the runtime specification's state, and ours beside it; whether the process lives is looked up, never believed.
+ *                While the container is made, its maker and the worker hold a lock on the directory (flock(2))
  *   config.json  the bundle's, as it was at `create`
  *   start        the socket on which the process waits for `start` (runtime/executor.h); refuses once its program runs
  *   journal      what `delete` undoes (runtime/journal.h)
@@ -92,6 +93,8 @@ void oci_log_line(const struct oci_options *o, const char *level, const char *me
 struct oci_own_state {
     uint64_t start_ticks; /* of the process: field 22 of /proc/PID/stat */
     const char *boot_id;
+    int32_t creator; /* the process of `create` or `run`, while that makes the container; 0 later */
+    uint64_t creator_ticks;
     const char *cgroup;
     const char *scope;                     /* the unit of systemd's whose group it is; NULL = it was made by us */
     const char *resctrl, *resctrl_monitor; /* directories of linux.intelRdt, which processes of exec enter, too; NULL = none */
@@ -125,14 +128,16 @@ struct oci_container {
 void oci_container_release(struct oci_container *c);
 
 const char *oci_root(const struct oci_options *o);
-/* "container does not exist" is -ENOENT. A directory without a state is one, whose status is "creating"; with --force (of delete),
- * so is one whose state is damaged. */
+/* "container does not exist" is -ENOENT. A directory without a state is one; with --force (of delete), so is one whose state is
+ * damaged. What was not made to its end is "creating" while somebody makes it, then "stopped". */
 int oci_container_open(struct oci_call *call, const char *id, struct oci_container *ret, struct error *e);
-/* Makes the directory; -EEXIST. */
+/* Makes the directory, whose lock dir_fd has then; -EEXIST. */
 int oci_container_make(struct oci_call *call, const char *id, struct oci_container *ret, struct error *e);
 int oci_container_save(struct oci_container *c, struct error *e);
-/* Undoes the journal and removes the directory; then the poststop hooks run. */
+/* Undoes the journal, runs the poststop hooks, removes the directory. Whoever is killed meanwhile is followed by another call. */
 int oci_container_remove(struct oci_call *call, struct oci_container *c, struct error *e);
+/* Ends a creation, for delete --force: kills who does it, and waits until nobody does. The state is another then. */
+int oci_container_end_creation(struct oci_call *call, struct oci_container *c, struct error *e);
 /* Ends the container whatever it does: frozen, or not yet started. */
 int oci_container_kill(const struct oci_container *c, struct error *e);
 /* -ESRCH with "container not running". */
@@ -266,8 +271,12 @@ struct oci_worker {
     int fd; /* owned: the socket of the worker (tare-monitor oci), which waits until it is told to let go, or gives up at its end */
     int pid;
 };
-/* Carries the plan out in a worker, whose child the process is. listen_fd, pidfd: -1 = none. */
-int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, int listen_fd, int pidfd, bool terminal,
+/* Carries the plan out in a worker, whose child the process is. It dies with us. -1 = none: listen_fd; pidfd; lock_fd, which it
+ * holds while it lives. */
+struct oci_worker_fds {
+    int listen, pidfd, lock;
+};
+int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, struct oci_worker_fds fds, bool terminal,
                    struct oci_worker *ret, struct execution *out, struct error *e);
 /* The process is on its own; the worker ends, for which nobody needs to wait until oci_worker_end(). */
 int oci_worker_release(struct oci_worker *w, struct error *e);

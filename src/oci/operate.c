@@ -156,7 +156,10 @@ int oci_delete(struct oci_call *call, struct error *e) {
         return r;
     if (!call->o.force && (oci_is(&c, "running") || oci_is(&c, "paused") || oci_is(&c, "creating")))
         return error_set(e, -EBUSY, "cannot delete container %s that is not stopped: %s", c.id, c.state.status);
-    r = oci_container_kill(&c, e);
+    if (oci_is(&c, "creating"))
+        r = oci_container_end_creation(call, &c, e);
+    if (r == 0)
+        r = oci_container_kill(&c, e);
     return r < 0 ? r : oci_container_remove(call, &c, e);
 }
 

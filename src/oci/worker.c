@@ -58,7 +58,7 @@ static _Noreturn void become_worker(int program, const char *id, const int v[OCI
     for (int i = 0; i < OCI_ROLE_ARGS; i++) {
         int n = v[i];
 
-        if (i <= OCI_ROLE_PIDFD && n >= 0)
+        if (i <= OCI_ROLE_LOCK && n >= 0)
             n = fcntl(n, F_DUPFD, 10 + v[OCI_ROLE_PRESERVE]);
         (void)snprintf(numbers[i], sizeof(numbers[i]), "%d", n);
         argv[3 + i] = numbers[i];
@@ -110,9 +110,12 @@ static int reap(struct oci_worker *w) {
     return status;
 }
 
-int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, int listen_fd, int pidfd, bool terminal,
+int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, struct oci_worker_fds fds, bool terminal,
                    struct oci_worker *ret, struct execution *out, struct error *e) {
-    int v[OCI_ROLE_ARGS] = {[OCI_ROLE_LISTEN] = listen_fd, [OCI_ROLE_PIDFD] = pidfd, [OCI_ROLE_TERMINAL] = terminal};
+    int v[OCI_ROLE_ARGS] = {[OCI_ROLE_LISTEN] = fds.listen,
+                            [OCI_ROLE_PIDFD] = fds.pidfd,
+                            [OCI_ROLE_LOCK] = fds.lock,
+                            [OCI_ROLE_TERMINAL] = terminal};
     _cleanup_fd_ int program = -1, file = -1, ours = -1, theirs = -1;
     struct oci_worker w;
     int pair[2];

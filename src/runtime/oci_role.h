@@ -9,6 +9,7 @@ enum oci_role_arg {
     OCI_ROLE_PLAN,     /* a memfd */
     OCI_ROLE_LISTEN,   /* what the process waits on for its start; -1 */
     OCI_ROLE_PIDFD,    /* of the container to join; -1 */
+    OCI_ROLE_LOCK,     /* held until the end: the container is being made; -1 */
     OCI_ROLE_PRESERVE, /* how many descriptors from 3 on the program gets */
     OCI_ROLE_TERMINAL,
     OCI_ROLE_ARGS,

@@ -14,6 +14,7 @@
  * they are let go. Without a kill, and for -l, the rest has to be longer: a monitor does a part of its work a moment after the
  * start. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/ptrace.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -58,6 +59,19 @@ static struct traced *find(pid_t pid) {
     return &traced[n_traced++];
 }
 
+/* The first word of its command line. */
+static void argument_read(struct traced *t) {
+    char path[64];
+    ssize_t n;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", t->pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = read(fd, t->program, sizeof(t->program) - 1);
+    t->program[n > 0 ? n : 0] = '\0';
+    close(fd);
+}
+
 static void program_read(struct traced *t) {
     char link[64], path[512], *slash;
     ssize_t n;
@@ -67,6 +81,8 @@ static void program_read(struct traced *t) {
     path[n > 0 ? n : 0] = '\0';
     slash = strrchr(path, '/');
     (void)snprintf(t->program, sizeof(t->program), "%.15s", slash ? slash + 1 : path);
+    if (!t->program[0]) /* of a mount of that one file, which is attached nowhere: so are monitors and workers started */
+        argument_read(t);
 }
 
 static void go_on(pid_t pid, int sig) {

@@ -267,7 +267,43 @@ PY
     kill "$holder"
     run oci create -b "$OCI/b" c
     [[ $status -ne 0 && $output == *"already exists"* ]]
+    eventually is_now stopped
+    oci delete c
+}
+
+# In each state the first process is killed from outside. As containerd and conmon do then: state and list say stopped, kill is refused, exec too; delete works, with and without
+# --force, and takes the group and what else ran in it.
+@test "the first process is killed, in each state: stopped, for all who ask, and deletion works" {
+    local state force
+    for state in created running paused; do
+        for force in "" --force; do
+            bundle "" sleep 1000
+            oci create -b "$OCI/b" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
+            [ $state = created ] || oci start c
+            [ $state = created ] || oci exec -d c sleep 1004 </dev/null >/dev/null 2>&1
+            [ $state != paused ] || oci pause c
+            kill -9 "$(cat "$OCI/pid")"
+            # What is frozen by version 1 dies when it is let go: till then it is there.
+            [ $state != paused ] || { run oci resume c; }
+            eventually is_now stopped
+            oci list -f json | jq -e '.[0].status == "stopped" and .[0].pid == 0' >/dev/null
+            run oci kill c TERM
+            [[ $status -ne 0 && $output == *"container not running"* ]]
+            run oci exec c true
+            [[ $status -eq 255 && $output == *"container not running"* ]]
+            run oci start c
+            [[ $status -ne 0 && $output == *"cannot start a container that is stopped"* ]]
+            oci delete $force c
+            [ ! -e "$OCI/run/c" ]
+            [ -z "$(find /sys/fs/cgroup -maxdepth 2 -type d -path "*$GROUP*")" ]
+        done
+    done
+    bundle "" sleep 1000 # frozen, killed, deleted
+    oci run -d -b "$OCI/b" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
+    oci pause c
+    kill -9 "$(cat "$OCI/pid")"
     oci delete --force c
+    [ ! -e "$OCI/run/c" ]
 }
 
 @test "what is not done is refused by name" {

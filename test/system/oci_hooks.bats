@@ -124,6 +124,47 @@ c["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names
     [[ $status -ne 0 && $output == *"hooks.createRuntime[0].timeout"* ]]
 }
 
+@test "delete --force ends a creation that is going on, and who makes it; a plain delete does not" {
+    printf '#!/bin/sh\necho "$1" >>"$2"\nexec sleep 1002\n' >"$OCI/slow"
+    chmod 755 "$OCI/slow"
+    bundle 'c["hooks"] = {"createRuntime": [hook("slow", program=oci + "/slow")], "poststop": [hook("poststop")]}' sleep 1000
+    "$TARE" oci --root "$OCI/run" create -b "$OCI/b" c </dev/null >/dev/null 2>&1 3>&- &
+    local creator=$!
+    eventually grep -q slow "$OCI/seen"
+    is_now creating
+    run oci delete c
+    [[ $status -ne 0 && $output == *"cannot delete container c that is not stopped: creating"* ]]
+    is_now creating
+    oci delete --force c
+    [ ! -e "$OCI/run/c" ]
+    [ "$(hooks_seen)" = "slow poststop " ]
+    local status=0
+    wait "$creator" || status=$?
+    [ "$status" -eq 137 ]
+    gone() { ! pgrep -fx 'sleep 1002' >/dev/null; }
+    eventually gone
+    [ -z "$(find /sys/fs/cgroup -maxdepth 2 -type d -path "*$GROUP*")" ]
+}
+
+@test "who deletes is killed while a poststop hook runs: the next deletion runs it again" {
+    printf '#!/bin/sh\necho "$1" >>"$2"\n[ ! -e "$2.slow" ] || exec sleep 1003\n' >"$OCI/slow"
+    chmod 755 "$OCI/slow"
+    bundle 'c["hooks"] = {"poststop": [hook("poststop", program=oci + "/slow")]}' true
+    oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    touch "$OCI/seen.slow"
+    "$TARE" oci --root "$OCI/run" delete c </dev/null >/dev/null 2>&1 3>&- &
+    local deleter=$!
+    eventually grep -q poststop "$OCI/seen"
+    kill -9 "$deleter"
+    wait "$deleter" || true
+    rm "$OCI/seen.slow"
+    is_now stopped
+    oci delete c
+    [ "$(hooks_seen)" = "poststop poststop " ]
+    gone() { ! pgrep -fx 'sleep 1003' >/dev/null; }
+    eventually gone
+}
+
 @test "a hook of the runtime's side finds the root file system where the bundle has it, in the container's mounts" {
     printf '#!/bin/sh\npid=$(sed "s/.*\\"pid\\":\\([0-9]*\\).*/\\1/")\nnsenter -t $pid -m sh -c "echo of the hook >%s/tmp/from-hook"\n' "$OCI/b/rootfs" >"$OCI/enter"
     chmod 755 "$OCI/enter"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every verb in every state of a container: oci_states.py TARE BUNDLE SCHEMA-DIR. The table says what each does or how it is refused; whoever calls a
 runtime reads these words, and the lines of its log. A refusal changes nothing: the container is looked at again. Prints what is wrong."""
-import json, os, re, signal, subprocess, sys, tempfile, time
+import fcntl, json, os, re, subprocess, sys, tempfile, time
 
 import oci_bundle
 
@@ -35,9 +35,25 @@ def create():
         if subprocess.run([tare, "oci", "--root", root, "create", "-b", work, "c"], stdin=subprocess.DEVNULL, stdout=out, stderr=out).returncode != 0:
             raise SystemExit("\n".join([*wrong, open(work + "/out").read()]))
 
+creator = None
+def held():
+    fd = os.open(root + "/c", os.O_RDONLY)
+    try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError: return True
+    finally: os.close(fd)
+    return False
+
 # ---- How a container comes into each state; all end by delete --force
 def none(): pass
-def creating(): os.makedirs(root + "/c")
+def creating():
+    """While the creator holds the directory's lock."""
+    global creator
+    abandoned()
+    creator = subprocess.Popen(["flock", "-F", root + "/c", "sleep", "1000"])
+    while not held(): time.sleep(0.01)
+def abandoned():
+    """Its creator was killed."""
+    os.makedirs(root + "/c")
 def created(): create()
 def running(): create(); ok("start", "c")
 def paused(): running(); ok("pause", "c")
@@ -48,23 +64,23 @@ GONE, DEAD = "container does not exist", "container not running"
 DAMAGED = "read the state of container c: "
 NOT_STOPPED = "cannot delete container c that is not stopped: "
 DOES = None
-VERBS = { # verb: words, and for none, creating, created, running, paused, stopped, damaged: the refusal's words; DOES = it does it
-    "state":  (["state", "c"],         [GONE, DOES, DOES, DOES, DOES, DOES, DAMAGED]),
-    "create": (["create", "-b", work, "c"], [DOES] + ["container with given ID already exists"] * 6),
-    "run":    (["run", "-d", "-b", work, "c"], [DOES] + ["container with given ID already exists"] * 6),
-    "start":  (["start", "c"],         [GONE, "cannot start a container that is creating", DOES] + [f"cannot start a container that is {s}" for s in ("running", "paused", "stopped")] + [DAMAGED]),
-    "kill":   (["kill", "c", "0x"],    [GONE] + ['unknown signal "0x"'] * 5 + [DAMAGED]),
-    "kill TERM": (["kill", "c", "URG"], [GONE, DEAD, DOES, DOES, DOES, DEAD, DAMAGED]),
-    "delete": (["delete", "c"],        [GONE, NOT_STOPPED + "creating", DOES, NOT_STOPPED + "running", NOT_STOPPED + "paused", DOES, DAMAGED]),
-    "delete --force": (["delete", "--force", "c"], [DOES] * 6 + [DOES]),
-    "exec":   (["exec", "c", "true"],  [GONE, DEAD, DOES, DOES, "cannot exec in a paused container (use --ignore-paused to override)", DEAD, DAMAGED]),
-    "pause":  (["pause", "c"],         [GONE, DEAD, DOES, DOES, "container is paused already", DEAD, DAMAGED]),
-    "resume": (["resume", "c"],        [GONE] + ["container not paused"] * 3 + [DOES, "container not paused", DAMAGED]),
-    "ps":     (["ps", "c"],            [GONE, DEAD, DOES, DOES, DOES, DOES, DAMAGED]),
-    "update": (["update", "--pids-limit", "50", "c"], [GONE, DEAD, DOES, DOES, DOES, DEAD, DAMAGED]),
-    "events": (["events", "--stats", "c"], [GONE, DEAD, DOES, DOES, DOES, DEAD, DAMAGED]),
+VERBS = { # verb: words, and for none, creating, abandoned, created, running, paused, stopped, damaged: the refusal's words; DOES = it does it
+    "state":  (["state", "c"],         [GONE] + [DOES] * 6 + [DAMAGED]),
+    "create": (["create", "-b", work, "c"], [DOES] + ["container with given ID already exists"] * 7),
+    "run":    (["run", "-d", "-b", work, "c"], [DOES] + ["container with given ID already exists"] * 7),
+    "start":  (["start", "c"],         [GONE, "cannot start a container that is creating", "cannot start a container that is stopped", DOES] + [f"cannot start a container that is {s}" for s in ("running", "paused", "stopped")] + [DAMAGED]),
+    "kill":   (["kill", "c", "0x"],    [GONE] + ['unknown signal "0x"'] * 6 + [DAMAGED]),
+    "kill TERM": (["kill", "c", "URG"], [GONE, DEAD, DEAD, DOES, DOES, DOES, DEAD, DAMAGED]),
+    "delete": (["delete", "c"],        [GONE, NOT_STOPPED + "creating", DOES, DOES, NOT_STOPPED + "running", NOT_STOPPED + "paused", DOES, DAMAGED]),
+    "delete --force": (["delete", "--force", "c"], [DOES] * 7 + [DOES]),
+    "exec":   (["exec", "c", "true"],  [GONE, DEAD, DEAD, DOES, DOES, "cannot exec in a paused container (use --ignore-paused to override)", DEAD, DAMAGED]),
+    "pause":  (["pause", "c"],         [GONE, DEAD, DEAD, DOES, DOES, "container is paused already", DEAD, DAMAGED]),
+    "resume": (["resume", "c"],        [GONE] + ["container not paused"] * 4 + [DOES, "container not paused", DAMAGED]),
+    "ps":     (["ps", "c"],            [GONE, DEAD, DEAD, DOES, DOES, DOES, DOES, DAMAGED]),
+    "update": (["update", "--pids-limit", "50", "c"], [GONE, DEAD, DEAD, DOES, DOES, DOES, DEAD, DAMAGED]),
+    "events": (["events", "--stats", "c"], [GONE, DEAD, DEAD, DOES, DOES, DOES, DEAD, DAMAGED]),
 }
-STATES = [none, creating, created, running, paused, stopped, damaged]
+STATES = [none, creating, abandoned, created, running, paused, stopped, damaged]
 
 def check_log(verb, state, said, form):
     """Each line is a record; the last says what standard error says."""
@@ -82,7 +98,12 @@ def check_log(verb, state, said, form):
     return None
 
 def clear():
-    """Whatever it is in: a damaged state is put right by the file's removal, as a creator that was killed leaves it."""
+    """Whatever it is in, by force; a creation goes on until its creator ends."""
+    global creator
+    if creator:
+        if os.path.exists(root + "/c") and not held(): wrong.append("the creation has ended before its creator")
+        creator.kill(); creator.wait()
+        creator = None
     r = call("delete", "--force", "c")
     if r.returncode != 0: wrong.append(f"delete --force: {r.stderr}")
     if os.path.exists(root + "/c"): wrong.append("delete --force leaves the directory")
@@ -93,6 +114,9 @@ for i, state in enumerate(STATES):
     for verb, (words, says) in VERBS.items():
         state()
         before = status()
+        if state is creating and verb == "delete --force": # it waits for who makes it, whom it does not know yet
+            creator.kill()
+            creator.wait()
         form = "text" if tries % 2 else "json"
         tries += 1
         try:

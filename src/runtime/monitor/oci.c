@@ -64,9 +64,12 @@ int role_oci(int argc, char **argv) {
         return EXIT_ENGINE;
     for (int i = 0; i < OCI_ROLE_ARGS; i++)
         v[i] = (int)strtol(argv[i], NULL, 10);
-    for (int i = 0; i <= OCI_ROLE_PIDFD; i++)
+    for (int i = 0; i <= OCI_ROLE_LOCK; i++)
         if (v[i] >= 0)
             (void)fcntl(v[i], F_SETFD, FD_CLOEXEC);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (recv(v[OCI_ROLE_SOCKET], &go, 1, MSG_DONTWAIT) == 0) /* the caller is dead already */
+        return EXIT_ENGINE;
     r = carry_out(v, &x, &e);
     if (reply(v[OCI_ROLE_SOCKET], r, &e, &x) < 0 || r < 0)
         return EXIT_ENGINE;
