@@ -339,37 +339,64 @@ static int decode_object(struct decoder *d, const struct json_table *type, struc
     return type->check ? type->check(object, d->e) : 0;
 }
 
-/* json-c clamps whole numbers that do not fit 64 bits instead of refusing them, so they are looked for in the text. */
-static int check_numbers(const struct json_table *type, const char *text, size_t n, struct error *e) {
-    bool in_string = false;
+/* json-c clamps whole numbers that do not fit 64 bits instead of refusing them, so they are looked for in the text. *at is behind
+ * the number then. */
+static int check_number(const struct json_table *type, const char *text, size_t n, size_t *at, struct error *e) {
+    size_t i = *at, digits = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        size_t digits;
+    while (i + digits < n && isdigit((unsigned char)text[i + digits]))
+        digits++;
+    if (digits >= 19) {
+        _cleanup_free_ char *number = strndup(text + i, digits);
+        char next = i + digits < n ? text[i + digits] : '\0';
+        bool negative = i > 0 && text[i - 1] == '-',
+             whole = (i == 0 || text[i - 1] != '.') && next != '.' && next != 'e' && next != 'E';
 
-        if (in_string) {
-            if (text[i] == '\\')
-                i++;
-            else if (text[i] == '"')
-                in_string = false;
+        errno = 0;
+        if (whole && (strtoumax(number, NULL, 10) > (negative ? (uintmax_t)INT64_MAX + 1 : UINT64_MAX) || errno))
+            return error_set(e, -EINVAL, "%s: the number %s%s at byte %zu does not fit 64 bits", type->name, negative ? "-" : "",
+                             number, i);
+    }
+    *at = i + digits;
+    return 0;
+}
+
+/* What lies between two quotes; *at is behind the second one. *ret_nul: the string holds a NUL character, written as an escape. */
+static int check_string(const struct json_table *type, const char *text, size_t n, size_t *at, bool *ret_nul, struct error *e) {
+    size_t i = *at;
+
+    *ret_nul = false;
+    while (i < n && text[i] != '"') {
+        size_t length = text[i] == '\\' ? 2 : utf8_length(text + i, n - i);
+
+        if (length == 0) /* json-c knows what a wrong byte is, but takes longer forms than are needed, and halves of pairs */
+            return error_set(e, -EBADMSG, "%s is not JSON: invalid utf-8 string at byte %zu", type->name, i);
+        *ret_nul |= text[i] == '\\' && n - i >= 6 && memcmp(text + i + 1, "u0000", 5) == 0;
+        i += length;
+    }
+    *at = i + 1;
+    return 0;
+}
+
+/* What json-c lets pass. A key ends at its NUL character there, and is another one. */
+static int check_text(const struct json_table *type, const char *text, size_t n, struct error *e) {
+    bool nul = false;
+    size_t i = 0;
+    int r = 0;
+
+    while (r == 0 && i < n) {
+        if (isdigit((unsigned char)text[i])) {
+            r = check_number(type, text, n, &i, e);
             continue;
         }
-        in_string = text[i] == '"';
-        for (digits = 0; i + digits < n && isdigit((unsigned char)text[i + digits]); digits++)
-            ;
-        if (digits >= 19) {
-            _cleanup_free_ char *number = strndup(text + i, digits);
-            char next = i + digits < n ? text[i + digits] : '\0';
-            bool negative = i > 0 && text[i - 1] == '-',
-                 whole = (i == 0 || text[i - 1] != '.') && next != '.' && next != 'e' && next != 'E';
-
-            errno = 0;
-            if (whole && (strtoumax(number, NULL, 10) > (negative ? (uintmax_t)INT64_MAX + 1 : UINT64_MAX) || errno))
-                return error_set(e, -EINVAL, "%s: the number %s%s at byte %zu does not fit 64 bits", type->name,
-                                 negative ? "-" : "", number, i);
-        }
-        i += digits ? digits - 1 : 0;
+        if (text[i] == 'N' || text[i] == 'I')
+            return error_set(e, -EBADMSG, "%s is not JSON: no number at byte %zu", type->name, i);
+        if (text[i] == ':' && nul)
+            return error_set(e, -EINVAL, "%s: the name of the member at byte %zu holds a NUL character", type->name, i);
+        if (text[i++] == '"')
+            r = check_string(type, text, n, &i, &nul, e);
     }
-    return 0;
+    return r;
 }
 
 /* One document at the start of the text: *ret_end is the byte behind it. -EBADMSG with the reason. */
@@ -423,7 +450,7 @@ int json_decode(const struct json_table *type, const char *text, size_t n, struc
 
     if (n > INT_MAX - 1)
         return error_set(e, -EFBIG, "%s is too large", type->name);
-    r = check_numbers(type, text, n, e); /* before, since some versions of json-c have a less helpful sentence of their own */
+    r = check_text(type, text, n, e); /* before, since some versions of json-c have a less helpful sentence of their own */
     if (r < 0)
         return r;
     r = parse_strict(type->name, text, n, &o, &end, e);

@@ -3,6 +3,8 @@
 #include <linux/bpf.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 static bool is_wild(const struct opt_i64 *number) {
     return !number->set || number->value < 0;
 }
@@ -24,42 +26,116 @@ static size_t first_effective(const struct list *rules) {
     return 0;
 }
 
-static const char *number_text(const struct opt_i64 *number, struct arena *a) {
-    return is_wild(number) ? "*" : arena_printf(a, "%lld", (long long)number->value);
+/* ---- Version 1 ---- */
+
+/* Version 1 keeps a default and exceptions to it, each of which can be taken back as a whole only: what the rules come to is worked
+ * out here. */
+struct exception {
+    char type;            /* b, c */
+    int64_t major, minor; /* WILD: all */
+    unsigned access;      /* bits of ACCESS */
+};
+#define WILD      (-1)
+#define ACCESS    "rwm"
+#define RULES_MAX 8192
+
+static unsigned access_of(const struct oci_device_rule *rule) {
+    const char *access = rule->access && *rule->access ? rule->access : ACCESS;
+    unsigned bits = 0;
+
+    for (size_t i = 0; i < sizeof(ACCESS) - 1; i++)
+        bits |= strchr(access, ACCESS[i]) ? 1U << i : 0;
+    return bits;
 }
 
-static const char *rule_line(const struct oci_device_rule *rule, char type, struct arena *a) {
-    return arena_printf(a, "%c %s:%s %s", type, number_text(&rule->major, a), number_text(&rule->minor, a),
-                        rule->access && *rule->access ? rule->access : "rwm");
+static int64_t number_of(const struct opt_i64 *number) {
+    return is_wild(number) ? WILD : number->value;
 }
 
-/* The kernel takes "a" for everything only, so a rule about both types with numbers becomes two lines. */
-static const char *rule_lines(const struct oci_device_rule *rule, struct arena *a) {
-    char type = type_of(rule);
-
-    if (is_everything(rule))
-        return "a";
-    if (type != 'a')
-        return rule_line(rule, type, a);
-    return arena_printf(a, "%s\n%s", rule_line(rule, 'b', a), rule_line(rule, 'c', a));
+static bool covers(int64_t number, int64_t other) {
+    return number == WILD || number == other;
 }
 
-void cgroup_devices_files(const struct list *rules, const char *dir, struct arena *a, struct list *ops) {
-    struct cgroup_op *op = NULL;
+static const char *line_of(const struct exception *x, struct arena *a) {
+    char access[sizeof(ACCESS)], *end = access;
 
-    for (size_t i = first_effective(rules); i < rules->n; i++) {
-        const struct oci_device_rule *rule = LIST_AT(struct oci_device_rule, rules, i);
-        const char *file = rule->allow ? "devices.allow" : "devices.deny";
-        const char *lines = rule_lines(rule, a);
+    for (size_t i = 0; i < sizeof(ACCESS) - 1; i++)
+        if (x->access & 1U << i)
+            *end++ = ACCESS[i];
+    *end = '\0';
+    return arena_printf(a, "%c %s:%s %s", x->type, x->major == WILD ? "*" : arena_printf(a, "%lld", (long long)x->major),
+                        x->minor == WILD ? "*" : arena_printf(a, "%lld", (long long)x->minor), access);
+}
 
-        if (op && strcmp(op->file, file) == 0) { /* the same file again: one open for all of them */
-            op->value = arena_printf(a, "%s\n%s", op->value, lines);
+/* Takes what a rule of the default's kind is about out of the exceptions. */
+static int take_back(struct list *exceptions, const struct exception *rule, struct arena *a, struct error *e) {
+    for (size_t i = 0; i < exceptions->n; i++) {
+        struct exception *x = LIST_AT(struct exception, exceptions, i);
+
+        if (x->type != rule->type || !(x->access & rule->access))
             continue;
-        }
-        op = LIST_ADD(a, struct cgroup_op, ops);
-        *op = (struct cgroup_op){.kind = CGROUP_WRITE, .dir = dir, .file = file, .value = lines, .what = "device rules"};
+        if (covers(rule->major, x->major) && covers(rule->minor, x->minor))
+            x->access &= ~rule->access;
+        else if ((covers(rule->major, x->major) || covers(x->major, rule->major)) &&
+                 (covers(rule->minor, x->minor) || covers(x->minor, rule->minor)))
+            return error_set(e, -ENOTSUP, "device rules: version 1 of control groups cannot take \"%s\" out of \"%s\"",
+                             line_of(rule, a), line_of(x, a));
     }
+    return 0;
 }
+
+static int work_out(const struct list *rules, size_t first, bool allow, struct arena *a, struct list *exceptions, struct error *e) {
+    static const char types[] = "bc";
+    int r = 0;
+
+    for (size_t i = first; r == 0 && i < rules->n; i++) {
+        const struct oci_device_rule *rule = LIST_AT(struct oci_device_rule, rules, i);
+
+        for (const char *type = types; r == 0 && *type; type++) {
+            const struct exception x = {*type, number_of(&rule->major), number_of(&rule->minor), access_of(rule)};
+
+            if (type_of(rule) != 'a' && type_of(rule) != *type)
+                continue;
+            if (rule->allow == allow)
+                r = take_back(exceptions, &x, a, e);
+            else
+                *LIST_ADD(a, struct exception, exceptions) = x;
+        }
+    }
+    return r;
+}
+
+static void write_to(const char *dir, bool allow, const char *value, struct arena *a, struct list *ops) {
+    *LIST_ADD(a, struct cgroup_op, ops) = (struct cgroup_op){
+        .kind = CGROUP_WRITE, .dir = dir, .file = allow ? "devices.allow" : "devices.deny", .value = value, .what = "device rules"};
+}
+
+int cgroup_devices_files(const struct list *rules, const char *dir, struct arena *a, struct list *ops, struct error *e) {
+    size_t first = first_effective(rules);
+    bool everything = rules->n > 0 && is_everything(LIST_AT(struct oci_device_rule, rules, first));
+    bool allow = everything && LIST_AT(struct oci_device_rule, rules, first)->allow;
+    _cleanup_buf_ struct buf lines = BUF_INIT;
+    struct list exceptions = {0};
+    int r;
+
+    if (rules->n - first > RULES_MAX)
+        return error_set(e, -E2BIG, "device rules: %zu are more than %d", rules->n - first, RULES_MAX);
+    r = work_out(rules, first + everything, allow, a, &exceptions, e);
+    if (r < 0)
+        return r;
+    write_to(dir, allow, "a", a, ops);
+    for (size_t i = 0; i < exceptions.n; i++) {
+        const struct exception *x = LIST_AT(struct exception, &exceptions, i);
+
+        if (x->access)
+            buf_printf(&lines, "%s%s", lines.size ? "\n" : "", line_of(x, a));
+    }
+    if (lines.size) /* one open for all of them */
+        write_to(dir, !allow, arena_strdup(a, buf_text(&lines)), a, ops);
+    return 0;
+}
+
+/* ---- Version 2 ---- */
 
 /* Registers: r1 the context at entry; then r2 = device type, r3 = access asked, r4 = major, r5 = minor, r1 = scratch. */
 struct program {

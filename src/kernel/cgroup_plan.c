@@ -159,7 +159,6 @@ static void check_usage(struct planner *p, const struct oci_memory *m) {
 
 static void plan_memory(struct planner *p, const struct oci_memory *m) {
     bool swap_first = swap_goes_first(p, m);
-    struct cgroup_op *op;
 
     check_usage(p, m);
     if (swap_first)
@@ -174,12 +173,8 @@ static void plan_memory(struct planner *p, const struct oci_memory *m) {
         (void)put(p, CGROUP_MEMORY, "memory.swappiness", NULL, "memory swappiness", unsigned_number(p, m->swappiness.value));
     if (m->disable_oom_killer.set && m->disable_oom_killer.value)
         (void)put(p, CGROUP_MEMORY, "memory.oom_control", NULL, "switching the OOM killer off", "1");
-    if (m->kernel.set && m->kernel.value != 0 && !is_unified(p, CGROUP_MEMORY)) {
-        /* Without effect since 5.16 and gone in version 2, where kernel memory is part of the memory limit. */
-        op = put(p, CGROUP_MEMORY, "memory.kmem.limit_in_bytes", NULL, "kernel memory limit", number(p, m->kernel.value));
-        if (op)
-            op->flags |= CGROUP_OPTIONAL;
-    }
+    if (m->kernel.set && m->kernel.value > 0) /* version 1 takes it and does nothing since 5.16; version 2 never had it */
+        fail(p, "kernel memory limit", "no supported kernel has it");
     if (m->kernel_tcp.set && m->kernel_tcp.value != 0)
         (void)put(p, CGROUP_MEMORY, "memory.kmem.tcp.limit_in_bytes", NULL, "limit of TCP buffers", number(p, m->kernel_tcp.value));
 }
@@ -288,11 +283,16 @@ static void plan_hugetlb(struct planner *p, const struct list *limits) {
     for (size_t i = 0; i < limits->n; i++) {
         const struct oci_hugepage_limit *l = LIST_AT(struct oci_hugepage_limit, limits, i);
 
-        if (!is_plain(l->page_size))
+        if (!is_plain(l->page_size)) {
             fail(p, "huge page limit", "invalid page size");
-        else
-            (void)put(p, CGROUP_HUGETLB, arena_printf(p->arena, "hugetlb.%s.limit_in_bytes", l->page_size),
-                      arena_printf(p->arena, "hugetlb.%s.max", l->page_size), "huge page limit", unsigned_number(p, l->limit));
+            continue;
+        }
+        (void)put(p, CGROUP_HUGETLB, arena_printf(p->arena, "hugetlb.%s.limit_in_bytes", l->page_size),
+                  arena_printf(p->arena, "hugetlb.%s.max", l->page_size), "huge page limit", unsigned_number(p, l->limit));
+        /* Reservations: refused when they are asked for, where a page that is not there ends the program. */
+        (void)put(p, CGROUP_HUGETLB, arena_printf(p->arena, "hugetlb.%s.rsvd.limit_in_bytes", l->page_size),
+                  arena_printf(p->arena, "hugetlb.%s.rsvd.max", l->page_size), "huge page reservation limit",
+                  unsigned_number(p, l->limit));
     }
 }
 
@@ -320,10 +320,17 @@ static void plan_rdma(struct planner *p, const struct list *devices) {
     }
 }
 
+/* Files that do something to the processes whose numbers are written, the host's own among them: no limits. */
+static bool moves_processes(const char *file) {
+    return strcmp(file, "cgroup.procs") == 0 || strcmp(file, "cgroup.threads") == 0;
+}
+
 static void plan_unified(struct planner *p, const struct map *files) {
     for (size_t i = 0; i < files->n && p->r == 0; i++) {
         if (p->layout->unified < 0)
             fail(p, arena_printf(p->arena, "unified %s", files->v[i].key), "this host has no cgroup version 2");
+        else if (moves_processes(files->v[i].key))
+            fail(p, arena_printf(p->arena, "unified %s", files->v[i].key), "moves processes of the host into the container");
         else if (!is_plain(files->v[i].key))
             p->r = error_set(p->e, -EINVAL, "\"%s\" is not the name of a cgroup file", files->v[i].key);
         else
@@ -345,7 +352,7 @@ static void plan_devices(struct planner *p, const struct list *rules) {
     if (rules->n == 0 || p->r < 0)
         return;
     if (h >= 0) {
-        cgroup_devices_files(rules, cgroup_dir(p->layout, h, p->path, p->arena), p->arena, p->ops);
+        p->r = cgroup_devices_files(rules, cgroup_dir(p->layout, h, p->path, p->arena), p->arena, p->ops, p->e);
         return;
     }
     if (p->layout->unified < 0) {

@@ -1,6 +1,7 @@
 /* A bundle: its config.json read, checked beyond the schema, and kept for later calls. */
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -32,28 +33,45 @@ bool oci_keeps_groups(const struct oci_spec *spec) {
     return map_get(&spec->annotations, "run.oci.keep_original_groups");
 }
 
-void oci_env_once(struct arena *a, struct strs *env) {
-    struct strs kept = {0};
+struct word {
+    const char *text;
+    size_t key, place; /* bytes that make it the same as another; where it stands */
+};
 
-    for (size_t i = 0; i < env->n; i++) {
-        size_t n = strcspn(env->v[i], "=") + 1;
-        bool again = false;
+static int word_order(const void *a, const void *b) {
+    const struct word *x = a, *y = b;
+    int r = strncmp(x->text, y->text, MAX_OF(x->key, y->key));
 
-        for (size_t k = i + 1; k < env->n && !again; k++)
-            again = strncmp(env->v[k], env->v[i], n) == 0;
-        if (!again)
-            strs_add(a, &kept, env->v[i]);
-    }
-    *env = kept;
+    return r ? r : x->place < y->place ? -1 : 1;
 }
 
-static void paths_once(struct arena *a, struct strs *paths) {
+/* Of words that are the same up to their key, the last one stays, where it is. Documents may have a million. */
+static void words_once(struct arena *a, struct strs *s, size_t (*key)(const char *text)) {
+    struct word *words = arena_array(a, struct word, s->n + 1);
+    bool *again = arena_array(a, bool, s->n + 1);
     struct strs kept = {0};
 
-    for (size_t i = 0; i < paths->n; i++)
-        if (!strs_has(&kept, paths->v[i]))
-            strs_add(a, &kept, paths->v[i]);
-    *paths = kept;
+    for (size_t i = 0; i < s->n; i++)
+        words[i] = (struct word){s->v[i], key(s->v[i]), i};
+    qsort(words, s->n, sizeof(*words), word_order);
+    for (size_t i = 0; i + 1 < s->n; i++)
+        again[words[i].place] = words[i].key == words[i + 1].key && strncmp(words[i].text, words[i + 1].text, words[i].key) == 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (!again[i])
+            strs_add(a, &kept, s->v[i]);
+    *s = kept;
+}
+
+static size_t variable_key(const char *text) {
+    return strcspn(text, "=") + 1;
+}
+
+static size_t whole_key(const char *text) {
+    return strlen(text) + 1;
+}
+
+void oci_env_once(struct arena *a, struct strs *env) {
+    words_once(a, env, variable_key);
 }
 
 /* The devices that the specification promises to every container (config-linux.md, "Default Devices") and its terminals stay
@@ -157,8 +175,8 @@ int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_s
         return r;
     make_absolute(&call->arena, path, spec);
     oci_env_once(&call->arena, &spec->process->env);
-    paths_once(&call->arena, &spec->linux_->masked_paths);
-    paths_once(&call->arena, &spec->linux_->readonly_paths);
+    words_once(&call->arena, &spec->linux_->masked_paths, whole_key);
+    words_once(&call->arena, &spec->linux_->readonly_paths, whole_key);
     pids = oci_spec_namespace(spec, "pid");
     oci_capabilities_fit(call, oci_spec_namespace(spec, "user"), spec->process);
     allow_default_devices(&call->arena, spec->linux_->resources);

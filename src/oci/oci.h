@@ -166,6 +166,7 @@ int oci_idmap_options(struct arena *a, struct oci_spec *spec, struct error *e);
 
 int oci_check(const struct oci_spec *spec, struct error *e);
 int oci_check_process(const struct oci_process *p, struct error *e);
+int oci_check_resources(const struct oci_resources *r, struct error *e); /* NULL: there are none */
 
 /* ---- capability.c ---- */
 

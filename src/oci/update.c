@@ -128,6 +128,8 @@ int oci_update(struct oci_call *call, struct error *e) {
     if (r < 0)
         return r;
     r = call->o.resources ? from_document(call, &resources, e) : from_flags(call, &resources, e);
+    if (r == 0 && call->o.resources)
+        r = oci_check_resources(&resources, e);
     if (r == 0)
         r = cgroup_plan_update(&layout, c.state.own.cgroup, &resources, &call->arena, &ops, e);
     if (r == 0)

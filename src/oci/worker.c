@@ -112,10 +112,8 @@ static int reap(struct oci_worker *w) {
 
 int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, struct oci_worker_fds fds, bool terminal,
                    struct oci_worker *ret, struct execution *out, struct error *e) {
-    int v[OCI_ROLE_ARGS] = {[OCI_ROLE_LISTEN] = fds.listen,
-                            [OCI_ROLE_PIDFD] = fds.pidfd,
-                            [OCI_ROLE_LOCK] = fds.lock,
-                            [OCI_ROLE_TERMINAL] = terminal};
+    int v[OCI_ROLE_ARGS] = {
+        [OCI_ROLE_LISTEN] = fds.listen, [OCI_ROLE_PIDFD] = fds.pidfd, [OCI_ROLE_LOCK] = fds.lock, [OCI_ROLE_TERMINAL] = terminal};
     _cleanup_fd_ int program = -1, file = -1, ours = -1, theirs = -1;
     struct oci_worker w;
     int pair[2];

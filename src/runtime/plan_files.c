@@ -80,6 +80,8 @@ static int plan_mount_tree(struct builder *b, size_t i, struct error *e) {
         b->mount_slot[i] = tree_open(b, host, true, NULL);
     if (m->lowers.n)
         b->mount_slot[i] = overlay_open(b, m);
+    if (!is_bind(m, &o) && (o.id_map || m->uid_mappings.n > 0))
+        return error_set(e, -EINVAL, "mounts[%zu] (%s): idmap is for binds", i, m->destination);
     if (host || m->lowers.n || !is_bind(m, &o))
         return 0;
     if (!m->source || !*m->source)

@@ -22,6 +22,7 @@ fields() {
 @test "hostname, domainname, annotations, sysctl" { fields names; }
 @test "namespaces, mappings, time offsets" { fields namespaces; }
 @test "root, mounts and their options, devices, masks" { fields files; }
+@test "every option of a mount, on the mount and on what is below it" { fields options; }
 @test "seccomp, personality, memory policy" { fields kernel; }
 @test "resources" { fields resources; }
 @test "sentences of the specification beyond its schema" { fields rules; }

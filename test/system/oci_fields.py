@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every field of config.json, one line each: oci_fields.py TARE BUNDLE GROUP [FIELD…]. For each field a container is run that shows whether
 the field works, or that it is refused by its name. Prints what failed; the exit status says whether anything did."""
-import copy, glob, json, os, re, subprocess, sys, tempfile
+import atexit, copy, glob, json, os, re, subprocess, sys, tempfile
 
 import oci_bundle
 
@@ -39,15 +39,26 @@ def without(ns): return lambda c: c["linux"].__setitem__("namespaces", [n for n 
 def add_ns(**ns): return lambda c: c["linux"]["namespaces"].append(ns)
 MAP = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 user_ns = both(add_ns(type="user"), put("linux.uidMappings", MAP), put("linux.gidMappings", MAP))
+def hierarchies():
+    """Where each controller is: version 1's by their mounts, the others in that of version 2."""
+    where = {}
+    for line in open("/proc/self/mounts"):
+        _, path, kind, options, *_ = line.split()
+        if kind == "cgroup2": where["-"] = path
+        elif kind == "cgroup": where |= {name: path for name in options.split(",")}
+    return where
+WHERE = hierarchies()
 def limit(controller, v1, v2, value):
-    """The file of the container's group on the host: where version 2 has no such controller, version 1's."""
+    """The file of the container's group on the host: version 1's where that has the controller, else version 2's."""
     def look():
-        for path in (f"/sys/fs/cgroup/{controller}{cgroup}/{v1}", f"/sys/fs/cgroup{cgroup}/{v2}", f"/sys/fs/cgroup/unified{cgroup}/{v2}"):
-            if os.path.exists(path):
-                text = open(path).read()
-                return None if re.search(value, text) else f"{path}: {text!r}"
-        return None # this machine lacks the controller: creating the container was allowed to say so
+        names = [n for n in controller.split(",") if n != "-"]
+        one = next((WHERE[n] for n in names if n in WHERE), None)
+        path = f"{one}{cgroup}/{v1}" if one else f"{WHERE.get('-', '/sys/fs/cgroup')}{cgroup}/{v2}"
+        if not os.path.exists(path): return f"{path} is not there"
+        text = open(path).read()
+        return None if re.search(value, text) else f"{path}: {text!r}"
     return look
+def has(controllers): return any(n in WHERE or n in UNIFIED for n in controllers.split(","))
 
 # ---- process
 case("process", "process.cwd", put("process.cwd", "/tmp"), ["pwd"], r"^/tmp$")
@@ -118,6 +129,35 @@ for option, tag in (("rshared", "shared:"), ("rprivate", None), ("runbindable", 
     case("files", "mounts " + option, mount({"destination": "/tmp/m", "type": "tmpfs", "source": "t", "options": [option]}), sh("grep ' /tmp/m ' /proc/self/mountinfo"),
          (lambda out, tag=tag: None if tag in out else out) if tag else (lambda out: out if "shared:" in out or "master:" in out else None))
 case("files", "mounts rslave", mount(bind("rbind", "rslave")), sh("grep ' /tmp/m ' /proc/self/mountinfo"), lambda out: out if "shared:" in out else None)
+# Each option of the table in config.md, on a tree with another mount in it: what the first has, and the second (the recursive ones). "-" in front: not.
+tree = work + "/tree"; os.makedirs(tree + "/below")
+def option_case(option, words, below=None):
+    def ask(c):
+        subprocess.run(["mount", "-t", "tmpfs", "t", tree + "/below"], check=True)
+        c["mounts"].append({"destination": "/tmp/m", "type": "none", "source": tree, "options": ["rbind", *option.split()]})
+    def says(out):
+        lines = [line.split(" - ")[0].split() for line in out.splitlines()]
+        if len(lines) != 2: return out
+        for line, want in zip(lines, (words, below or "")):
+            got = set(line[5].split(",") + [w.split(":")[0] for w in line[6:]])
+            for word in want.split():
+                if (word.lstrip("-") in got) == word.startswith("-"): return f"{line[4]}: {word}: {sorted(got)}"
+    case("options", "mounts " + option, ask, sh("grep ' /tmp/m' /proc/self/mountinfo"), says)
+for r in ("", "r"):
+    for on, off in (("ro", "rw"), ("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("nodiratime", "diratime"), ("nosymfollow", "symfollow")):
+        option_case(r + on, on, on if r else "-" + on)
+        option_case(f"{r}{on} {r}{off}", "-" + on, "-" + on) # the later one counts
+        option_case(f"{r}{off} {r}{on}", on, on if r else "-" + on)
+    for option, words in (("noatime", "noatime -relatime"), ("atime", "relatime -noatime"), ("relatime", "relatime"), ("strictatime", "-relatime -noatime"), ("norelatime", "-relatime"), ("nostrictatime", "relatime")):
+        option_case(r + option, words, words if r else "relatime")
+    option_case(r + "noatime " + r + "strictatime", "-relatime -noatime", "-noatime")
+    for option, words in (("shared", "shared"), ("private", "-shared -master"), ("slave", "-shared"), ("unbindable", "unbindable")):
+        option_case(r + option, words, words if r else "-shared")
+for option in "defaults async loud silent nomand mand nolazytime lazytime noiversion iversion sync dirsync".split(): # of the file system, which a bind shares
+    option_case(option, "rw relatime", "rw relatime")
+for option, word in (("sync", "sync"), ("dirsync", "dirsync"), ("lazytime", "lazytime"), ("mand", "mand")):
+    case("options", f"mounts tmpfs {option}", mount({"destination": "/tmp/m", "type": "tmpfs", "source": "t", "options": [option]}), sh("grep ' /tmp/m ' /proc/self/mountinfo | sed 's/.* - //'"), rf"[ ,]{word}[,\n]")
+case("options", "mounts bind: not what is below", mount({"destination": "/tmp/m", "type": "none", "source": tree, "options": ["bind"]}), sh("grep -c ' /tmp/m' /proc/self/mountinfo"), "^1$")
 case("files", "mounts tmpcopyup", mount({"destination": "/etc", "type": "tmpfs", "source": "t", "options": ["tmpcopyup"]}), sh("cat /etc/seed; grep -c ' /etc tmpfs' /proc/mounts"), r"^seed\n1")
 case("files", "mounts tmpfs size, mode", mount({"destination": "/tmp/m", "type": "tmpfs", "source": "t", "options": ["size=64k", "mode=0711"]}), sh("stat -c %a /tmp/m; grep /tmp/m /proc/mounts"), r"^711\n.*size=64k")
 case("files", "mounts idmap", mount({**bind("bind", "idmap"), "uidMappings": [{"containerID": 0, "hostID": 7777, "size": 10}], "gidMappings": [{"containerID": 0, "hostID": 7777, "size": 10}]}), sh("stat -c %u /tmp/m/file"), "^7777$")
@@ -196,7 +236,10 @@ case("kernel", "linux.seccomp.listenerPath nobody there", both(rule("SCMP_ACT_NO
 case("kernel", "linux.seccomp.listenerMetadata", filter(listenerMetadata="x"), ["true"], refused=r"linux\.seccomp\.listenerMetadata")
 
 # ---- resources: what stands in the group's files on the host
-def res(name, value, *look): case("resources", "linux.resources." + name, put("linux.resources." + name, value), None, None, host=limit(*look) if look else None)
+def res(name, value, *look):
+    """A limit that its file shows, or whose controller is named as missing."""
+    if has(look[0]): case("resources", "linux.resources." + name, put("linux.resources." + name, value), host=limit(*look))
+    else: case("resources", "linux.resources." + name, put("linux.resources." + name, value), ["true"], refused=r"linux\.resources: .*has no")
 M = 1 << 20
 res("memory.limit", 64 * M, "memory", "memory.limit_in_bytes", "memory.max", "^67108864$")
 res("memory.reservation", 32 * M, "memory", "memory.soft_limit_in_bytes", "memory.low", "^33554432$")
@@ -217,7 +260,33 @@ res("cpu.cpus", "0", "cpuset", "cpuset.cpus", "cpuset.cpus", "^0$")
 res("cpu.mems", "0", "cpuset", "cpuset.mems", "cpuset.mems", "^0$")
 res("pids.limit", 99, "pids", "pids.max", "pids.max", "^99$")
 res("hugepageLimits", [{"pageSize": "2MB", "limit": 4 * M}], "hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max", "^4194304$")
+res("hugepageLimits", [{"pageSize": "2MB", "limit": 4 * M}], "hugetlb", "hugetlb.2MB.rsvd.limit_in_bytes", "hugetlb.2MB.rsvd.max", "^4194304$")
 case("resources", "linux.resources.hugepageLimits size", put("linux.resources.hugepageLimits", [{"pageSize": "3MB", "limit": 1}]), ["true"], refused="3MB")
+bystander = subprocess.Popen(["sleep", "1000"]) # a process of the host's
+atexit.register(bystander.kill)
+def stays_out(out):
+    try: inside = open(f"{WHERE.get('-')}{cgroup}/cgroup.procs").read().split()
+    except OSError: return None
+    return "a process of the host is in the container" if str(bystander.pid) in inside else None
+for file in ("cgroup.procs", "cgroup.threads"):
+    case("resources", f"linux.resources.unified {file}", put("linux.resources.unified", {file: str(bystander.pid)}), ["true"], refused=rf"unified {file}")
+case("resources", "linux.resources.unified cgroup.max.depth", put("linux.resources.unified", {"cgroup.max.depth": "5"}), host=limit("-", "-", "cgroup.max.depth", "^5$"))
+case("resources", "linux.resources.unified ..", put("linux.resources.unified", {"../cgroup.max.depth": "5"}), ["true"], refused=r"linux\.resources")
+res("blockIO.weight", 500, "blkio,io", "blkio.bfq.weight", "io.bfq.weight", "500")
+if os.path.exists("/dev/vda"):
+    number = os.stat("/dev/vda").st_rdev
+    for field, v1, key in (("throttleReadBpsDevice", "read_bps", "rbps"), ("throttleWriteBpsDevice", "write_bps", "wbps"), ("throttleReadIOPSDevice", "read_iops", "riops"), ("throttleWriteIOPSDevice", "write_iops", "wiops")):
+        rate = [{"major": os.major(number), "minor": os.minor(number), "rate": 12345678}]
+        res("blockIO." + field, rate, "blkio,io", f"blkio.throttle.{v1}_device", "io.max", r"(?m)^\d+:\d+ (.*" + key + "=)?12345678")
+case("resources", "linux.resources.blockIO.leafWeight", put("linux.resources.blockIO.leafWeight", 300), ["true"], refused="leaf weight of block I/O")
+res("cpu.period", 50000, "cpu,cpuacct", "cpu.cfs_period_us", "cpu.max", "(^| )50000$")
+if "cpu" in WHERE and os.path.exists(WHERE["cpu"] + "/cpu.rt_runtime_us"):
+    res("cpu.realtimeRuntime", 1000, "cpu", "cpu.rt_runtime_us", "-", "^1000$")
+    res("cpu.realtimePeriod", 500000, "cpu", "cpu.rt_period_us", "-", "^500000$")
+if "memory" in WHERE: res("memory.kernelTCP", 64 * M, "memory", "memory.kmem.tcp.limit_in_bytes", "-", "^67108864$")
+case("resources", "linux.resources.memory.kernel", put("linux.resources.memory.kernel", 64 * M), ["true"], refused="kernel memory limit")
+res("memory.kernel", -1, "memory", "memory.limit_in_bytes", "memory.max", "^(9223372036854771712|max)$")
+res("memory.useHierarchy", True, "memory", "memory.use_hierarchy", "memory.max", "^(1|max)$")
 for file, value in (("pids.max", "77"), ("memory.high", "8388608"), ("hugetlb.2MB.max", "4194304")):
     case("resources", "linux.resources.unified " + file, put("linux.resources.unified", {file: value}),
          *((None, None, None, None, limit("-", "-", file, f"^{value}$")) if file.split(".")[0] in UNIFIED else (["true"], None, r"unified")))
@@ -275,6 +344,42 @@ rule_case("linux.seccomp.defaultErrnoRet", put("linux.seccomp", {"defaultAction"
 for action in ("ALLOW", "KILL", "KILL_PROCESS", "KILL_THREAD", "TRAP", "LOG"):
     rule_case(f"linux.seccomp errnoRet of {action}", rule("SCMP_ACT_" + action, errnoRet=5), ["true"], refused=r"linux\.seccomp\.syscalls\[0\]\.errnoRet")
 rule_case("linux.seccomp.syscalls without names", filter(syscalls=[{"names": [], "action": "SCMP_ACT_ALLOW"}]), ["true"], refused=r"linux\.seccomp\.syscalls\[0\]\.names")
+for field, value in (("uid", 4294967295), ("gid", 4294967295), ("umask", 0o1000)): # -1 is the kernel's "as it is": root's
+    rule_case(f"process.user.{field} {value}", put("process.user", {"uid": 0, "gid": 0, field: value}), ["id"], refused=rf"^process\.user\.{field}")
+rule_case("process.user.uid 4294967294", put("process.user", {"uid": 4294967294, "gid": 4294967294}), sh("id -u; id -g"), r"^4294967294\n4294967294$")
+rule_case("process.ioPriority.priority 8", put("process.ioPriority", {"class": "IOPRIO_CLASS_BE", "priority": 8}), ["true"], refused=r"^process\.ioPriority\.priority")
+rule_case("process.scheduler.nice 20", put("process.scheduler", {"policy": "SCHED_OTHER", "nice": 20}), ["true"], refused=r"^process\.scheduler\.nice")
+for field, value in (("initial", "0-"), ("final", "1-0"), ("final", "99999999999")):
+    rule_case(f"process.execCPUAffinity.{field} {value}", put("process.execCPUAffinity", {field: value}), ["true"], refused=rf"^process\.execCPUAffinity\.{field}")
+for number in ({"major": 4294967297, "minor": 3}, {"major": -1, "minor": 3}, {"major": 1, "minor": -1}, {"major": 1, "minor": 4294967299}, {"major": 4096, "minor": 3}, {"major": 1, "minor": 1 << 20}, {"major": 2**63 - 1, "minor": 3}, {}):
+    rule_case(f"linux.devices {number}", put("linux.devices", [{"path": "/dev/mine", "type": "c", **number}]), ["stat", "-c", "%t:%T", "/dev/mine"], refused=r"^linux\.devices\[0\]")
+for who in ("uid", "gid"):
+    rule_case(f"linux.devices {who} 4294967295", put("linux.devices", [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, who: 4294967295}]), ["true"], refused=rf"^linux\.devices\[0\].*{who}")
+rule_case("linux.devices where another device is", put("linux.devices", [{"path": "/dev/m", "type": "c", "major": 1, "minor": 3}, {"path": "/dev/m", "type": "c", "major": 1, "minor": 5}]), ["true"], refused=r"/dev/m")
+for what, part in (({"type": "q"}, "type"), ({"access": "x"}, "access"), ({"major": -2}, "major"), ({"minor": 2**63 - 1}, "minor"), ({"major": 4096}, "major")):
+    rule_case(f"linux.resources.devices {what}", put("linux.resources.devices", [{"allow": False}, {"allow": True, "type": "c", "major": 10, "minor": 1, "access": "r", **what}]), ["true"], refused=rf"^linux\.resources\.devices\[1\].*{part}")
+can_open = sh("for n in 200 229; do mknod /tmp/d c 10 $n; (: </tmp/d) 2>&1 | grep -c 'not permitted'; rm -f /tmp/d; done")
+in_order = put("linux.resources.devices", [{"allow": False}, {"allow": True, "type": "c", "major": 10, "access": "rwm"}, {"allow": False, "type": "c", "major": 10, "minor": 200}])
+if "devices" in WHERE: rule_case("linux.resources.devices in their order (not in version 1)", in_order, ["true"], refused=r'device rules: version 1.*\\"c 10:200 rwm\\" out of \\"c 10:\* rwm')
+else: rule_case("linux.resources.devices in their order", in_order, can_open, r"^1\n0$")
+rule_case("linux.resources.devices allowed, and taken back", put("linux.resources.devices", [{"allow": False}, {"allow": True, "type": "c", "major": 10, "minor": 200}, {"allow": True, "type": "c", "major": 10, "minor": 229}, {"allow": False, "major": 10, "minor": 200, "access": "r"}]), can_open, r"^1\n0$")
+rule_case("linux.resources.devices: what no rule is about is denied", put("linux.resources.devices", [{"allow": True, "type": "c", "major": 10, "minor": 229}]), can_open, r"^1\n0$")
+rule_case("linux.resources.devices, everything but one", put("linux.resources.devices", [{"allow": True}, {"allow": False, "type": "c", "major": 10, "minor": 200, "access": "r"}]), can_open, r"^1\n0$")
+rule_case("linux.resources.devices, the last rule for everything counts", put("linux.resources.devices", [{"allow": True, "type": "c", "major": 10}, {"allow": False, "access": "rwm"}]), can_open, r"^1\n1$")
+for part, value in (("memory.limit", -2), ("memory.reservation", -2), ("memory.swap", -2), ("memory.kernelTCP", -2), ("memory.swappiness", 101), ("pids.limit", -2)):
+    rule_case(f"linux.resources.{part} {value}", put("linux.resources." + part, value), ["true"], refused=rf"^linux\.resources\.{part}")
+rule_case("annotations: an empty key", put("annotations", {"": "v"}), ["true"], refused="^annotations")
+rule_case("root.path without a mount namespace is the host's", both(without("mount"), put("mounts", []), drop("linux.maskedPaths"), drop("linux.readonlyPaths")), ["ls", "/"], refused=r"^root\.path: needs a mount namespace")
+for kind in ("tmpfs", "proc"):
+    rule_case(f"mounts idmap of a {kind}", mount({"destination": "/tmp/m", "type": kind, "source": "x", "options": ["idmap"], "uidMappings": MAP, "gidMappings": MAP}), ["true"], refused=r"^mounts\[6\].*idmap")
+def raw(change): return lambda c: c.__setitem__("RAW", change)
+for name, change, why in (("overlong UTF-8", lambda t: t.replace(b'"MARK"', b'"\xc0\xaf"'), "utf-8"), ("half a pair in UTF-8", lambda t: t.replace(b'"MARK"', b'"\xed\xa0\x80"'), "utf-8"), ("bytes that are no UTF-8", lambda t: t.replace(b'"MARK"', b'"\xff"'), "utf-8"),
+                          ("beyond Unicode", lambda t: t.replace(b'"MARK"', b'"\xf4\x90\x80\x80"'), "utf-8"), ("NUL in a string", lambda t: t.replace(b'"MARK"', b'"a\\u0000b"'), "NUL"), ("NUL in a key", lambda t: t.replace(b'"MARK": ', b'"hostname\\u0000x": "h", "MARK": '), "NUL"),
+                          ("NaN", lambda t: t.replace(b'"MARK"', b'NaN'), "not JSON"), ("-Infinity", lambda t: t.replace(b'"MARK"', b'-Infinity'), "not JSON"), ("a second document", lambda t: t + b"{}", "not JSON"), ("a NUL at the end", lambda t: t + b"\0", "not JSON"),
+                          ("a byte order mark", lambda t: b"\xef\xbb\xbf" + t, "not JSON"), ("no object", lambda t: b"[]", "object"), ("nothing", lambda t: b"", "not JSON")):
+    rule_case("config.json: " + name, both(put("annotations", {"k": "MARK"}), put("MARK", "x"), raw(change)), ["true"], refused=why)
+rule_case("config.json: of a key that is there twice the last one counts", raw(lambda t: t.rstrip()[:-1] + b', "annotations": {"k": "last"}, "hostname": "second"}'), ["hostname"], "^second$")
+rule_case("config.json: other members are passed over, whatever they hold", put("x", {"a": [1.5e300, -0.0, "\u2028", None, 2**64 - 1, -2**63]}), ["echo", "ran"], "^ran$")
 rule_case("linux.maskedPaths relative", put("linux.maskedPaths", ["etc/seed"]), ["true"], refused=r"linux\.maskedPaths\[0\]")
 rule_case("linux.readonlyPaths relative", put("linux.readonlyPaths", ["etc"]), ["true"], refused=r"linux\.readonlyPaths\[0\]")
 rule_case("linux.maskedPaths not there", put("linux.maskedPaths", ["/no/such"]), ["echo", "ran"], "^ran$")
@@ -294,7 +399,8 @@ def try_case(field, change, command, says, refused, exec_, host):
     c["process"]["args"] = command or ["sleep", "100"]
     if field == "process.args": c["process"]["args"] = []
     change(c)
-    json.dump(c, open(work + "/config.json", "w"))
+    as_it_is = c.pop("RAW", lambda text: text)
+    open(work + "/config.json", "wb").write(as_it_is(json.dumps(c).encode()))
     if command or refused:
         r = call("run", "-b", work, "c")
         if refused:
@@ -308,6 +414,7 @@ def try_case(field, change, command, says, refused, exec_, host):
         if r.returncode != 0: return open(work + "/out").read()
         out = ""
         if exec_: out = call("exec", "c", *exec_).stdout
+        if host and "sleep" not in call("ps", "c").stdout: return "does not run"
         if host:
             wrong = host()
             if wrong: return wrong
@@ -323,6 +430,7 @@ def main():
         open(bundle + "/rootfs/etc/seed", "w").write("seed\n")
         wrong = try_case(*one)
         call("delete", "--force", "c")
+        subprocess.run(["umount", "-q", tree + "/below"])
         n += 1
         if wrong:
             failed += 1

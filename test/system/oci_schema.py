@@ -126,6 +126,20 @@ def harmless(name, text, says, kib):
 big = json.dumps({**base, "annotations": {f"k{i}": "x" * 90 for i in range(100000)}})
 wrong += harmless("10 MB of annotations", big, r"no such|not found", 200 << 10)
 wrong += harmless("10 MB of mounts", json.dumps({**base, "mounts": [{"destination": "/x", "type": "tmpfs", "source": "t"}] * 200000}), r"mounts", 400 << 10)
+def many(path, values):
+    """A million bytes and more of one list: what is done to it takes a time that grows as it does."""
+    document = copy.deepcopy(base)
+    *way, last = path.split(".")
+    at = document
+    for w in way: at = at.setdefault(w, {})
+    at[last] = values
+    return json.dumps(document)
+n = 300000
+wrong += harmless("variables", many("process.env", [f"V{i}=" for i in range(n)]), r"no such|not found|too large|too many", 400 << 10)
+wrong += harmless("masked paths", many("linux.maskedPaths", [f"/p{i}" for i in range(n)]), r"no such|not found|too large|too many", 400 << 10)
+wrong += harmless("limits", many("process.rlimits", [{"type": "RLIMIT_" + "".join(chr(65 + i // 26**k % 26) for k in range(4)), "soft": 1, "hard": 1} for i in range(n)]), r"process\.rlimits", 400 << 10)
+wrong += harmless("device rules", many("linux.resources.devices", [{"allow": i % 2 == 0, "type": "c", "major": i % 4000, "minor": i} for i in range(n // 2)]), r"linux\.resources", 600 << 10)
+wrong += harmless("devices", many("linux.devices", [{"path": f"/dev/x{i}", "type": "p"} for i in range(n // 3)]), r"no such|not found|too large|too many", 400 << 10)
 wrong += harmless("17 MB", "{\"x\": \"" + "y" * (17 << 20) + "\"}", r"larger|more than|too large|too big", 96 << 10)
 wrong += harmless("depth 1,000", '{"x": ' + "[" * 1000 + "]" * 1000 + "}", r"deep|nested|depth", 32 << 10)
 wrong += harmless("not JSON", "{" * 10, r"config", 32 << 10)

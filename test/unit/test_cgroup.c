@@ -289,7 +289,7 @@ static void device_programs(void **state) {
         {C, M, 136, 5, true},   {B, R, 250, 9, true},     {C, R, 250, 9, true}, {B, W, 250, 9, false},
     };
     _cleanup_arena_ struct arena a = ARENA_INIT;
-    struct list list = {(void *)(uintptr_t)rules, ARRAY_SIZE(rules)}, ops = {0}, all = {(void *)(uintptr_t)&rules[1], 0};
+    struct list list = {(void *)(uintptr_t)rules, ARRAY_SIZE(rules)}, all = {(void *)(uintptr_t)&rules[1], 0};
     struct oci_device_rule everything = {.allow = true, .type = "a"};
     size_t size = 0;
     const struct bpf_insn *code = cgroup_devices_program(&list, &a, &size);
@@ -299,11 +299,6 @@ static void device_programs(void **state) {
         if (device_allowed(code, size / sizeof(*code), cases[i].type, cases[i].access, cases[i].major, cases[i].minor) !=
             cases[i].allowed)
             fail_msg("case %zu", i);
-    cgroup_devices_files(&list, "/d", &a, &ops);
-    assert_string_equal(ops_text(&ops, &a), "write /d/devices.deny = a\n"
-                                            "write /d/devices.allow = c *:* m\nc 1:3 rwm\nc 136:* rw\n"
-                                            "write /d/devices.deny = c 136:7 w\n"
-                                            "write /d/devices.allow = b 250:* r\nc 250:* r\n");
 
     code = cgroup_devices_program(&all, &a, &size); /* no rules at all: nothing is allowed */
     assert_false(device_allowed(code, size / sizeof(*code), C, R, 1, 3));
@@ -328,11 +323,36 @@ static void root_is_spared(void **state) {
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* Version 1 has exceptions to a default, which can be taken back as a whole only. */
+static void device_exceptions(void **state) {
+    struct oci_device_rule rules[] = {
+        {.allow = false},
+        {.allow = true, .type = "c", .access = "m"},
+        {.allow = true, .type = "c", .major = {true, 1}, .minor = {true, 3}},
+        {.allow = true, .major = {true, 250}, .access = "r"},
+        {.allow = true, .type = "c", .major = {true, 10}, .minor = {true, 1}},
+        {.allow = false, .type = "c", .major = {true, 10}, .minor = {true, 1}, .access = "rw"},
+        {.allow = false, .type = "c", .major = {true, 136}, .access = "rw"},
+    };
+    _cleanup_arena_ struct arena a = ARENA_INIT;
+    _cleanup_error_ struct error e = ERROR_INIT;
+    struct list list = {rules, ARRAY_SIZE(rules)}, ops = {0};
+
+    (void)state;
+    assert_int_equal(cgroup_devices_files(&list, "/d", &a, &ops, &e), 0);
+    assert_string_equal(ops_text(&ops, &a), "write /d/devices.deny = a\n"
+                                            "write /d/devices.allow = c *:* m\nc 1:3 rwm\nb 250:* r\nc 250:* r\nc 10:1 m\n");
+    rules[6].access = "m"; /* a part of the first */
+    assert_int_equal(cgroup_devices_files(&list, "/d", &a, &ops, &e), -ENOTSUP);
+    assert_string_equal(e.text, "device rules: version 1 of control groups cannot take \"c 136:* m\" out of \"c *:* m\"");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layouts),  cmocka_unit_test(paths),           cmocka_unit_test(conversions),
-        cmocka_unit_test(plan_v1),  cmocka_unit_test(plan_v2),         cmocka_unit_test(plan_unlimited),
-        cmocka_unit_test(refusals), cmocka_unit_test(device_programs), cmocka_unit_test(root_is_spared),
+        cmocka_unit_test(layouts),           cmocka_unit_test(paths),           cmocka_unit_test(conversions),
+        cmocka_unit_test(plan_v1),           cmocka_unit_test(plan_v2),         cmocka_unit_test(plan_unlimited),
+        cmocka_unit_test(refusals),          cmocka_unit_test(device_programs), cmocka_unit_test(root_is_spared),
+        cmocka_unit_test(device_exceptions),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
