@@ -119,6 +119,7 @@ def harmless(name, text, says, kib):
     r = subprocess.run(["sh", "-c", f'ulimit -v {kib}; exec "$@"', "sh", tare, "oci", "--root", work + "/run", "create", "-b", work, "c"],
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300)
     took = children_seconds() - before
+    subprocess.run([tare, "oci", "--root", work + "/run", "delete", "--force", "c"], stderr=subprocess.DEVNULL)
     if r.returncode == 0 or not re.search(says, r.stderr) or took > 60:
         print(f"{name}: status {r.returncode}, {took:.1f} s: {r.stderr[:200]}")
         return 1
@@ -134,11 +135,11 @@ def many(path, values):
     for w in way: at = at.setdefault(w, {})
     at[last] = values
     return json.dumps(document)
-n = 300000
+n = 200000
 wrong += harmless("variables", many("process.env", [f"V{i}=" for i in range(n)]), r"no such|not found|too large|too many", 400 << 10)
 wrong += harmless("masked paths", many("linux.maskedPaths", [f"/p{i}" for i in range(n)]), r"no such|not found|too large|too many", 400 << 10)
-wrong += harmless("limits", many("process.rlimits", [{"type": "RLIMIT_" + "".join(chr(65 + i // 26**k % 26) for k in range(4)), "soft": 1, "hard": 1} for i in range(n)]), r"process\.rlimits", 400 << 10)
-wrong += harmless("device rules", many("linux.resources.devices", [{"allow": i % 2 == 0, "type": "c", "major": i % 4000, "minor": i} for i in range(n // 2)]), r"linux\.resources", 600 << 10)
+wrong += harmless("limits", many("process.rlimits", [{"type": "RLIMIT_" + "".join(chr(65 + i // 26**k % 26) for k in range(4)), "soft": 1, "hard": 1} for i in range(n)]), r"process\.rlimits", 700 << 10)
+wrong += harmless("device rules", many("linux.resources.devices", [{"allow": i % 2 == 0, "type": "c", "major": i % 4000, "minor": i} for i in range(n)]), r"linux\.resources", 700 << 10)
 wrong += harmless("devices", many("linux.devices", [{"path": f"/dev/x{i}", "type": "p"} for i in range(n // 3)]), r"no such|not found|too large|too many", 400 << 10)
 wrong += harmless("17 MB", "{\"x\": \"" + "y" * (17 << 20) + "\"}", r"larger|more than|too large|too big", 96 << 10)
 wrong += harmless("depth 1,000", '{"x": ' + "[" * 1000 + "]" * 1000 + "}", r"deep|nested|depth", 32 << 10)

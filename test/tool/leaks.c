@@ -277,6 +277,8 @@ static void process(struct oracle *o, int pid, struct list *seen) {
     p.name =
         arena_strndup(o->arena, program, ends(program, " (deleted)") ? strlen(program) - strlen(" (deleted)") : strlen(program));
     p.ours = strstr(text_of(o, arena_printf(o->arena, "%s/cgroup", proc)), arena_printf(o->arena, "/%s/", o->name));
+    if (!*p.name) /* the root of a mount of its own, as of monitors: the first argument tells */
+        p.name = text_of(o, arena_printf(o->arena, "%s/cmdline", proc));
     if (starts(p.name, "tare"))
         count = descriptors(o, proc, &p.ours);
     if (!*p.name)
