@@ -482,7 +482,7 @@ int plan_files(struct builder *b, struct error *e) {
         STEP(b, PLAN_CHILD, PLAN_DEV_SEAL);
     if (b->spec->root && b->spec->root->readonly)
         STEP(b, PLAN_CHILD, PLAN_ROOT_SEAL);
-    STEP(b, PLAN_CHILD, PLAN_PIVOT, b->context->no_pivot);
+    STEP(b, PLAN_CHILD, PLAN_PIVOT, b->context->no_pivot, plan_hooks_see_mounts(b));
     if (propagation)
         STEP(b, PLAN_CHILD, PLAN_ROOT_PROPAGATION, propagation);
     return 0;

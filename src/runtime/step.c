@@ -229,7 +229,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
     [PLAN_PIVOT] = {"pivot-root",
                     "the container's root becomes the root; the host's is let go",
                     "pivot_root(2)",
-                    {ARG("chroot", BOOL)},
+                    {ARG("chroot", BOOL), ARG("move", BOOL)},
                     step_pivot},
     [PLAN_ROOT_PROPAGATION] = {"root-propagation",
                                "how mounts in the root travel, as the configuration asks",

@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
+#include "kernel/mountinfo.h"
 #include "runtime/copy_up.h"
 #include "runtime/executor_state.h"
 
@@ -560,6 +561,41 @@ int step_mask(struct executor *x, const struct plan_step *s, struct error *e) {
     if (mount != x->empty_fd && mount != x->null_fd)
         (void)sys_close(mount);
     return r < 0 ? error_wrap(e, r, "mask %s", path) : 0;
+}
+
+/* What is locked, as all is that a new user namespace was born with, can only be covered. */
+static int hide(struct executor *x, const char *path, struct error *e) {
+    _cleanup_fd_ int target = -1;
+    struct statfs fs;
+    int mount, r;
+
+    if (sys_umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+        return 0;
+    target = sys_openat(AT_FDCWD, path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (target < 0 || sys_fstatfs(target, &fs) < 0 || (fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC))
+        return 0; /* the container's, which is not to be seen from here, or another line's */
+    mount = is_file(target) ? null_device(x, e) : empty_directory(x, e);
+    if (mount < 0)
+        return mount;
+    r = attach(mount, target, path, e);
+    if (mount != x->empty_fd && mount != x->null_fd)
+        (void)sys_close(mount);
+    return r;
+}
+
+int host_hide(struct executor *x, struct error *e) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    const char *at;
+    struct mountinfo_line line;
+    char path[PATH_MAX];
+    int r = mountinfo_read(&text, e);
+
+    at = buf_text(&text);
+    while (r == 0 && mountinfo_next(&at, &line))
+        if ((mountinfo_is(line.type, "proc") || mountinfo_is(line.type, "sysfs")) &&
+            mountinfo_unescape(line.point, path, sizeof(path)))
+            r = hide(x, path, e);
+    return r < 0 ? error_wrap(e, r, "hide the host's /proc and /sys") : 0;
 }
 
 int step_read_only(struct executor *x, const struct plan_step *s, struct error *e) {

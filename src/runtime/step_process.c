@@ -368,7 +368,7 @@ int step_user(struct executor *x, const struct plan_step *s, struct error *e) {
 /* First whoever made us lets go: until then, its death is ours. Then, with a start_fd, whoever comes there to start us; one that
  * only looked whether we still wait is no reason to end. The connection takes the place of the socket: errors go there, and its end
  * tells that the program runs. */
-static int await_start(struct executor *x, struct error *e) {
+static int await_release(struct executor *x, struct error *e) {
     int r = sync_await(x, SYNC_RELEASE, e);
 
     if (r < 0)
@@ -381,6 +381,25 @@ static int await_start(struct executor *x, struct error *e) {
         if (x->sync_fd >= 0 && sync_await(x, SYNC_RELEASE, NULL) == 0)
             return 0;
     }
+}
+
+static _Noreturn void end_by(int signo) {
+    _exit(128 + signo);
+}
+
+/* The first process of a pid namespace gets no signal that it has no handler for, and one that was created may be told to end. */
+static int await_start(struct executor *x, struct error *e) {
+    static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
+    const struct sigaction end = {.sa_handler = end_by};
+    struct sigaction saved[ARRAY_SIZE(ends)];
+    int r;
+
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+        (void)sigaction(ends[i], &end, &saved[i]);
+    r = await_release(x, e);
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+        (void)sigaction(ends[i], &saved[i], NULL);
+    return r;
 }
 
 /* Everything goes but what the program inherits, the streams until they stand where they belong, and the socket. What waits for its

@@ -366,6 +366,19 @@ int step_root_seal(struct executor *x, const struct plan_step *s, struct error *
     return r < 0 ? error_errno(e, r, "make the root read-only") : 0;
 }
 
+/* moved: the root lies elsewhere than on top of the host's. */
+static int enter_by_chroot(struct executor *x, bool moved, struct error *e) {
+    int r = moved ? sys_move_mount(x->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) : 0;
+
+    if (r < 0) /* a way out of the chroot would lead to the host's files */
+        return error_errno(e, r, "move the root to the top");
+    r = host_hide(x, e);
+    if (r < 0)
+        return r;
+    r = sys_chroot(".");
+    return r < 0 ? error_errno(e, r, "chroot") : 0;
+}
+
 /* pivot_root(".", ".") puts the old root on top of the new one, from where it is let go: no directory for it is needed
  * (pivot_root(2), notes). */
 int step_pivot(struct executor *x, const struct plan_step *s, struct error *e) {
@@ -373,10 +386,8 @@ int step_pivot(struct executor *x, const struct plan_step *s, struct error *e) {
 
     if (r < 0)
         return error_errno(e, r, "enter the root");
-    if (s->arg[0]) {
-        r = sys_chroot(".");
-        return r < 0 ? error_errno(e, r, "chroot") : 0;
-    }
+    if (s->arg[0])
+        return enter_by_chroot(x, s->arg[1], e);
     r = sys_pivot_root(".", ".");
     if (r < 0)
         return error_errno(e, r, "pivot_root");

@@ -510,6 +510,32 @@ caps["bounding"] += ["CAP_SYS_CHROOT"]; caps["inheritable"] = ["CAP_SYS_CHROOT"]
     "$TARE" oci --root "$OCI/run" --debug state c 2>&1 >/dev/null | grep -q 'level=debug'
 }
 
+@test "--no-pivot: the host's /proc does not make up for what is masked, and no way out of the chroot leads to the host's files" {
+    local masked='mkdir -p /dev/shm/p && mount -t proc none /dev/shm/p'
+    printf '#!/bin/sh\ntrue\n' >"$OCI/nothing"
+    chmod 755 "$OCI/nothing"
+    for change in '' 'c["hooks"] = {"createContainer": [{"path": oci + "/nothing"}]}'; do
+        bundle "$change"$'\nfor s in ("bounding", "permitted", "effective"): c["process"]["capabilities"][s].append("CAP_SETFCAP")' unshare -mrpf sh -c "$masked"
+        run oci run --no-pivot -b "$OCI/b" c
+        [[ $status -ne 0 && $output == *"ermission denied"* ]]
+        bundle "$change" sleep 1000
+        oci run --no-pivot -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+        run nsenter -t "$(oci state c | jq .pid)" -m /bin/busybox ls /bin/bash 3>&- # the root of the namespace, not of the process
+        [[ $output == *"/bin/bash: No such file"* ]]
+        oci delete --force c
+    done
+}
+
+@test "a container that was created and not started hears TERM, INT and HUP" {
+    for signal in TERM INT HUP; do
+        bundle '' sleep 1000
+        oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
+        oci kill c $signal
+        eventually is_now stopped
+        oci delete c
+    done
+}
+
 @test "the caller's processors are not the container's: run and exec have all that their group has" {
     local all one
     all=$(sed -n 's/Cpus_allowed_list:\s*//p' /proc/self/status)
