@@ -79,6 +79,11 @@ linux = said["linux"]
 for name in ("ociVersionMin", "ociVersionMax"): works(f"{name} {said[name]}", put("ociVersion", said[name]))
 if [int(n) for n in said["ociVersionMax"].split(".")] < [int(n) for n in said["ociVersionMin"].split(".")]: wrong.append("ociVersionMax < ociVersionMin")
 
+# Annotations that the runtime looks for, as its source has them.
+source = os.path.dirname(os.path.abspath(__file__)) + "/../../src/oci"
+looked_for = {n for f in os.listdir(source) if f.endswith(".c") and f != "describe.c" for n in re.findall(r'"((?:org\.systemd|run\.oci)\.[a-z_.]+)"', open(f"{source}/{f}").read())}
+if looked_for != set(said["potentiallyUnsafeConfigAnnotations"]): wrong.append(f"potentiallyUnsafeConfigAnnotations: {said['potentiallyUnsafeConfigAnnotations']}, but the source knows {sorted(looked_for)}")
+
 for name in said["hooks"]: # each runs
     mark = f"{work}/hook-{name}" if name != "startContainer" else f"/tmp/hook-{name}"
     works(f"hook {name}", put(f"hooks.{name}", [{"path": "/bin/touch", "args": ["touch", mark]}]), put("root", {"path": bundle + "/rootfs", "readonly": False}))
