@@ -15,6 +15,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 
+#include "base/kernel.h"
 #include "kernel/landlock.h"
 #include "kernel/link.h"
 #include "runtime/executor_state.h"
@@ -26,6 +27,7 @@
 #define GROUPS_MAX           65536
 #define CPUS_MAX             8192
 #define NODES_MAX            1024
+#define WEIGHTED_INTERLEAVE  6 /* of linux/mempolicy.h */
 
 /* ---- Identity ---- */
 
@@ -288,6 +290,8 @@ int step_memory_policy(struct executor *x, const struct plan_step *s, struct err
     if (r < 0)
         return error_errno(e, r, "linux.memoryPolicy.nodes: %s", text);
     r = sys_set_mempolicy((int)s->arg[0], text ? nodes : NULL, text ? NODES_MAX : 0);
+    if (r == -EINVAL && (s->arg[0] & UINT8_MAX) == WEIGHTED_INTERLEAVE && !kernel_is_at_least(6, 9))
+        return error_set(e, r, "linux.memoryPolicy.mode: MPOL_WEIGHTED_INTERLEAVE needs Linux 6.9");
     return r < 0 ? error_errno(e, r, "linux.memoryPolicy: set it") : 0;
 }
 

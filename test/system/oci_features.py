@@ -125,9 +125,13 @@ for known, listed, of in (("SeccompAction", "actions", "action"), ("SeccompOpera
         else: wrong.append(f"{of} {name}: is in the schema and not listed")
 if set(s["supportedFlags"]) - set(s["knownFlags"]): wrong.append("supportedFlags has more than knownFlags")
 
+kernel = tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
 nodes = open("/sys/devices/system/node/online").read().strip() if os.path.exists("/sys/devices/system/node/online") else "0"
 p = linux["memoryPolicy"]
-for name in p["modes"]: works(f"memory policy {name}", put("linux.memoryPolicy", {"mode": name, **({} if name in ("MPOL_DEFAULT", "MPOL_LOCAL") else {"nodes": nodes})}))
+for name in p["modes"]: # the list is of what tare knows, whatever the kernel
+    use = put("linux.memoryPolicy", {"mode": name, **({} if name in ("MPOL_DEFAULT", "MPOL_LOCAL") else {"nodes": nodes})})
+    if name != "MPOL_WEIGHTED_INTERLEAVE" or kernel >= (6, 9): works(f"memory policy {name}", use)
+    elif "needs Linux 6.9" not in (text := run(use)): wrong.append(f"memory policy {name} on this kernel: {text or 'ran'}")
 for name in p["flags"]: works(f"memory policy {name}", put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": nodes, "flags": [name]}))
 for known, listed in (("MemoryPolicyMode", "modes"), ("MemoryPolicyFlag", "flags")):
     for name in enum(known) ^ set(p[listed]): wrong.append(f"memory policy {name}: schema and list differ")
