@@ -580,6 +580,13 @@ static int split_init(struct executor *x, struct error *e) {
 }
 
 /* In the rights of the process, as the execve will look. */
+static int may_execute(const char *file) {
+    struct stat st;
+    int r = sys_faccessat2(AT_FDCWD, file, X_OK, AT_EACCESS);
+
+    return r == 0 && sys_newfstatat(AT_FDCWD, file, &st, 0) == 0 && S_ISDIR(st.st_mode) ? -EACCES : r;
+}
+
 static int access_by_path(const char *path, const char *name) {
     char file[PATH_MAX];
     int result = -ENOENT;
@@ -589,7 +596,7 @@ static int access_by_path(const char *path, const char *name) {
         int r = -ENOENT;
 
         if ((size_t)snprintf(file, sizeof(file), "%.*s%s%s", (int)n, path, n > 0 ? "/" : "./", name) < sizeof(file))
-            r = sys_faccessat2(AT_FDCWD, file, X_OK, AT_EACCESS);
+            r = may_execute(file);
         if (r == 0)
             return 0;
         if (r == -EACCES)
@@ -606,7 +613,7 @@ int step_program(struct executor *x, const struct plan_step *s, struct error *e)
     int r = -ENOENT;
 
     if (*name)
-        r = searched ? access_by_path(path ? path : DEFAULT_PATH, name) : sys_faccessat2(AT_FDCWD, name, X_OK, AT_EACCESS);
+        r = searched ? access_by_path(path ? path : DEFAULT_PATH, name) : may_execute(name);
     return r < 0 ? explain_exec(name, searched, r, e) : 0;
 }
 

@@ -537,6 +537,15 @@ caps["bounding"] += ["CAP_SYS_CHROOT"]; caps["inheritable"] = ["CAP_SYS_CHROOT"]
     done
 }
 
+@test "a directory is no program: create says so, as of one that is not there" {
+    for command in /etc etc; do
+        bundle 'c["process"]["env"] = ["PATH=/"]' $command
+        run oci create -b "$OCI/b" c
+        [[ $status -eq 126 && $output == *"exec: \\\"$command\\\": permission denied"* ]]
+        run ! oci state c
+    done
+}
+
 @test "the caller's processors are not the container's: run and exec have all that their group has" {
     local all one
     all=$(sed -n 's/Cpus_allowed_list:\s*//p' /proc/self/status)
