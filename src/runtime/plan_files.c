@@ -201,7 +201,8 @@ static void plan_root(struct builder *b) {
              text_add(b, root->work), b->upper_slot, root->is_volatile, root->in_one, text_add(b, b->spec->linux_->mount_label));
     if (b->foreign_user)
         plan_bundle(b);
-    STEP(b, PLAN_CHILD, PLAN_ROOT_ATTACH, text_add(b, plan_hooks_see_mounts(b) ? root->path : NULL));
+    STEP(b, PLAN_CHILD, PLAN_ROOT_ATTACH, text_add(b, plan_hooks_see_mounts(b) ? root->path : NULL),
+         root_propagation(propagation) == MS_SLAVE);
 }
 
 /* ---- Devices ---- */

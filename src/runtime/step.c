@@ -167,7 +167,7 @@ const struct step_op step_ops[PLAN_OP_COUNT] = {
     [PLAN_ROOT_ATTACH] = {"attach-root",
                           "from here on it can be mounted upon; stacked on the root, or where hooks look for it",
                           "move_mount(2)",
-                          {ARG("on", TEXT)},
+                          {ARG("on", TEXT), ARG("slave", BOOL)},
                           step_root_attach},
     [PLAN_MOUNT] = {"mount",
                     "a file system of the container's own",

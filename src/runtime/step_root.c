@@ -342,9 +342,8 @@ int step_root_bind(struct executor *x, const struct plan_step *s, struct error *
 /* Stacked upon the root of the namespace: paths keep leading to the host's files until pivot_root(2), while the container's root is
  * an ordinary attached mount, which older kernels (before 6.15) need to mount upon it. */
 int step_root_attach(struct executor *x, const struct plan_step *s, struct error *e) {
-    struct mount_attr attr = {.propagation = MS_PRIVATE};
+    struct mount_attr attr = {.propagation = s->arg[1] ? MS_SLAVE : MS_PRIVATE};
     int r = sys_mount_setattr(x->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
-
     const char *on = plan_text(x->plan, s->arg[0]);
 
     if (r == 0 && on) {

@@ -537,6 +537,26 @@ caps["bounding"] += ["CAP_SYS_CHROOT"]; caps["inheritable"] = ["CAP_SYS_CHROOT"]
     done
 }
 
+@test "rootfsPropagation slave: what the host mounts below the root later is seen inside, and nothing the other way" {
+    cat >"$OCI/propagation" <<'SH'
+set -e
+mount --bind "$OCI/b/rootfs" "$OCI/b/rootfs"
+mount --make-shared "$OCI/b/rootfs"
+"$TARE" oci --root "$OCI/run" run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+mount -t tmpfs later "$OCI/b/rootfs/tmp"
+"$TARE" oci --root "$OCI/run" exec c grep -c ' /tmp tmpfs' /proc/mounts
+grep -c "$OCI.*/proc " /proc/mounts || true
+"$TARE" oci --root "$OCI/run" delete --force c
+SH
+    bundle 'c["linux"]["rootfsPropagation"] = "slave"' sleep 1000
+    run -0 unshare -m --propagation private bash "$OCI/propagation" 3>&-
+    [ "$output" = $'1\n0' ]
+    bundle 'c["linux"]["rootfsPropagation"] = "private"' sleep 1000
+    run unshare -m --propagation private bash "$OCI/propagation" 3>&-
+    [ "${lines[0]}" = 0 ]
+    oci delete --force c
+}
+
 @test "a directory is no program: create says so, as of one that is not there" {
     for command in /etc etc; do
         bundle 'c["process"]["env"] = ["PATH=/"]' $command
