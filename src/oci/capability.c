@@ -32,5 +32,6 @@ void oci_capabilities_fit(struct oci_call *call, bool user_namespace, struct oci
     keep(call, "permitted", &c->permitted, all, &permitted);
     keep(call, "effective", &c->effective, permitted, &ignored);
     keep(call, "inheritable", &c->inheritable, bounding, &inheritable);
-    keep(call, "ambient", &c->ambient, permitted & inheritable, &ignored);
+    keep(call, "ambient", &c->ambient, all,
+         &ignored); /* those that are not inheritable, too, are passed over without a word: buildah */
 }
