@@ -32,7 +32,8 @@ void init_run(pid_t program) {
     (void)prctl(PR_SET_PDEATHSIG, 0); /* PID 1 outlives its monitor, as without init */
     memset(&all, 0xff, sizeof(all));  /* sigfillset() leaves out what a C library takes for itself: here, all is the program's */
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
-    /* There is no exec that would close what the monitor had open: directories of the host, its sockets. The program waits for it. */
+    /* There is no exec that would close what the monitor had open: directories of the host, its sockets. The program waits for it.
+     */
     (void)syscall(SYS_close_range, 3, ~0U, 0);
     reap(program);
     for (;;) {
