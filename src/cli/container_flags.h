@@ -43,7 +43,7 @@ int container_flags_request(const struct container_flags *f, const struct strs *
                             struct error *e);
 
 /* Parts that exec and update use too. */
-int env_file_read(const char *path, struct arena *a, struct strs *ret, struct error *e);
-/* "NAME=value" stays, "NAME" takes the value of tare's own environment or vanishes. -EINVAL. */
-int env_resolve(const struct strs *given, struct arena *a, struct strs *ret, struct error *e);
+/* The lines of the files, then what is given: "NAME=value" stays, "NAME" takes the value of tare's own environment or vanishes.
+ * -EINVAL. */
+int env_resolve(const struct strs *files, const struct strs *given, struct arena *a, struct strs *ret, struct error *e);
 int restart_rule_parse(const char *text, struct arena *a, struct restart_rule *ret, struct error *e);

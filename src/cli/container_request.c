@@ -27,7 +27,7 @@ static const char *own_variable(const char *name) {
     return NULL;
 }
 
-int env_resolve(const struct strs *given, struct arena *a, struct strs *ret, struct error *e) {
+static int add_variables(const struct strs *given, struct arena *a, struct strs *ret, struct error *e) {
     for (size_t i = 0; i < given->n; i++) {
         const char *text = given->v[i];
         if (text[0] == 0 || text[0] == '=')
@@ -75,19 +75,19 @@ static int lines_read(const char *path, bool env, struct arena *a, struct strs *
     return 0;
 }
 
-int env_file_read(const char *path, struct arena *a, struct strs *ret, struct error *e) {
-    return lines_read(path, true, a, ret, e);
+int env_resolve(const struct strs *files, const struct strs *given, struct arena *a, struct strs *ret, struct error *e) {
+    struct strs lines = {0};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < files->n; i++)
+        r = lines_read(files->v[i], true, a, &lines, e);
+    if (r == 0)
+        r = add_variables(&lines, a, ret, e);
+    return r < 0 ? r : add_variables(given, a, ret, e);
 }
 
 static int set_env_and_labels(const struct container_flags *f, struct arena *a, struct container_config *c, struct error *e) {
-    struct strs env = {0}, labels = {0};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < f->env_file.n; i++)
-        r = env_file_read(f->env_file.v[i], a, &env, e);
-    for (size_t i = 0; i < f->env.n; i++)
-        strs_add(a, &env, f->env.v[i]);
-    if (r == 0)
-        r = env_resolve(&env, a, &c->env, e);
+    struct strs labels = {0};
+    int r = env_resolve(&f->env_file, &f->env, a, &c->env, e);
     for (size_t i = 0; r == 0 && i < f->label_file.n; i++)
         r = lines_read(f->label_file.v[i], false, a, &labels, e);
     for (size_t i = 0; i < f->labels.n; i++)

@@ -27,14 +27,7 @@ static const struct option exec_table[] = {
 };
 
 static int fill(const struct exec_flags *f, const struct strs *args, struct arena *a, struct exec_options *o, struct error *e) {
-    struct strs env = {0};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < f->env_file.n; i++)
-        r = env_file_read(f->env_file.v[i], a, &env, e);
-    for (size_t i = 0; i < f->env.n; i++)
-        strs_add(a, &env, f->env.v[i]);
-    if (r == 0)
-        r = env_resolve(&env, a, &o->request.env, e);
+    int r = env_resolve(&f->env_file, &f->env, a, &o->request.env, e);
     o->request.cmd = (struct strs){args->v + 1, args->n - 1};
     o->request.user = f->user;
     o->request.working_dir = f->workdir;

@@ -2,7 +2,7 @@
  * struct says what stays; one function gives up the rest.
  *
  *     static const struct cage_call calls[] = {CAGE_CALL(read), CAGE_CALL(write), CAGE_CALL_IF(socket, 0, ~0U, AF_INET)};
- *     struct cage cage = CAGE_INIT;
+ *     struct cage cage = CAGE_INIT_WORKER;
  *     cage.uid = cage.gid = 65534; cage.calls = calls; cage.call_count = ARRAY_SIZE(calls); …
  *     r = confine(&cage, &report, e);
  *
@@ -72,6 +72,12 @@ struct cage {
 };
 #define CAGE_INIT                                                                                                                  \
     { .uid = (uid_t)-1, .gid = (gid_t)-1, .root_fd = -1 }
+/* A worker's: no file, no network, dead with its parent; what it needs is added. */
+#define CAGE_INIT_WORKER                                                                                                           \
+    {                                                                                                                              \
+        .uid = (uid_t)-1, .gid = (gid_t)-1, .root_fd = -1, .landlock = true, .network = LANDLOCK_NETWORK_NONE,                     \
+        .violation = CAGE_KILL, .parent_death_signal = SIGKILL                                                                     \
+    }
 #define CAGE_CAP(n) (UINT64_C(1) << (n)) /* CAGE_CAP(CAP_CHOWN), from <linux/capability.h> */
 
 /* What was in force when confine() returned; for --explain and the tests. */

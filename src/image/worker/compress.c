@@ -94,18 +94,14 @@ static int enter_cage(struct error *e) {
     static const int fds[] = {FD_IN, FD_OUT};
     static const struct cage_limit limits[] = {
         {RLIMIT_AS, MEMORY_MAX}, {RLIMIT_NOFILE, 16}, {RLIMIT_CPU, CPU_SECONDS_MAX}, {RLIMIT_NPROC, 0}};
-    struct cage cage = CAGE_INIT;
+    struct cage cage = CAGE_INIT_WORKER;
 
     cage.fds = fds;
     cage.fd_count = ARRAY_SIZE(fds);
     cage.limits = limits;
     cage.limit_count = ARRAY_SIZE(limits);
-    cage.landlock = true; /* no tree at all */
-    cage.network = LANDLOCK_NETWORK_NONE;
     cage.calls = calls;
     cage.call_count = ARRAY_SIZE(calls);
-    cage.violation = CAGE_KILL;
-    cage.parent_death_signal = SIGKILL;
     return confine(&cage, NULL, e);
 }
 

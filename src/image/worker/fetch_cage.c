@@ -87,7 +87,7 @@ int fetch_cage_enter(struct error *e) {
     static const int keep[] = {FETCH_CONTROL_FD};
     _cleanup_fd_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct landlock_tree trees[] = {{.fd = root, .access = LANDLOCK_READ}};
-    struct cage cage = CAGE_INIT;
+    struct cage cage = CAGE_INIT_WORKER;
 
     if (root < 0)
         return error_errno(e, -errno, "open /");
@@ -99,14 +99,12 @@ int fetch_cage_enter(struct error *e) {
     cage.fd_count = ARRAY_SIZE(keep);
     cage.limits = limits;
     cage.limit_count = ARRAY_SIZE(limits);
-    cage.landlock = true;
     cage.trees = trees;
     cage.tree_count = ARRAY_SIZE(trees);
     cage.network = LANDLOCK_NETWORK_CONNECT;
     cage.calls = calls;
     cage.call_count = ARRAY_SIZE(calls);
     cage.violation = CAGE_ENOSYS;
-    cage.parent_death_signal = SIGKILL;
     if (confine(&cage, NULL, e) < 0)
         return e ? e->code : -EPERM;
     (void)fd_take(&root); /* confine() closed it with all the others */

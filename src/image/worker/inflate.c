@@ -39,7 +39,7 @@ int inflate_confine(const struct worker_request *request, struct error *e) {
         {RLIMIT_NPROC, 0},
         {RLIMIT_FSIZE, request->size == UINT64_MAX ? RLIM_INFINITY : request->size},
     };
-    struct cage cage = CAGE_INIT;
+    struct cage cage = CAGE_INIT_WORKER;
 
     if (request->flags & WORKER_NOBODY)
         cage.uid = cage.gid = 65534;
@@ -47,12 +47,8 @@ int inflate_confine(const struct worker_request *request, struct error *e) {
     cage.fd_count = request->flags & WORKER_KEEP ? 2 : 1;
     cage.limits = limits;
     cage.limit_count = ARRAY_SIZE(limits);
-    cage.landlock = true; /* no tree at all */
-    cage.network = LANDLOCK_NETWORK_NONE;
     cage.calls = calls;
     cage.call_count = ARRAY_SIZE(calls);
-    cage.violation = CAGE_KILL;
-    cage.parent_death_signal = SIGKILL;
     return confine(&cage, NULL, e);
 }
 

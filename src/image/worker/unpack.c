@@ -97,7 +97,7 @@ int unpack_confine(const struct worker_request *request, struct error *e) {
         {WORKER_FD_TARGET, LANDLOCK_READ | LANDLOCK_WRITE | LANDLOCK_DEVICES},
         {WORKER_FD_LAYERS, LANDLOCK_READ},
     };
-    struct cage cage = CAGE_INIT;
+    struct cage cage = CAGE_INIT_WORKER;
     int r = become_maker(&request->owners, e);
 
     if (r < 0)
@@ -109,14 +109,10 @@ int unpack_confine(const struct worker_request *request, struct error *e) {
     cage.root_fd = WORKER_FD_TARGET;
     cage.limits = limits;
     cage.limit_count = ARRAY_SIZE(limits);
-    cage.landlock = true;
     cage.trees = trees;
     cage.tree_count = request->flags & WORKER_LOWERS ? 2 : 1;
-    cage.network = LANDLOCK_NETWORK_NONE;
     cage.calls = calls;
     cage.call_count = ARRAY_SIZE(calls);
-    cage.violation = CAGE_KILL;
-    cage.parent_death_signal = SIGKILL;
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that is too large is an error with a name, not a death */
     return confine(&cage, NULL, e);
 }

@@ -147,6 +147,14 @@ static void reply_error(struct monitor *m, struct client *c, int code, const str
     client_queue(m, c, &b);
 }
 
+/* OK, or what failed. */
+static void reply(struct monitor *m, struct client *c, int r, const struct error *e) {
+    if (r < 0)
+        reply_error(m, c, r, e);
+    else
+        reply_u32s(m, c, FRAME_OK, NULL, 0);
+}
+
 void client_deliver(struct monitor *m, int stream, char *frame, size_t size) {
     uint32_t bit = stream == 2 ? STREAM_ERR : STREAM_OUT;
     bool primary = false;
@@ -279,7 +287,7 @@ static int on_resize(struct monitor *m, struct client *c, const struct frame *f)
     (void)snprintf(size, sizeof(size), "\"height\":\"%u\",\"width\":\"%u\"", frame_u32(f, 0, 0), frame_u32(f, 1, 0));
     monitor_event(m, "resize", size);
     if (!c->streams)
-        reply_u32s(m, c, FRAME_OK, NULL, 0);
+        reply(m, c, 0, NULL);
     return 0;
 }
 
@@ -303,10 +311,7 @@ static int on_signal(struct monitor *m, struct client *c, const struct frame *f)
         payload_kill_all(m);
     if (c->streams)
         return 0;
-    if (r < 0)
-        reply_error(m, c, r, NULL);
-    else
-        reply_u32s(m, c, FRAME_OK, NULL, 0);
+    reply(m, c, r, NULL);
     return 0;
 }
 
@@ -338,10 +343,7 @@ static int on_pause(struct monitor *m, struct client *c, const struct frame *f) 
     _cleanup_error_ struct error e = ERROR_INIT;
     int r = payload_pause(m, frame_u32(f, 0, 0) == 1, &e);
 
-    if (r < 0)
-        reply_error(m, c, r, &e);
-    else
-        reply_u32s(m, c, FRAME_OK, NULL, 0);
+    reply(m, c, r, &e);
     return 0;
 }
 
@@ -360,7 +362,7 @@ static int on_policy(struct monitor *m, struct client *c, const struct frame *f)
     m->l.restart = policy;
     m->l.restart_max = frame_u32(f, 1, 0);
     monitor_remember(m);
-    reply_u32s(m, c, FRAME_OK, NULL, 0);
+    reply(m, c, 0, NULL);
     return 0;
 }
 
@@ -369,10 +371,7 @@ static int on_names(struct monitor *m, struct client *c, const struct frame *f) 
     int r = m->phase == PHASE_RUNNING ? holder_names(m, &e) : 0;
 
     (void)f;
-    if (r < 0)
-        reply_error(m, c, r, &e);
-    else
-        reply_u32s(m, c, FRAME_OK, NULL, 0);
+    reply(m, c, r, &e);
     return 0;
 }
 
@@ -381,14 +380,14 @@ static int on_settle(struct monitor *m, struct client *c, const struct frame *f)
     m->deadline[DEADLINE_SETTLE] = 0;
     if (m->l.plan_size > 0)
         monitor_settle_late(m);
-    reply_u32s(m, c, FRAME_OK, NULL, 0);
+    reply(m, c, 0, NULL);
     return 0;
 }
 
 static int on_ports(struct monitor *m, struct client *c, const struct frame *f) {
     (void)f;
     holder_renew(m);
-    reply_u32s(m, c, FRAME_OK, NULL, 0);
+    reply(m, c, 0, NULL);
     return 0;
 }
 
@@ -397,10 +396,7 @@ static int on_name(struct monitor *m, struct client *c, const struct frame *f) {
     int r = monitor_rename(m, &e);
 
     (void)f;
-    if (r < 0)
-        reply_error(m, c, r, &e);
-    else
-        reply_u32s(m, c, FRAME_OK, NULL, 0);
+    reply(m, c, r, &e);
     return 0;
 }
 
