@@ -220,10 +220,40 @@ static void remove_parent(const char *cgroup) {
     }
 }
 
+/* The groups that the state names and a whole journal would have named, too. */
+static int undo_groups(struct oci_call *call, const struct oci_container *c, struct error *e) {
+    _cleanup_journal_ struct journal journal = JOURNAL_INIT;
+    struct cgroup_layout layout;
+    struct strs dirs = {0};
+    bool left = false;
+    int r;
+
+    if (!c->state.own.cgroup || cgroup_layout_read(&layout, NULL) < 0)
+        return 0;
+    cgroup_plan_dirs(&layout, c->state.own.cgroup, &call->arena, &dirs);
+    for (size_t i = 0; i < dirs.n; i++) {
+        left |= faccessat(AT_FDCWD, dirs.v[i], F_OK, 0) == 0;
+        journal_add(&journal, JOURNAL_CGROUP, dirs.v[i]);
+    }
+    r = left ? journal_write(c->dir_fd, OCI_JOURNAL_FILE, &journal, false, e) : 0;
+    return r < 0 || !left ? r : journal_undo(c->dir_fd, OCI_JOURNAL_FILE, e);
+}
+
+/* By force also with a journal that nobody can read. */
+static int undo(struct oci_call *call, const struct oci_container *c, struct error *e) {
+    int r = journal_undo(c->dir_fd, OCI_JOURNAL_FILE, e);
+
+    if ((r == -EPROTO || r == -ELOOP || r == -EINVAL) && call->o.force) {
+        oci_warn(call, e);
+        r = fs_remove_tree_at(c->dir_fd, OCI_JOURNAL_FILE, e);
+    }
+    return r < 0 ? r : undo_groups(call, c, e);
+}
+
 int oci_container_remove(struct oci_call *call, struct oci_container *c, struct error *e) {
     struct oci_spec spec = {0};
     bool poststop = c->state.own.poststop && oci_container_config(call, c, &spec, NULL) == 0 && spec.hooks;
-    int r = journal_undo(c->dir_fd, OCI_JOURNAL_FILE, e);
+    int r = undo(call, c, e);
 
     if (r < 0)
         return r;

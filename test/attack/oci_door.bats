@@ -179,6 +179,7 @@ sh: can't create /proc/sys/kernel/core_pattern: Read-only file system"
     oci_bundle 'c["process"]["env"] += ["LD_PRELOAD=/evil.so", "GCONV_PATH=/evil"]; c["hooks"] = {n: [{"path": "/bin/sh", "args": ["sh", "-c", "pwd >>'"$ROOTS"'/hooks; env >>'"$ROOTS"'/hooks"]}] for n in ("prestart", "createRuntime", "createContainer", "poststart", "poststop")}' sleep 100
     trick "for p in ps nsenter true env; do rm -f bin/\$p; printf '#!/bin/sh\n: >/ran\n' >bin/\$p; chmod 755 bin/\$p; done; mkdir -p lib; cp bin/ps evil.so"
     rm -f "$ROOTS/hooks"
+    export OF_THE_CALLER=1
     oci create --bundle "$ROOTS/b" c </dev/null >/dev/null 2>&1 3>&-
     oci start c
     ok oci ps c
@@ -186,7 +187,7 @@ sh: can't create /proc/sys/kernel/core_pattern: Read-only file system"
     ok oci events --stats c
     oci delete --force c
     [ ! -e "$ROOTS/b/rootfs/ran" ]
-    run grep -cE "LD_PRELOAD|GCONV" "$ROOTS/hooks"
+    run grep -cE "LD_PRELOAD|GCONV|OF_THE_CALLER" "$ROOTS/hooks"
     is 0
     [ "$(grep -c '^/' "$ROOTS/hooks")" = 5 ]
 }

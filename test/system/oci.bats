@@ -271,6 +271,28 @@ PY
     oci delete c
 }
 
+@test "damaged files of a container: state and list tell it, delete --force leaves nothing" {
+    local damage groups='find /sys/fs/cgroup -maxdepth 2 -type d -path "*$GROUP"'
+    for damage in ': >state.json' 'head -c 40 state.json >x; mv x state.json' 'head -c 300 /dev/urandom >state.json' 'echo null >state.json' 'rm state.json; ln -s /etc/passwd state.json' \
+        'rm state.json; mkfifo state.json' 'rm state.json; mkdir state.json' ': >journal' 'rm journal' 'head -c 300 /dev/urandom >journal' 'echo tare-journal 9 >journal' \
+        'rm journal; ln -s /etc/passwd journal' 'rm journal; mkfifo journal' 'rm config.json' 'head -c 300 /dev/urandom >config.json' 'rm start'; do
+        bundle "" sleep 1000
+        oci run -d -b "$OCI/b" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
+        (cd "$OCI/run/c" && eval "$damage")
+        timeout 60 "$TARE" oci --root "$OCI/run" list >/dev/null
+        run timeout 60 "$TARE" oci --root "$OCI/run" state c
+        [[ $status -eq 0 || $output == *"read the state of container c: "* ]]
+        run timeout 60 "$TARE" oci --root "$OCI/run" exec c true
+        [ "$status" -ne 124 ]
+        run timeout 60 "$TARE" oci --root "$OCI/run" delete --force c
+        [ "$status" -eq 0 ] || { echo "$damage: $output"; return 1; }
+        [ ! -e "$OCI/run/c" ]
+        [ -z "$(eval "$groups")" ] || { echo "$damage: $(eval "$groups")"; return 1; }
+        [ -z "$(tr -d '\0' <"/proc/$(cat "$OCI/pid")/cmdline" 2>/dev/null)" ]
+        [ "$(grep -c . /etc/passwd)" -gt 0 ]
+    done
+}
+
 # In each state the first process is killed from outside. As containerd and conmon do then: state and list say stopped, kill is refused, exec too; delete works, with and without
 # --force, and takes the group and what else ran in it.
 @test "the first process is killed, in each state: stopped, for all who ask, and deletion works" {
