@@ -199,27 +199,35 @@ static void links(struct oracle *o) {
     json_object_put(table);
 }
 
-/* Of the one table, published ports: its sets name bridges and uplinks, which stay with their network. Of the other, what a
- * container's port may send. */
-static void nft(struct oracle *o) {
-    static const struct { const char *family, *kind; } tables[] = {{"inet", "map"}, {"bridge", "set"}};
+static void elements(struct oracle *o, const char *family, const char *kind) {
+    struct json_object *document = json_of(o, arena_printf(o->arena, "nft -j list table %s %s", family, o->name));
+    struct json_object *items = member(document, "nftables");
 
-    for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
-        struct json_object *document = json_of(o, arena_printf(o->arena, "nft -j list table %s %s", tables[t].family, o->name));
-        struct json_object *items = member(document, "nftables");
+    if (document && o->all)
+        found(o, "nft table %s %s", family, o->name);
+    for (size_t i = 0; i < length(items); i++) {
+        struct json_object *item = member(json_object_array_get_idx(items, i), kind), *list = member(item, "elem");
 
-        if (document && o->all)
-            found(o, "nft table %s %s", tables[t].family, o->name);
-        for (size_t i = 0; i < length(items); i++) {
-            struct json_object *item = member(json_object_array_get_idx(items, i), tables[t].kind);
-            struct json_object *elements = member(item, "elem");
-
-            for (size_t e = 0; e < length(elements); e++)
-                found(o, "nft %s %s: %s", tables[t].kind, member_text(item, "name"),
-                      json_object_to_json_string_ext(json_object_array_get_idx(elements, e), JSON_C_TO_STRING_PLAIN));
-        }
-        json_object_put(document);
+        for (size_t e = 0; e < length(list); e++)
+            found(o, "nft %s %s: %s", kind, member_text(item, "name"),
+                  json_object_to_json_string_ext(json_object_array_get_idx(list, e), JSON_C_TO_STRING_PLAIN));
     }
+    json_object_put(document);
+}
+
+/* Of the one table, published ports: its sets name bridges and uplinks, which stay with their network. Of the other, what a
+ * container's port may send. Most often there are none. */
+static void nft(struct oracle *o) {
+    struct json_object *document = json_of(o, "nft -j list tables"), *items = member(document, "nftables");
+
+    for (size_t i = 0; i < length(items); i++) {
+        struct json_object *table = member(json_object_array_get_idx(items, i), "table");
+        const char *family = member_text(table, "family");
+
+        if (strcmp(member_text(table, "name"), o->name) == 0)
+            elements(o, family, strcmp(family, "inet") == 0 ? "map" : "set");
+    }
+    json_object_put(document);
 }
 
 static void cgroups_below(struct oracle *o, const char *path, bool top) {
