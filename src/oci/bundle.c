@@ -33,6 +33,27 @@ bool oci_keeps_groups(const struct oci_spec *spec) {
     return map_get(&spec->annotations, "run.oci.keep_original_groups");
 }
 
+static bool is_private(const struct oci_mount *m) {
+    return m->type && strcmp(m->type, "tmpfs") == 0;
+}
+
+/* What the caller has for places that the bundle leaves to whoever comes, or fills with an empty tmpfs of the container's own. */
+static void add_mounts(struct arena *a, const struct list *more, struct oci_spec *spec) {
+    for (size_t i = 0; i < more->n; i++) {
+        const struct oci_mount *m = LIST_AT(struct oci_mount, more, i);
+        struct oci_mount *there = NULL;
+
+        for (size_t k = 0; k < spec->mounts.n && !there; k++)
+            if (strcmp(LIST_AT(struct oci_mount, &spec->mounts, k)->destination, m->destination) == 0)
+                there = LIST_AT(struct oci_mount, &spec->mounts, k);
+        if (!there)
+            there = LIST_ADD(a, struct oci_mount, &spec->mounts);
+        else if (!is_private(there))
+            continue;
+        *there = *m;
+    }
+}
+
 struct word {
     const char *text;
     size_t key, place; /* bytes that make it the same as another; where it stands */
@@ -173,6 +194,7 @@ int oci_bundle_read(struct oci_call *call, struct oci_container *c, struct oci_s
         r = check_sysctls(spec, e);
     if (r < 0)
         return r;
+    add_mounts(&call->arena, &call->mounts, spec);
     make_absolute(&call->arena, path, spec);
     oci_env_once(&call->arena, &spec->process->env);
     words_once(&call->arena, &spec->linux_->masked_paths, whole_key);

@@ -89,11 +89,12 @@ static int plan_cgroup(struct oci_call *call, const struct oci_spec *spec, struc
 static int make_plan(struct oci_call *call, const struct oci_spec *spec, struct oci_container *c, struct plan *plan,
                      struct error *e) {
     struct plan_context context = {.id = c->id,
-                                   .dev_fill = true,
+                                   .dev_fill = !call->keeper,
                                    .new_keyring = !call->o.no_new_keyring,
                                    .no_pivot = call->o.no_pivot,
-                                   .check_program = true,
-                                   .fill_home = true,
+                                   .check_program = !call->keeper,
+                                   .init_alone = call->keeper,
+                                   .fill_home = !call->keeper,
                                    .all_processors = true};
     struct oci_filter filter;
     struct rootless user;

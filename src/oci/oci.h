@@ -69,6 +69,8 @@ struct oci_call {
      * duplicate. Takes the place of --console-socket. NULL = nobody. */
     void (*born)(void *arg, int pid, int console_fd);
     void *born_arg;
+    struct list mounts; /* struct oci_mount: come where the bundle mounts nothing there, or an empty tmpfs */
+    bool keeper;        /* of create: in place of the program there is only the built-in init, which keeps the namespaces */
 };
 
 /* The same as a program: what is to be told goes to standard output, errors to standard error and the log. Arguments begin behind

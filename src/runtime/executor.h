@@ -18,7 +18,8 @@ struct executor_io {
     unsigned short columns;
     int preserve_fds; /* descriptors from 3 on that the program inherits (--preserve-fds) */
     int explain_fd;   /* each step is told there as it happens; -1 = quiet */
-    /* With a plan that has an init: runs as PID 1, in the child, with the program as its child `program`; ends by _exit(). */
+    /* With a plan that has an init: runs as PID 1, in the child, with the program as its child `program` (0: there is none); ends
+     * by _exit(). */
     void (*init_run)(pid_t program);
     /* Return when everything but the execve is done. The child dies with us until executor_release(); then it depends on nobody and
      * waits at start_fd, a listening SOCK_SEQPACKET socket, until another process calls executor_start(). */

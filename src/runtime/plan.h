@@ -107,6 +107,7 @@ struct plan_context {
     const char *agent_path; /* socket of the program that answers what the filter asks (SCMP_ACT_NOTIFY); NULL = none */
     const char *agent_head; /* the container process state for it, up to the state's status */
     bool init;              /* PID 1 is the built-in init, the command its child */
+    bool init_alone;        /* PID 1 is the built-in init, and there is no command: somebody who keeps namespaces */
     const char *init_path;  /* reserved for a user's own init program */
 };
 

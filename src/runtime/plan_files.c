@@ -21,14 +21,17 @@ static bool is_bind(const struct oci_mount *m, const struct mount_options *o) {
     return o->bind || (m->type && strcmp(m->type, "bind") == 0);
 }
 
-/* In a user namespace of its own the child may make a procfs only with a pid namespace, a sysfs only with a network namespace made
- * there as well; else it gets the host's by a bind, which shows the same. */
+/* In a user namespace the child may make a procfs only with a pid namespace, a sysfs only with a network namespace that belong to
+ * it, made with it or, as those of a pod, joined with it; else it gets the host's by a bind, which shows the same where they are
+ * the host's. */
 static const char *replaced_by_bind(const struct builder *b, const struct oci_mount *m) {
+    const unsigned of_pod = CLONE_NEWUSER | CLONE_NEWPID;
     bool foreign = b->foreign_user || b->context->rootless;
 
     if (!m->type || !foreign)
         return NULL;
-    if (strcmp(m->type, "proc") == 0 && b->foreign_user && !(b->new_namespaces & CLONE_NEWPID))
+    if (strcmp(m->type, "proc") == 0 && b->foreign_user && !(b->new_namespaces & CLONE_NEWPID) &&
+        (b->joined_namespaces & of_pod) != of_pod)
         return "/proc";
     if (strcmp(m->type, "sysfs") == 0 && !(b->new_namespaces & CLONE_NEWNET))
         return "/sys";

@@ -206,6 +206,7 @@ static bool has_home(const struct strs *env) {
 int plan_process(struct builder *b, const struct oci_process *p, const struct process_extra *more, struct error *e) {
     const struct plan_context *c = b->context;
     const bool joins = is_born_late(b);
+    const struct strs none = {0};
     struct capability_sets caps;
     int r;
 
@@ -236,6 +237,7 @@ int plan_process(struct builder *b, const struct oci_process *p, const struct pr
     if (!joins)
         STEP(b, PLAN_CHILD, PLAN_SESSION, p->terminal);
     plan_rights(b, p, &caps);
-    STEP(b, PLAN_CHILD, PLAN_EXEC, texts_add(b, &p->args), texts_add(b, &p->env), text_add(b, search_path(p)), c->init);
+    STEP(b, PLAN_CHILD, PLAN_EXEC, texts_add(b, c->init_alone ? &none : &p->args), texts_add(b, &p->env),
+         text_add(b, search_path(p)), c->init || c->init_alone);
     return 0;
 }

@@ -624,6 +624,8 @@ int step_exec(struct executor *x, const struct plan_step *s, struct error *e) {
     bool searched;
     int r;
 
+    if (argv && !argv[0] && s->arg[3] && x->io->init_run)
+        x->io->init_run(0);
     if (!argv || !envp || !argv[0])
         return error_errno(e, -ENOMEM, "exec");
     if (s->arg[3] && x->io->init_run) {

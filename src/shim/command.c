@@ -30,12 +30,12 @@
 #define STDIN_MAX      ((size_t)1 << 16)
 #define STDIN_WAIT_MS  20000 /* containerd writes at once, or gives /dev/null; only a busy machine takes longer */
 #define KILLED_STATUS  137
-#define ADDRESS_FILE   "address" /* in the bundle; containerd 1.6 reads it */
-#define ANSWER_WAIT_MS 3000      /* containerd itself waits for 5 s */
+#define ANSWER_WAIT_MS 3000 /* containerd itself waits for 5 s */
 #define SOCKET_BACKLOG 64
 
 struct arguments {
     const char *namespace_, *address, *publish_binary, *id, *bundle, *debug, *version, *info;
+    const char *root, *systemd_cgroup; /* from `start` to the shim: options that pods are made with */
     const char *action;
 };
 
@@ -53,6 +53,8 @@ static int parse(int argc, char *argv[], struct arguments *a, struct error *e) {
         {"debug", &a->debug, true},
         {"v", &a->version, true},
         {"info", &a->info, true},
+        {"root", &a->root, false},
+        {"systemd-cgroup", &a->systemd_cgroup, true},
     };
 
     for (int i = 1; i < argc; i++) {
@@ -90,13 +92,16 @@ static int find_group(const char *id, struct arena *a, const char **ret, struct 
     static const char *const labels[] = {"io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"};
     struct annotated spec = {0};
     _cleanup_buf_ struct buf text = BUF_INIT;
-    int r = fs_read_at(AT_FDCWD, "config.json", OCI_CONFIG_MAX, &text, e);
+    int r;
 
+    *ret = id;
+    if (access("config.json", F_OK) < 0 && errno == ENOENT) /* of a pod whose sandbox is the shim itself */
+        return 0;
+    r = fs_read_at(AT_FDCWD, "config.json", OCI_CONFIG_MAX, &text, e);
     if (r == 0)
         r = json_decode(&table, buf_text(&text), text.size, a, &spec, e);
     if (r < 0)
         return error_wrap(e, r, "read the bundle");
-    *ret = id;
     for (size_t i = ARRAY_SIZE(labels); i-- > 0;)
         if (map_get(&spec.annotations, labels[i]))
             *ret = map_get(&spec.annotations, labels[i]);
@@ -105,8 +110,9 @@ static int find_group(const char *id, struct arena *a, const char **ret, struct 
 
 /* What `start` hears on standard input. */
 struct start_input {
-    const char *shim_cgroup; /* of runc's options; NULL = none */
+    const Pb__Options *options;
     const char *socket_dir;
+    bool is_message; /* of containerd 2.3 and later */
 };
 
 static int socket_path(const struct arguments *args, const char *dir, const char *group, struct sockaddr_un *ret, struct error *e) {
@@ -160,11 +166,12 @@ static int listen_at(const struct sockaddr_un *at, struct error *e) {
     return TAKE_FD(s);
 }
 
-/* Of the runtime's options only the shim's own group matters here. */
-static const char *shim_cgroup_of(const Pb__Any *any, struct arena *a) {
-    const Pb__Options *o;
+static const Pb__Options *options_or_usual(const Pb__Any *any, struct arena *a) {
+    const Pb__Options *o = NULL;
 
-    return options_read(any, a, &o, NULL) == 0 && *o->shim_cgroup ? o->shim_cgroup : NULL;
+    if (options_read(any, a, &o, NULL) < 0) /* whoever needs them says what is wrong with them */
+        (void)options_read(NULL, a, &o, NULL);
+    return o;
 }
 
 /* containerd hands over the runtime's options, and since 2.3 a message that has them among its extensions. One can be read as the
@@ -174,16 +181,18 @@ static void read_input(const struct arguments *args, struct arena *a, struct sta
     _cleanup_buf_ struct buf text = BUF_INIT;
     const Pb__BootstrapParams *b;
 
-    *ret = (struct start_input){.socket_dir = SHIM_SOCKETS};
+    *ret = (struct start_input){.options = options_or_usual(NULL, a), .socket_dir = SHIM_SOCKETS};
     if (poll(&p, 1, STDIN_WAIT_MS) != 1 || fs_read_fd(STDIN_FILENO, STDIN_MAX, &text, NULL) < 0 || text.size == 0)
         return;
     b = message_unpack(&pb__bootstrap_params__descriptor, text.data, text.size, a);
     if (!b || strcmp(b->instance_id, args->id) != 0 || strcmp(b->namespace_, args->namespace_) != 0) {
-        ret->shim_cgroup = shim_cgroup_of(message_unpack(&pb__any__descriptor, text.data, text.size, a), a);
+        ret->options = options_or_usual(message_unpack(&pb__any__descriptor, text.data, text.size, a), a);
         return;
     }
-    for (size_t i = 0; i < b->n_extensions && !ret->shim_cgroup; i++)
-        ret->shim_cgroup = shim_cgroup_of(b->extensions[i]->value, a);
+    ret->is_message = true;
+    for (size_t i = 0; i < b->n_extensions; i++)
+        if (b->extensions[i]->value && strstr(b->extensions[i]->value->type_url, "Options"))
+            ret->options = options_or_usual(b->extensions[i]->value, a);
     if (b->socket_dir[0] == '/')
         ret->socket_dir = b->socket_dir;
 }
@@ -216,7 +225,7 @@ static void adjust_oom_score(void) {
 
 /* The shim itself: a fresh image of this program, so that nothing of the documents read here stays in its memory. Its diary goes
  * into the bundle's FIFO, which containerd copies into its own. */
-static _Noreturn void become_shim(const struct arguments *args, int listener) {
+static _Noreturn void become_shim(const struct arguments *args, const Pb__Options *o, int listener) {
     char *argv[] = {(char *)(uintptr_t) "containerd-shim-tare-v2",
                     (char *)(uintptr_t) "-namespace",
                     (char *)(uintptr_t)args->namespace_,
@@ -224,6 +233,9 @@ static _Noreturn void become_shim(const struct arguments *args, int listener) {
                     (char *)(uintptr_t)args->id,
                     (char *)(uintptr_t) "-address",
                     (char *)(uintptr_t)args->address,
+                    (char *)(uintptr_t) "-root",
+                    (char *)(uintptr_t)(*o->root ? o->root : SHIM_ROOT),
+                    (char *)(uintptr_t)(o->systemd_cgroup ? "-systemd-cgroup=true" : "-systemd-cgroup=false"),
                     args->debug ? (char *)(uintptr_t) "-debug" : NULL,
                     NULL};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = open("log", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
@@ -239,9 +251,10 @@ static _Noreturn void become_shim(const struct arguments *args, int listener) {
     _exit(EXIT_ENGINE);
 }
 
-static int spawn(const struct arguments *args, const char *cgroup, int listener, struct arena *a, struct error *e) {
+static int spawn(const struct arguments *args, const Pb__Options *o, int listener, struct arena *a, struct error *e) {
+    const char *cgroup = o->shim_cgroup;
     pid_t pid;
-    int r = cgroup ? enter_cgroup(cgroup, a, e) : 0;
+    int r = *cgroup ? enter_cgroup(cgroup, a, e) : 0;
 
     if (r < 0)
         return error_wrap(e, r, "ShimCgroup %s", cgroup);
@@ -250,16 +263,17 @@ static int spawn(const struct arguments *args, const char *cgroup, int listener,
         return error_errno(e, -errno, "start the shim");
     if (pid == 0) {
         adjust_oom_score();
-        become_shim(args, listener);
+        become_shim(args, o, listener);
     }
     return 0;
 }
 
-/* containerd since 1.7 says which version of the interface it knows; older ones expect the bare address. */
-static void print_address(const struct sockaddr_un *at) {
+/* containerd 1.7 to 2.2 says which version of the interface it knows, later ones know the third; older ones expect the bare
+ * address. */
+static void print_address(const struct sockaddr_un *at, bool knows_third) {
     const char *version = getenv("MAX_SHIM_VERSION");
 
-    if (version && strtol(version, NULL, 10) >= 3)
+    if (knows_third || (version && strtol(version, NULL, 10) >= 3))
         dprintf(STDOUT_FILENO, "{\"version\":3,\"address\":\"unix://%s\",\"protocol\":\"ttrpc\"}", at->sun_path);
     else
         dprintf(STDOUT_FILENO, "unix://%s", at->sun_path);
@@ -281,16 +295,16 @@ static int do_start(const struct arguments *args, struct error *e) {
         return r;
     listener = listen_at(&at, e);
     if (listener >= 0)
-        r = spawn(args, input.shim_cgroup, listener, &a, e);
+        r = spawn(args, input.options, listener, &a, e);
     else if (listener != -EADDRINUSE)
         r = listener;
     if (r < 0)
         return r;
     /* containerd 1.6 looks there after its restart. */
     buf_printf(&address, "unix://%s", at.sun_path);
-    r = fs_replace_at(AT_FDCWD, ADDRESS_FILE, address.data, address.size, 0600, FS_NO_SYNC, e);
+    r = fs_replace_at(AT_FDCWD, SHIM_ADDRESS_FILE, address.data, address.size, 0600, FS_NO_SYNC, e);
     if (r == 0)
-        print_address(&at);
+        print_address(&at, input.is_message);
     return r;
 }
 
@@ -302,7 +316,7 @@ static bool find_dead_socket(int bundle, struct sockaddr_un *ret) {
     static const char scheme[] = "unix://";
 
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (fs_read_at(bundle, ADDRESS_FILE, sizeof(ret->sun_path), &text, NULL) < 0 || !text.data ||
+    if (fs_read_at(bundle, SHIM_ADDRESS_FILE, sizeof(ret->sun_path), &text, NULL) < 0 || !text.data ||
         strncmp(text.data, scheme, strlen(scheme)) != 0)
         return false;
     (void)snprintf(ret->sun_path, sizeof(ret->sun_path), "%s", text.data + strlen(scheme));
@@ -335,6 +349,8 @@ static int do_delete(const struct arguments *args, struct error *e) {
     buf_release(&call.out);
     if (r == 0)
         r = rootfs_unmount(bundle, e);
+    if (r == 0)
+        r = pod_unmount(bundle, e);
     if (r < 0)
         return r;
     if (dead)
@@ -395,6 +411,8 @@ static int do_serve(const struct arguments *args, struct error *e) {
     s.namespace_ = args->namespace_;
     s.address = args->address;
     s.ttrpc_address = address;
+    s.root = args->root;
+    s.systemd_cgroup = args->systemd_cgroup && strcmp(args->systemd_cgroup, "true") == 0;
     return serve(&s, e);
 }
 

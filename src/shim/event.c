@@ -215,18 +215,12 @@ void event_exec_added(struct shim *s, const struct process *p) {
     publish(s, "/tasks/exec-added", "containerd.events.TaskExecAdded", &m.base);
 }
 
-static Pb__Timestamp exit_time(const struct process *p) {
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
-
-    at.seconds = p->exited_at.tv_sec;
-    at.nanos = (int32_t)p->exited_at.tv_nsec;
-    return at;
-}
-
 void event_exit(struct shim *s, const struct process *p) {
     Pb__TaskExit m = PB__TASK_EXIT__INIT;
-    Pb__Timestamp at = exit_time(p);
+    Pb__Timestamp at = process_exit_time(p);
 
+    if (p->container->pod)
+        return;
     m.container_id = p->container->id;
     m.id = p->exec_id ? p->exec_id : p->container->id;
     m.pid = (uint32_t)p->pid;
@@ -237,7 +231,7 @@ void event_exit(struct shim *s, const struct process *p) {
 
 void event_delete(struct shim *s, const struct process *p) {
     Pb__TaskDelete m = PB__TASK_DELETE__INIT;
-    Pb__Timestamp at = exit_time(p);
+    Pb__Timestamp at = process_exit_time(p);
 
     m.container_id = p->container->id;
     m.pid = (uint32_t)p->pid;

@@ -33,6 +33,18 @@ static void end_start(struct shim *s, const struct job *j) {
     answer_pid(s, j);
 }
 
+static void end_pod(struct shim *s, const struct job *j) {
+    Pb__StartSandboxResponse m = PB__START_SANDBOX_RESPONSE__INIT;
+    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+
+    j->process->status = TASK_RUNNING;
+    j->container->created_at = clock_wall().tv_sec;
+    at.seconds = j->container->created_at;
+    m.pid = (uint32_t)j->process->pid;
+    m.created_at = &at;
+    answer(s, j->caller, &m.base);
+}
+
 static void take_status(struct shim *s, struct process *p) {
     int status = 0;
 
@@ -48,12 +60,16 @@ static void take_status(struct shim *s, struct process *p) {
 static void end_delete(struct shim *s, const struct job *j) {
     struct process *p = j->process;
     Pb__DeleteResponse m = PB__DELETE_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at;
 
+    if (j->container->pod) {
+        answer(s, j->caller, NULL);
+        container_free(s, j->container);
+        return;
+    }
     if (p->status == TASK_CREATED) /* never started, dead only now */
         take_status(s, p);
-    at.seconds = p->exited_at.tv_sec;
-    at.nanos = (int32_t)p->exited_at.tv_nsec;
+    at = process_exit_time(p);
     m.pid = (uint32_t)p->pid;
     m.exit_status = (uint32_t)p->exit_status;
     m.exited_at = &at;
@@ -72,6 +88,7 @@ static void succeeded(struct shim *s, const struct job *j, const void *payload, 
         break;
     case JOB_START:
     case JOB_EXEC: end_start(s, j); break;
+    case JOB_POD: end_pod(s, j); break;
     case JOB_DELETE: end_delete(s, j); break;
     case JOB_PAUSE:
     case JOB_RESUME:
@@ -117,7 +134,7 @@ static void end(struct shim *s, struct job *j, bool success, int code, const cha
     if (container_find(s, id ? id : "") == copy.container && p->ended)
         process_tell_end(s, p);
     if (id)
-        task_continue(s, id);
+        service_continue(s, id);
 }
 
 /* ---- What jobs say ---- */
@@ -252,7 +269,7 @@ void job_begin(struct shim *s, enum job_kind kind, struct process *p, struct cal
     *j = (struct job){.watch = {.fd = -1}, .next = s->jobs, .kind = kind, .caller = from, .container = p->container, .process = p};
     s->jobs = j;
     p->container->job = j;
-    p->starting = kind == JOB_CREATE || kind == JOB_START || kind == JOB_EXEC;
+    p->starting = kind == JOB_CREATE || kind == JOB_START || kind == JOB_EXEC || kind == JOB_POD;
     if (kind == JOB_CREATE)
         read_options(p->container, request);
     if (kind == JOB_DELETE) /* the end of the group would be taken for want of memory */

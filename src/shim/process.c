@@ -57,21 +57,45 @@ struct process *process_new(struct container *c, const char *exec_id) {
     return p;
 }
 
-static void answer_waiters(struct shim *s, struct process *p) {
-    Pb__ExitResponse m = PB__EXIT_RESPONSE__INIT;
+Pb__Timestamp process_exit_time(const struct process *p) {
     Pb__Timestamp at = PB__TIMESTAMP__INIT;
 
     at.seconds = p->exited_at.tv_sec;
     at.nanos = (int32_t)p->exited_at.tv_nsec;
+    return at;
+}
+
+static void answer_exit(struct shim *s, struct caller to, const struct process *p) {
+    Pb__ExitResponse m = PB__EXIT_RESPONSE__INIT;
+    Pb__Timestamp at = process_exit_time(p);
+
     m.exit_status = (uint32_t)p->exit_status;
     m.exited_at = &at;
+    answer(s, to, &m.base);
+}
+
+static void answer_waiters(struct shim *s, struct process *p) {
     while (p->waiters) {
         struct waiter *w = p->waiters;
 
         p->waiters = w->next;
-        answer(s, w->caller, &m.base);
+        answer_exit(s, w->caller, p);
         free(w);
     }
+}
+
+void process_wait(struct shim *s, struct caller from, struct process *p) {
+    struct waiter *w;
+
+    if (p->status == TASK_STOPPED) {
+        answer_exit(s, from, p);
+        return;
+    }
+    w = malloc(sizeof(*w));
+    if (!w)
+        abort();
+    *w = (struct waiter){p->waiters, from};
+    p->waiters = w;
 }
 
 static void process_release(struct shim *s, struct process *p) {

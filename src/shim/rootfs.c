@@ -141,7 +141,7 @@ static int take_maps(struct strs *data, struct arena *a, int *ret_userns, struct
     return *ret_userns < 0 ? *ret_userns : 0;
 }
 
-static int mount_one(const struct shim_mount *m, const char *target, struct error *e) {
+int shim_mount_at(const struct shim_mount *m, const char *target, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
     struct mount_options o;
     struct mount_attr attr;
@@ -176,7 +176,7 @@ int rootfs_mount(const char *bundle, const struct shim_mount *mounts, size_t n, 
     if (r < 0)
         return error_errno(e, r, "make %s", target);
     for (size_t i = 0; r == 0 && i < n; i++)
-        r = mount_one(&mounts[i], target, e);
+        r = shim_mount_at(&mounts[i], target, e);
     if (r < 0)
         (void)rootfs_unmount(bundle, NULL);
     return r;

@@ -3,12 +3,12 @@
  *   command.c   the command line: `start` (finds the pod's shim or starts one), `delete` (after a shim that died), serving
  *   serve.c     the loop: connections, signals, the time-outs
  *   ttrpc.c     frames and messages
- *   task.c      the task service: what each method does to processes
+ *   service.c   requests and whose turn it is; task.c: the task service, what each method does to processes; sandbox.c: the sandbox
+ *               service, for pods whose namespaces the shim keeps itself
  *   job.c       whatever takes long or needs memory is done in a fork of the shim, which hands back the answer: nothing blocks
  *               the loop, a document that the parser chokes on costs one answer, and the heap of the shim stays as it was born
- *   work.c      what those forks do: the OCI runtime's verbs (oci/oci.h), mounts, metrics
- *   options.c   the runtime's options, in either of containerd's forms
- *   process.c   containers and their processes, their ends
+ *   work.c      what those forks do: the OCI runtime's verbs (oci/oci.h), mounts, metrics; pod.c: what the containers of a pod
+ * share options.c   the runtime's options, in either of containerd's forms process.c   containers and their processes, their ends
  *   stdio.c     FIFOs, files and log programs; terminal.c: the copying of terminals
  *   event.c     events to containerd, which may be away for a while
  *
@@ -23,12 +23,13 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#define SHIM_LISTEN_FD   3                      /* where serving finds its socket */
-#define SHIM_ROOT        "/run/tare/containerd" /* the containers' states, below the namespace; Options.root instead of it */
-#define SHIM_ROOT_FILE   "tare-root"            /* in the bundle: which it was, for `delete` */
-#define SHIM_SOCKETS     "/run/containerd/s"
-#define SHIM_VERSION     "tare " TARE_VERSION
-#define SHIM_MESSAGE_MAX ((size_t)4 << 20) /* ttrpc */
+#define SHIM_LISTEN_FD    3                      /* where serving finds its socket */
+#define SHIM_ROOT         "/run/tare/containerd" /* the containers' states, below the namespace; Options.root instead of it */
+#define SHIM_ROOT_FILE    "tare-root"            /* in the bundle: which it was, for `delete` */
+#define SHIM_SOCKETS      "/run/containerd/s"
+#define SHIM_ADDRESS_FILE "address" /* in the bundle, too: containerd 1.6 reads it, and `delete` */
+#define SHIM_VERSION      "tare " TARE_VERSION
+#define SHIM_MESSAGE_MAX  ((size_t)4 << 20) /* ttrpc */
 
 /* ---- The loop ---- */
 
@@ -115,6 +116,8 @@ struct container {
     struct process first;
     struct watch oom; /* fd -1: none */
     uint64_t oom_kills;
+    bool pod;              /* what keeps a pod's namespaces (sandbox.c): no task, and nothing is told of it */
+    time_t created_at;     /* of a pod */
     bool paused, own_pids; /* has a pid namespace of its own: its processes die with the first */
     bool io_given;
     uid_t io_uid;
@@ -132,27 +135,56 @@ struct process *process_new(struct container *c, const char *exec_id);
 void process_free(struct shim *s, struct process *p);
 /* After SIGCHLD. */
 void processes_reap(struct shim *s);
+typedef struct Pb__Timestamp Pb__Timestamp;
+typedef struct Pb__ExitResponse Pb__ExitResponse;
+Pb__Timestamp process_exit_time(const struct process *p);
+/* Answers the caller when it has ended, with Wait's answer. */
+void process_wait(struct shim *s, struct caller from, struct process *p);
 /* Says that it ended to all who wait, and to containerd. */
 void process_tell_end(struct shim *s, struct process *p);
 void container_watch_oom(struct shim *s, struct container *c, int fd);
 
-/* ---- The task service ---- */
+/* ---- Services ---- */
+
+typedef struct ProtobufCMessageDescriptor ProtobufCMessageDescriptor;
+struct method {
+    const char *name;
+    const ProtobufCMessageDescriptor *request;
+    void (*call)(struct shim *s, struct caller from, const void *m);
+    bool in_line; /* waits for the container's job to end */
+};
+struct method_list {
+    const struct method *v;
+    size_t n;
+};
+extern const struct method_list task_methods, sandbox_methods;
 
 struct request {
     struct request *next;
     struct caller caller;
-    unsigned method;
+    const struct method *method;
     size_t size;
     unsigned char payload[];
 };
-/* The service's name is checked by the caller of it. */
-void task_call(struct shim *s, struct caller from, const char *method, const void *payload, size_t n);
+void service_call(struct shim *s, struct caller from, const char *service, const char *method, const void *payload, size_t n);
 /* The next in line, after the job of this container has ended. */
-void task_continue(struct shim *s, const char *id);
+void service_continue(struct shim *s, const char *id);
 
 /* ---- Jobs ---- */
 
-enum job_kind { JOB_CREATE, JOB_START, JOB_EXEC, JOB_DELETE, JOB_PAUSE, JOB_RESUME, JOB_KILL_ALL, JOB_UPDATE, JOB_STATS, JOB_PIDS };
+enum job_kind {
+    JOB_CREATE,
+    JOB_START,
+    JOB_EXEC,
+    JOB_DELETE,
+    JOB_PAUSE,
+    JOB_RESUME,
+    JOB_KILL_ALL,
+    JOB_UPDATE,
+    JOB_STATS,
+    JOB_PIDS,
+    JOB_POD, /* make and start what keeps a pod's namespaces */
+};
 
 struct job {
     struct watch watch; /* a packet socket */
@@ -223,6 +255,8 @@ struct publisher {
 
 struct shim {
     const char *namespace_, *address, *ttrpc_address;
+    const char *root; /* of a pod's state, which no request of its own tells: an option that `start` was given; NULL = the usual */
+    bool systemd_cgroup; /* likewise */
     int epoll_fd;
     struct watch listener, signals;
     struct connection *connections;
@@ -242,23 +276,32 @@ struct shim_mount {
     const char *type, *source;
     struct strs options;
 };
+int shim_mount_at(const struct shim_mount *m, const char *target, struct error *e);
 /* Mounts what is listed, one above the other, on <bundle>/rootfs. */
 int rootfs_mount(const char *bundle, const struct shim_mount *mounts, size_t n, struct error *e);
 int rootfs_unmount(const char *bundle, struct error *e); /* nothing there is success */
 
+/* ---- Pods (pod.c) ---- */
+
+typedef struct Pb__CreateSandboxRequest Pb__CreateSandboxRequest;
+/* Writes the bundle of what keeps the pod's namespaces, the files that its containers share, and mounts their /dev/shm. */
+int pod_prepare(const Pb__CreateSandboxRequest *m, const char *id, bool systemd_cgroup, struct arena *a, struct error *e);
+/* What they have of it: struct oci_mount. */
+void pod_mounts(const char *bundle, struct arena *a, struct list *ret);
+/* Of any bundle: nothing there is success. */
+int pod_unmount(const char *bundle, struct error *e);
+
 /* ---- Metrics ---- */
 
-/* The payload of the answer to Stats. */
-int stats_make(const char *cgroup, struct arena *a, struct buf *out, struct error *e);
+typedef struct Pb__Any Pb__Any;
+int stats_make(const char *cgroup, struct arena *a, Pb__Any *ret, struct error *e);
 
 /* ---- options.c ---- */
 
-typedef struct Pb__Any Pb__Any;
 typedef struct Pb__Options Pb__Options;
 /* NULL, or of an unknown type: the defaults. Memory of the arena. */
 int options_read(const Pb__Any *any, struct arena *a, const Pb__Options **ret, struct error *e);
 
 /* Messages in memory of an arena. */
-typedef struct ProtobufCMessageDescriptor ProtobufCMessageDescriptor;
 void *message_unpack(const ProtobufCMessageDescriptor *type, const void *p, size_t n, struct arena *a); /* NULL: malformed */
 void message_pack(const ProtobufCMessage *m, struct buf *out);

@@ -128,16 +128,13 @@ static const char *memory_dir(const struct cgroup_layout *l, const char *cgroup,
     return l->of[CGROUP_MEMORY] == CGROUP_NONE ? "/nonexistent" : cgroup_dir(l, l->of[CGROUP_MEMORY], cgroup, a);
 }
 
-static void pack_any(const char *type, const ProtobufCMessage *metrics, struct buf *out) {
+static void pack_any(const char *type, const ProtobufCMessage *metrics, struct arena *a, Pb__Any *out) {
     _cleanup_buf_ struct buf value = BUF_INIT;
-    Pb__StatsResponse response = PB__STATS_RESPONSE__INIT;
-    Pb__Any any = PB__ANY__INIT;
 
     message_pack(metrics, &value);
-    any.type_url = (char *)(uintptr_t)type;
-    any.value = (ProtobufCBinaryData){value.size, (uint8_t *)value.data};
-    response.stats = &any;
-    message_pack(&response.base, out);
+    pb__any__init(out);
+    out->type_url = (char *)(uintptr_t)type;
+    out->value = (ProtobufCBinaryData){value.size, arena_memdup(a, value.data, value.size)};
 }
 
 /* Of version 1, as the kernel writes them: what a limit is when there is none is known to readers. */
@@ -164,7 +161,7 @@ static void read_per_cpu(const struct cgroup_layout *l, const char *cgroup, Pb__
 }
 
 static void make_v1(const struct cgroup_layout *l, const char *cgroup, const struct cgroup_stats *st, struct arena *a,
-                    struct buf *out) {
+                    Pb__Any *out) {
     char read_[] = "Read", write_[] = "Write";
     Pb__Metrics1 m = PB__METRICS1__INIT;
     Pb__Pids pids = PB__PIDS__INIT;
@@ -213,11 +210,11 @@ static void make_v1(const struct cgroup_layout *l, const char *cgroup, const str
     m.memory = &memory;
     m.blkio = &blkio;
     m.memory_oom_control = &oom;
-    pack_any("io.containerd.cgroups.v1.Metrics", &m.base, out);
+    pack_any("io.containerd.cgroups.v1.Metrics", &m.base, a, out);
 }
 
 static void make_v2(const struct cgroup_layout *l, const char *cgroup, const struct cgroup_stats *st, struct arena *a,
-                    struct buf *out) {
+                    Pb__Any *out) {
     Pb__Metrics2 m = PB__METRICS2__INIT;
     Pb__Pids pids = PB__PIDS__INIT;
     Pb__Cpu2 cpu = PB__CPU2__INIT;
@@ -253,10 +250,10 @@ static void make_v2(const struct cgroup_layout *l, const char *cgroup, const str
     m.memory = &memory;
     m.io = &io;
     m.memory_events = &events;
-    pack_any("io.containerd.cgroups.v2.Metrics", &m.base, out);
+    pack_any("io.containerd.cgroups.v2.Metrics", &m.base, a, out);
 }
 
-int stats_make(const char *cgroup, struct arena *a, struct buf *out, struct error *e) {
+int stats_make(const char *cgroup, struct arena *a, Pb__Any *out, struct error *e) {
     struct cgroup_layout layout;
     struct cgroup_stats st;
     int r = cgroup_layout_read(&layout, e);

@@ -1,19 +1,18 @@
-/* The methods of containerd's task service. Those that are quick are done here; the others become jobs. */
+/* The methods of containerd's task service. Those that are quick are done here; the others become jobs (job.c). */
 #include <signal.h>
 #include <string.h>
 
 #include "shim/messages.pb-c.h"
 #include "shim/shim.h"
 
-/* All requests begin like this one (messages.proto): enough to find whom they are about. */
 typedef Pb__IdRequest Id;
 
 static struct container *need_container(struct shim *s, struct caller from, const char *id) {
     struct container *c = container_find(s, id);
 
-    if (!c)
+    if (!c || c->pod)
         answer_error(s, from, RPC_NOT_FOUND, "container %s is not known", id);
-    return c;
+    return c && !c->pod ? c : NULL;
 }
 
 static struct process *need_process(struct shim *s, struct caller from, const char *id, const char *exec_id) {
@@ -88,10 +87,8 @@ static void do_exec(struct shim *s, struct caller from, const void *m) {
 
 static void delete_exec(struct shim *s, struct caller from, struct process *p) {
     Pb__DeleteResponse m = PB__DELETE_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = process_exit_time(p);
 
-    at.seconds = p->exited_at.tv_sec;
-    at.nanos = (int32_t)p->exited_at.tv_nsec;
     m.pid = (uint32_t)p->pid;
     m.exit_status = (uint32_t)p->exit_status;
     m.exited_at = &at;
@@ -115,12 +112,11 @@ static void do_delete(struct shim *s, struct caller from, const void *m) {
 static void do_state(struct shim *s, struct caller from, const void *m) {
     struct process *p = need_process(s, from, ((const Id *)m)->id, ((const Id *)m)->exec_id);
     Pb__StateResponse r = PB__STATE_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at;
 
     if (!p)
         return;
-    at.seconds = p->exited_at.tv_sec;
-    at.nanos = (int32_t)p->exited_at.tv_nsec;
+    at = process_exit_time(p);
     r.id = p->container->id;
     r.exec_id = p->exec_id ? p->exec_id : r.exec_id;
     r.bundle = p->container->bundle;
@@ -137,26 +133,9 @@ static void do_state(struct shim *s, struct caller from, const void *m) {
 
 static void do_wait(struct shim *s, struct caller from, const void *m) {
     struct process *p = need_process(s, from, ((const Id *)m)->id, ((const Id *)m)->exec_id);
-    struct waiter *w;
 
-    if (!p)
-        return;
-    if (p->status == TASK_STOPPED) {
-        Pb__ExitResponse r = PB__EXIT_RESPONSE__INIT;
-        Pb__Timestamp at = PB__TIMESTAMP__INIT;
-
-        at.seconds = p->exited_at.tv_sec;
-        at.nanos = (int32_t)p->exited_at.tv_nsec;
-        r.exit_status = (uint32_t)p->exit_status;
-        r.exited_at = &at;
-        answer(s, from, &r.base);
-        return;
-    }
-    w = malloc(sizeof(*w));
-    if (!w)
-        abort();
-    *w = (struct waiter){p->waiters, from};
-    p->waiters = w;
+    if (p)
+        process_wait(s, from, p);
 }
 
 static void do_kill(struct shim *s, struct caller from, const void *m) {
@@ -247,12 +226,7 @@ static void do_pids(struct shim *s, struct caller from, const void *m) {
     job_of(s, from, m, JOB_PIDS);
 }
 
-static const struct method {
-    const char *name;
-    const ProtobufCMessageDescriptor *request;
-    void (*call)(struct shim *s, struct caller from, const void *m);
-    bool in_line; /* waits for the container's job to end */
-} methods[] = {
+static const struct method methods[] = {
     {"State", &pb__id_request__descriptor, do_state, false},
     {"Create", &pb__create_request__descriptor, do_create, false},
     {"Start", &pb__id_request__descriptor, do_start, true},
@@ -271,50 +245,4 @@ static const struct method {
     {"Connect", &pb__id_request__descriptor, do_connect, false},
     {"Shutdown", &pb__shutdown_request__descriptor, do_shutdown, false},
 };
-
-static void stand_in_line(struct container *c, struct caller from, unsigned method, const void *payload, size_t n) {
-    struct request *r = malloc(sizeof(*r) + n), **at = &c->line;
-
-    if (!r)
-        abort();
-    *r = (struct request){.caller = from, .method = method, .size = n};
-    memcpy(r->payload, payload, n);
-    while (*at)
-        at = &(*at)->next;
-    *at = r;
-}
-
-static void call(struct shim *s, struct caller from, unsigned method, const void *payload, size_t n) {
-    const struct method *how = &methods[method];
-    _cleanup_arena_ struct arena a = ARENA_INIT;
-    const Id *m = message_unpack(how->request, payload, n, &a);
-    struct container *c = m && how->in_line ? container_find(s, m->id) : NULL;
-
-    if (!m)
-        answer_error(s, from, RPC_INVALID, "%s: the request cannot be read", how->name);
-    else if (c && c->job)
-        stand_in_line(c, from, method, payload, n);
-    else
-        how->call(s, from, m);
-}
-
-void task_call(struct shim *s, struct caller from, const char *method, const void *payload, size_t n) {
-    for (unsigned i = 0; i < ARRAY_SIZE(methods); i++)
-        if (strcmp(methods[i].name, method) == 0) {
-            call(s, from, i, payload, n);
-            return;
-        }
-    answer_error(s, from, RPC_UNIMPLEMENTED, "method %s is not known", method);
-}
-
-void task_continue(struct shim *s, const char *id) {
-    struct container *c;
-
-    while ((c = container_find(s, id)) && !c->job && c->line) {
-        struct request *r = c->line;
-
-        c->line = r->next;
-        call(s, r->caller, r->method, r->payload, r->size);
-        free(r);
-    }
-}
+const struct method_list task_methods = {methods, ARRAY_SIZE(methods)};

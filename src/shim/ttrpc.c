@@ -180,10 +180,8 @@ static void handle(struct shim *s, struct connection *c, const struct ttrpc_fram
     m = message_unpack(&pb__request__descriptor, frame->data, frame->size, &a);
     if (!m)
         answer_error(s, from, RPC_INVALID, "the request cannot be read");
-    else if (strcmp(m->service, "containerd.task.v2.Task") != 0 && strcmp(m->service, "containerd.task.v3.Task") != 0)
-        answer_error(s, from, RPC_UNIMPLEMENTED, "service %s is not known", m->service);
     else
-        task_call(s, from, m->method, m->payload.data, m->payload.len);
+        service_call(s, from, m->service, m->method, m->payload.data, m->payload.len);
 }
 
 static void connection_ready(struct shim *s, struct watch *w, uint32_t events) {

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/fd_message.h"
 #include "base/fs.h"
 #include "kernel/cgroup.h"
@@ -22,6 +24,7 @@ struct errand {
     const char *root; /* of the states */
     const char *argv[ARGS_MAX];
     int argc;
+    struct list mounts; /* of the pod, for a container of it: struct oci_mount */
     struct buf payload; /* of the answer */
 };
 
@@ -54,7 +57,7 @@ static void add(struct errand *d, const char *word) {
 
 /* The verb with the words added, on the container. */
 static int call_oci(struct errand *d, struct error *e) {
-    struct oci_call call = {.born = born, .born_arg = &d->channel};
+    struct oci_call call = {.born = born, .born_arg = &d->channel, .mounts = d->mounts, .keeper = d->j->kind == JOB_POD};
 
     add(d, d->j->container->id);
     return oci_call(d->argc, d->argv, &call, e);
@@ -90,10 +93,18 @@ static const char *document(struct errand *d, const void *p, size_t n, struct er
 
 /* ---- create ---- */
 
-static int save_root(struct errand *d, struct error *e) {
+/* For `delete`. A container that joins the sandbox of a shim comes without a call of `start`. */
+static int save_places(struct errand *d, struct error *e) {
     _cleanup_fd_ int bundle = fs_open_dir(AT_FDCWD, d->j->container->bundle, e);
+    struct sockaddr_un at = {0};
+    socklen_t n = sizeof(at) - 1;
+    const char *address;
+    int r = bundle < 0 ? bundle : fs_replace_at(bundle, SHIM_ROOT_FILE, d->root, strlen(d->root), 0600, FS_NO_SYNC, e);
 
-    return bundle < 0 ? bundle : fs_replace_at(bundle, SHIM_ROOT_FILE, d->root, strlen(d->root), 0600, FS_NO_SYNC, e);
+    if (r < 0 || getsockname(SHIM_LISTEN_FD, (struct sockaddr *)&at, &n) < 0 || at.sun_path[0] != '/')
+        return r;
+    address = arena_printf(&d->arena, "unix://%s", at.sun_path);
+    return fs_replace_at(bundle, SHIM_ADDRESS_FILE, address, strlen(address), 0600, FS_NO_SYNC, e);
 }
 
 static int read_options(struct errand *d, const Pb__CreateRequest *m, const Pb__Options **ret, struct error *e) {
@@ -109,7 +120,7 @@ static int read_options(struct errand *d, const Pb__CreateRequest *m, const Pb__
     return 0;
 }
 
-static int create_verb(struct errand *d, const Pb__CreateRequest *m, const Pb__Options *o, struct error *e) {
+static int create_verb(struct errand *d, const char *bundle, const Pb__Options *o, struct error *e) {
     d->argc = 0;
     if (o->systemd_cgroup)
         add(d, "--systemd-cgroup");
@@ -117,7 +128,7 @@ static int create_verb(struct errand *d, const Pb__CreateRequest *m, const Pb__O
     add(d, d->root);
     add(d, "create");
     add(d, "--bundle");
-    add(d, m->bundle);
+    add(d, bundle);
     if (o->no_pivot_root)
         add(d, "--no-pivot");
     if (o->no_new_keyring)
@@ -166,18 +177,38 @@ static int do_create(struct errand *d, struct error *e) {
     int r = read_options(d, m, &o, e);
 
     if (r == 0)
-        r = save_root(d, e);
+        r = save_places(d, e);
     if (r == 0)
         r = mount_rootfs(d, m, e);
     if (r < 0)
         return r;
+    for (const struct container *c = d->s->containers; c; c = c->next)
+        if (c->pod)
+            pod_mounts(c->bundle, &d->arena, &d->mounts);
     r = stdio_enter(&d->j->process->io, e);
     if (r == 0)
-        r = create_verb(d, m, o, e);
+        r = create_verb(d, m->bundle, o, e);
     if (r == 0)
         r = tell_facts(d, e);
     if (r < 0)
         (void)rootfs_unmount(m->bundle, NULL);
+    return r;
+}
+
+/* ---- What keeps a pod ---- */
+
+static int do_pod(struct errand *d, struct error *e) {
+    const Pb__CreateSandboxRequest *m = d->request;
+    int r = save_places(d, e);
+
+    if (r == 0)
+        r = pod_prepare(m, d->j->container->id, d->s->systemd_cgroup, &d->arena, e);
+    if (r == 0)
+        r = stdio_enter(&d->j->process->io, e);
+    if (r == 0)
+        r = create_verb(d, m->bundle, &(Pb__Options){.systemd_cgroup = d->s->systemd_cgroup}, e);
+    if (r == 0)
+        r = simple_verb(d, "start", e);
     return r;
 }
 
@@ -205,7 +236,9 @@ static int do_delete(struct errand *d, struct error *e) {
     begin_verb(d, "delete");
     add(d, "--force");
     r = call_oci(d, e);
-    return r < 0 ? r : rootfs_unmount(d->j->container->bundle, e);
+    if (r == 0)
+        r = rootfs_unmount(d->j->container->bundle, e);
+    return r < 0 || !d->j->container->pod ? r : pod_unmount(d->j->container->bundle, e);
 }
 
 static int do_start(struct errand *d, struct error *e) {
@@ -245,16 +278,35 @@ static int do_update(struct errand *d, struct error *e) {
     return call_oci(d, e);
 }
 
+static void pack_stats(struct errand *d, Pb__Any *any) {
+    Pb__SandboxMetricsResponse of_pod = PB__SANDBOX_METRICS_RESPONSE__INIT;
+    Pb__StatsResponse of_task = PB__STATS_RESPONSE__INIT;
+    Pb__Metric metric = PB__METRIC__INIT;
+    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+
+    at.seconds = clock_wall().tv_sec;
+    metric.timestamp = &at;
+    metric.id = d->j->container->id;
+    metric.data = any;
+    of_pod.metrics = &metric;
+    of_task.stats = any;
+    message_pack(d->j->container->pod ? &of_pod.base : &of_task.base, &d->payload);
+}
+
 static int do_stats(struct errand *d, struct error *e) {
     _cleanup_oci_container_ struct oci_container c = OCI_CONTAINER_INIT;
     struct oci_call call = {0};
+    Pb__Any any;
     int r = open_container(d, &call, &c, e);
 
     if (r < 0)
         return r;
     if (!c.state.own.cgroup)
         return error_set(e, -ESRCH, "container not running");
-    return stats_make(c.state.own.cgroup, &d->arena, &d->payload, e);
+    r = stats_make(c.state.own.cgroup, &d->arena, &any, e);
+    if (r == 0)
+        pack_stats(d, &any);
+    return r;
 }
 
 static const char *exec_id_of(const struct container *c, pid_t pid) {
@@ -306,7 +358,7 @@ void work(const struct shim *s, const struct job *j, const void *request, int ch
     static int (*const errands[])(struct errand * d, struct error * e) = {
         [JOB_CREATE] = do_create, [JOB_START] = do_start,       [JOB_EXEC] = do_exec,     [JOB_DELETE] = do_delete,
         [JOB_PAUSE] = do_pause,   [JOB_RESUME] = do_resume,     [JOB_UPDATE] = do_update, [JOB_STATS] = do_stats,
-        [JOB_PIDS] = do_pids,     [JOB_KILL_ALL] = do_kill_all,
+        [JOB_PIDS] = do_pids,     [JOB_KILL_ALL] = do_kill_all, [JOB_POD] = do_pod,
     };
     struct errand d = {.s = s, .j = j, .request = request, .channel = channel};
     struct error e = ERROR_INIT;

@@ -51,7 +51,7 @@ teardown() { oci_nothing_left; }
     kill $outer
 }
 
-@test "user and pid namespaces joined by their paths, as in a pod with users of its own: the pid is the host's, exec, a bind out of the users' reach" {
+@test "user and pid namespaces joined by their paths, as in a pod with users of its own: the pid is the host's, exec, a bind out of the users' reach, and no process of the host in /proc" {
     local maps='[{"containerID": 0, "hostID": 65536, "size": 65536}]' outer
     bundle 'c["linux"]["namespaces"].append({"type": "user"}); c["linux"]["uidMappings"] = c["linux"]["gidMappings"] = '"$maps" sleep 1000
     oci create -b "$OCI/b" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
@@ -70,6 +70,7 @@ c["mounts"].append({"destination": "/dev/mine", "source": "'"$OCI"'/closed", "op
     run oci exec d sh -c 'id -u; cat /proc/self/uid_map; stat -c %u /dev/mine'
     [[ $status -eq 0 && $output =~ ^0.+0\ +65536\ +65536.0$ ]]
     [ "$(tr '\0' ' ' <"/proc/$(oci state d | jq .pid)/cmdline")" = "sleep 1001 " ]
+    [ "$(oci exec d cat /proc/1/cmdline | tr '\0' ' ')" = "sleep 1000 " ]
     oci delete --force d
     oci delete --force c
     rm -rf "$OCI/closed"

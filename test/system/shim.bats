@@ -321,3 +321,139 @@ PY
     eventually eval '[ -z "$(cat /sys/fs/cgroup{,/pids}'"$group"'/cgroup.procs 2>/dev/null)" ]'
     rmdir /sys/fs/cgroup{,/*}"$group" 2>/dev/null || true
 }
+
+@test "a sandbox of the shim's own: namespaces, files, its containers, its end, and what is left when the shim is killed" {
+    local bundle=$S/pod-bundle
+    mkdir -p "$bundle" "$S/container/rootfs"
+    cd "$bundle"
+    python3 - "$SHIM" "$NS" "$S" <<'PY'
+import json, os, signal, socket, struct, subprocess, sys, time
+shim, space, top = sys.argv[1:]
+bundle, cb = os.getcwd(), top + "/container"
+def varint(n): return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+def text(n, v): return bytes([n << 3 | 2]) + varint(len(v)) + (v if isinstance(v, bytes) else v.encode())
+def number(n, v): return bytes([n << 3]) + varint(v)
+def fields(data):
+    found, at = {}, 0
+    def read():
+        nonlocal at
+        n = shift = 0
+        while True:
+            n |= (data[at] & 127) << shift
+            shift += 7
+            at += 1
+            if data[at - 1] < 128: return n
+    while at < len(data):
+        key = read()
+        if key & 7 == 0: found[key >> 3] = read()
+        else:
+            size = read()
+            found[key >> 3] = data[at:at + size]
+            at += size
+    return found
+def begin():
+    return subprocess.run([shim, "-namespace", space, "-address", top + "/nobody.sock", "-id", "pod", "start"], stdin=subprocess.DEVNULL,
+                          capture_output=True, check=True).stdout.decode()[len("unix://"):]
+def connect(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    s.settimeout(120)
+    return s
+stream = 1
+def ask(service, method, payload):
+    global stream
+    body = text(1, service) + text(2, method) + text(3, payload)
+    s.sendall(struct.pack(">IIBB", len(body), stream, 1, 0) + body)
+    stream += 2
+    def take(n):
+        data = b""
+        while len(data) < n: data += s.recv(n - len(data))
+        return data
+    response = fields(take(struct.unpack(">IIBB", take(10))[0]))
+    status = fields(response.get(1, b""))
+    return status.get(1, 0), fields(response.get(2, b"")) if not status.get(1) else status.get(2, b"").decode()
+def pod(method, more=b""): return ask("containerd.runtime.sandbox.v1.Sandbox", method, text(1, "pod") + more)
+def task(method, more=b""): return ask("containerd.task.v3.Task", method, text(1, "inner") + more)
+def good(answer):
+    assert answer[0] == 0, answer
+    return answer[1]
+def namespace(pid, kind): return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+config = text(2, "podhost") + text(4, text(1, "192.0.2.53") + text(2, "a.test") + text(3, "ndots:5")) + text(8, text(1, f"/{space}") + text(3, text(1, "kernel.shm_rmid_forced") + text(2, "1")))
+def create(): return pod("CreateSandbox", text(2, bundle) + text(4, text(1, "runtime.v1.PodSandboxConfig") + text(2, config)))
+
+path = begin()
+s = connect(path)
+assert pod("SandboxStatus")[0] == 5 and pod("StartSandbox")[0] == 5
+good(create())
+assert create()[0] == 6
+assert good(pod("SandboxStatus"))[3] == b"SANDBOX_NOTREADY"
+pid = good(pod("StartSandbox"))[1]
+assert pod("StartSandbox")[0] == 9
+assert fields(good(pod("Platform"))[1])[1] == b"linux"
+status = good(pod("SandboxStatus"))
+assert status[2] == pid and status[3] == b"SANDBOX_READY" and status[1] == b"pod", status
+good(pod("PingSandbox"))
+assert task("State")[0] == 5 and ask("containerd.task.v3.Task", "State", text(1, "pod"))[0] == 5  # it is no task
+assert pod("UpdateSandbox")[0] == 12
+for kind in ("pid", "ipc", "uts", "net", "mnt"):
+    assert namespace(pid, kind) != namespace("self", kind), kind
+assert os.listdir(f"/proc/{pid}/root") == [] and sorted(os.listdir(f"/proc/{pid}/fd")) == ["0", "1", "2"]
+proc = dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status").read().splitlines() if ":\t" in line)
+assert proc["CapEff"] == "0" * 16 and proc["CapBnd"] == "0" * 16 and proc["Uid"].split()[1] == "65535" and proc["NoNewPrivs"] == "1", proc
+assert open(f"/proc/{pid}/cmdline").read().startswith("tare-init")
+assert b"cgroups" in fields(good(pod("SandboxMetrics"))[1])[3]
+
+# A container of it, as containerd describes it: in its namespaces, without the files, with a /dev/shm of its own, which the pod's replaces.
+def spec(pid): return {"ociVersion": "1.1.0", "root": {"path": "rootfs"}, "process": {"cwd": "/", "user": {"uid": 0, "gid": 0}, "env": ["PATH=/bin"],
+        "args": ["sh", "-c", "(sleep 0 &); echo mine >/dev/shm/mine; hostname >/said; cat /etc/hostname /etc/resolv.conf >>/said; exec sleep 1000"]},
+        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}, {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+                   {"destination": "/dev/shm", "type": "tmpfs", "source": "shm"}],
+        "linux": {"cgroupsPath": f"/{space}/inner", "namespaces": [{"type": "mount"}] + [
+            {"type": kind, "path": f"/proc/{pid}/ns/{name}"} for kind, name in (("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"), ("network", "net"))]}}
+os.makedirs(cb + "/rootfs/bin")
+subprocess.run("cp $(command -v busybox) bin; for n in sh sleep hostname cat; do ln -s busybox bin/$n; done; mkdir etc proc dev", shell=True, check=True, cwd=cb + "/rootfs")
+def run():
+    with open(cb + "/config.json", "w") as file: json.dump(spec(pid), file)
+    good(task("Create", text(2, cb)))
+    return good(task("Start"))[1]
+inner = run()
+said = cb + "/rootfs/said"
+while not (os.path.exists(said) and "ndots" in open(said).read()): time.sleep(0.02)
+assert open(said).read() == "podhost\npodhost\nsearch a.test\nnameserver 192.0.2.53\noptions ndots:5\n", open(said).read()
+assert open(bundle + "/shm/mine").read() == "mine\n"
+for kind in ("pid", "ipc", "uts", "net"): assert namespace(inner, kind) == namespace(pid, kind), kind
+def state(p):
+    try:
+        return open(f"/proc/{p}/stat").read().rsplit(")", 1)[1].split()
+    except OSError:
+        return ["gone", "0"]
+while any(state(p)[:2] == ["Z", str(pid)] for p in filter(str.isdigit, os.listdir("/proc"))): time.sleep(0.02)  # it reaps
+
+# The end of the sandbox is that of its processes; the container is there until it is deleted.
+good(pod("StopSandbox"))
+assert good(pod("WaitSandbox"))[1] == 137
+assert good(pod("SandboxStatus"))[3] == b"SANDBOX_NOTREADY"
+assert good(task("Wait"))[1] == 137
+good(task("Delete"))
+good(task("Shutdown"))
+good(pod("PingSandbox"))  # it has not ended with the last task
+good(pod("ShutdownSandbox"))
+while os.path.exists(path): time.sleep(0.02)
+assert not os.path.ismount(bundle + "/shm")
+
+# Killed: `delete` in both bundles takes away what is there, though the shim was not started for the container's.
+path = begin()
+s = connect(path)
+good(create())
+pid, stream = good(pod("StartSandbox"))[1], stream + 2
+inner = run()
+parent = int(state(pid)[1])
+os.kill(parent, signal.SIGKILL)
+for id, where in (("inner", cb), ("pod", bundle)):
+    subprocess.run([shim, "-namespace", space, "-address", top + "/nobody.sock", "-id", id, "-bundle", where, "delete"], check=True, capture_output=True, cwd=where)
+assert not os.path.ismount(bundle + "/shm") and not os.path.exists(path)
+for p in (pid, inner): assert state(p)[0] in ("gone", "Z"), p
+PY
+    rm -rf "$bundle" "$S/container"
+}

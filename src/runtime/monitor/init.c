@@ -1,5 +1,6 @@
 /* The built-in init (--init): PID 1 of the container, whose only child at first is the program. It hands on the signals that it
- * gets, reaps whatever loses its parent, and ends as the program does. */
+ * gets, reaps whatever loses its parent, and ends as the program does; without one (a pod's, which keeps its namespaces) when it is
+ * asked to. */
 #include "runtime/monitor/monitor.h"
 
 #include <string.h>
@@ -17,10 +18,10 @@ static void reap(pid_t program) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
 
-        if (pid == program)
-            end_like(status);
         if (pid == 0 || (pid < 0 && errno != EINTR))
             return;
+        if (pid == program)
+            end_like(status);
     }
 }
 
@@ -41,8 +42,10 @@ void init_run(pid_t program) {
 
         if (signo == SIGCHLD)
             reap(program);
+        else if (program == 0 && (signo == SIGTERM || signo == SIGINT))
+            _exit(0);
         /* The terminal tells the whole foreground group by itself; stops are for the program, never for us. */
-        else if (signo > 0)
+        else if (signo > 0 && program > 0)
             (void)kill(program, signo);
     }
 }

@@ -30,12 +30,12 @@ void arguments_replace(const char *text) {
 int main(int argc, char **argv) {
     self_seal();
     (void)prctl(PR_SET_DUMPABLE, 0); /* before a namespace is joined or shared: nobody inside may trace us */
-    if (argc >= 3 && strcmp(argv[1], "oci") == 0)
-        return role_oci(argc - 3, argv + 3);
-    (void)fcntl(SOCKET_FD, F_SETFD, FD_CLOEXEC); /* nothing of ours reaches the container */
     arguments = argv[0];
     for (int i = 0; i < argc; i++)
         arguments_size = (size_t)(argv[i] - argv[0]) + strlen(argv[i]) + 1;
+    if (argc >= 3 && strcmp(argv[1], "oci") == 0)
+        return role_oci(argc - 3, argv + 3);
+    (void)fcntl(SOCKET_FD, F_SETFD, FD_CLOEXEC); /* nothing of ours reaches the container */
     for (size_t i = 0; argc >= 2 && i < ARRAY_SIZE(roles); i++)
         if (strcmp(argv[1], roles[i].name) == 0)
             return roles[i].run(SOCKET_FD);

@@ -227,4 +227,4 @@ int role_adopt(int socket_fd);
 int role_exec(int socket_fd);
 int role_oci(int argc, char **argv);      /* the arguments behind the id */
 void arguments_replace(const char *text); /* main.c: what ps shows */
-void init_run(pid_t program);             /* the built-in init: PID 1 of the container; does not return */
+void init_run(pid_t program);             /* the built-in init: PID 1 of the container, program 0 = alone; does not return */

@@ -47,6 +47,7 @@ static int carry_out(const int v[OCI_ROLE_ARGS], struct execution *x, struct err
         io.out = 1;
         io.err = 2;
     }
+    io.init_run = init_run;
     io.preserve_fds = v[OCI_ROLE_PRESERVE];
     io.hold = v[OCI_ROLE_LISTEN] >= 0;
     io.start_fd = v[OCI_ROLE_LISTEN];
