@@ -145,6 +145,15 @@ static void take_pid(struct shim *s, struct job *j, int value, int fd) {
         log_warn("the terminal of container %s is not copied", j->container->id);
 }
 
+static void take_stream(struct stdio *io, int i, int fd) {
+    if (i < STREAM_OUT || i > STREAM_ERR) {
+        fd_close(fd);
+        return;
+    }
+    fd_close(io->fd[i]);
+    io->fd[i] = fd;
+}
+
 /* One message; false: there is none now, or the job has ended with it. */
 static bool take_message(struct shim *s, struct job *j) {
     FD_ROOM(1) room;
@@ -167,6 +176,7 @@ static bool take_message(struct shim *s, struct job *j) {
     (void)fd_message_take(&header, &fd, 1);
     switch ((enum job_word)message.word) {
     case JOB_PID: take_pid(s, j, message.value, fd); return true;
+    case JOB_STREAM: take_stream(&j->process->io, message.value, fd); return true;
     case JOB_OOM: container_watch_oom(s, j->container, fd); return true;
     case JOB_FACTS: j->container->own_pids = message.value & JOB_OWN_PIDS; return true;
     case JOB_DONE:

@@ -83,8 +83,9 @@ enum { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAMS };
 struct stdio {
     char *uri[STREAMS]; /* owned; NULL or "" = none */
     bool terminal;
-    int fd[STREAMS]; /* ours: what keeps a FIFO alive while its other end is away; owned */
-    int ready_fd;    /* closed by a log program when it is ready; owned, -1 = none */
+    int fd[STREAMS];    /* ours: what keeps a FIFO alive while its other end is away; owned */
+    bool fifo[STREAMS]; /* opened by the fork, when somebody reads it */
+    int ready_fd;       /* closed by a log program when it is ready; owned, -1 = none */
     struct terminal *console;
 };
 
@@ -203,6 +204,7 @@ void jobs_look(struct shim *s);
 /* What a fork says. A descriptor may come along. */
 enum job_word {
     JOB_PID,    /* value: the process; descriptor: the terminal */
+    JOB_STREAM, /* value: which; descriptor: of its FIFO, for us to keep */
     JOB_OOM,    /* descriptor: the notifier of its group */
     JOB_FACTS,  /* value: enum job_fact */
     JOB_DONE,   /* bytes: the answer's payload */
@@ -222,8 +224,8 @@ void job_say(int channel, enum job_word word, int value, int fd, const void *byt
 
 void stdio_init(struct stdio *io);
 int stdio_open(struct shim *s, struct container *c, struct stdio *io, const char *const uri[STREAMS], struct error *e);
-/* In the fork: the descriptors 0 to 2 of the process; waits for a log program to be ready. */
-int stdio_enter(const struct stdio *io, struct error *e);
+/* In the fork: the descriptors 0 to 2 of the process; waits for a log program to be ready, and for readers of FIFOs. */
+int stdio_enter(const struct container *c, struct stdio *io, int channel, struct error *e);
 void stdio_close_input(struct stdio *io);
 void stdio_close(struct shim *s, struct stdio *io);
 /* Copies until the last holder of the terminal's other side has gone. Takes the descriptor. */

@@ -2,7 +2,8 @@
  *
  * A FIFO's end is given to the process itself: nothing is copied, and nothing is lost when the shim is killed. The shim keeps the
  * FIFO open for reading and writing until the process ends, so that the process neither gets SIGPIPE nor an end of file while
- * containerd is away. Terminals alone are copied (terminal.c). */
+ * containerd is away; but not before somebody reads it: what a process that ends soon has written would be gone with the shim's
+ * end. Terminals alone are copied (terminal.c). */
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -17,6 +18,8 @@
 #include "shim/shim.h"
 
 #define LOGGER_TIMEOUT_MS 10000
+#define READER_TIMEOUT_MS 10000 /* then it begins without */
+#define READER_POLL_MS    2
 #define LOGGER_ARGS_MAX   64
 #define LOGGER_FIRST_FD   3 /* standard output, standard error, "ready" */
 
@@ -124,14 +127,28 @@ static int open_file(const char *path, struct error *e) {
     return fd < 0 ? error_errno(e, -errno, "open %s", path) : fd;
 }
 
+static int open_fifo(const char *path, struct error *e) {
+    int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+    return fd < 0 ? error_errno(e, -errno, "open %s", path) : fd;
+}
+
+static bool is_fifo(const char *path) {
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 static int open_path(const char *path, struct error *e) {
     struct stat st;
-    int fd;
 
-    if (stat(path, &st) == 0 && !S_ISFIFO(st.st_mode))
-        return open_file(path, e);
-    fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    return fd < 0 ? error_errno(e, -errno, "open %s", path) : fd;
+    return stat(path, &st) == 0 && !S_ISFIFO(st.st_mode) ? open_file(path, e) : open_fifo(path, e);
+}
+
+static int give(const struct container *c, int i, int fd, const char *uri, struct error *e) {
+    if (c->io_given && i != STREAM_IN && fchown(fd, c->io_uid, c->io_gid) < 0)
+        return error_errno(e, -errno, "give %s to user %u", uri, (unsigned)c->io_uid);
+    return 0;
 }
 
 int stdio_open(struct shim *s, struct container *c, struct stdio *io, const char *const uri[STREAMS], struct error *e) {
@@ -146,14 +163,17 @@ int stdio_open(struct shim *s, struct container *c, struct stdio *io, const char
                 return r;
             continue;
         }
+        io->fifo[i] = i != STREAM_IN && is_fifo(uri[i]);
+        if (io->fifo[i])
+            continue;
         if (i == STREAM_ERR && strcmp(uri[i], uri[STREAM_OUT]) == 0 && io->fd[STREAM_OUT] >= 0)
             io->fd[i] = fcntl(io->fd[STREAM_OUT], F_DUPFD_CLOEXEC, 3);
         else
             io->fd[i] = strncmp(uri[i], "file://", 7) == 0 ? open_file(uri[i] + 7, e) : open_path(uri[i], e);
         if (io->fd[i] < 0)
             return io->fd[i];
-        if (c->io_given && i != STREAM_IN && fchown(io->fd[i], c->io_uid, c->io_gid) < 0)
-            return error_errno(e, -errno, "give %s to user %u", uri[i], (unsigned)c->io_uid);
+        if (give(c, i, io->fd[i], uri[i], e) < 0)
+            return -EPERM;
     }
     return 0;
 }
@@ -167,10 +187,45 @@ static int await_logger(int ready_fd, struct error *e) {
     return 0;
 }
 
+/* A client opens his end in his own time, as he expects it of a shim that waits for him. Returns ours, to be held until there is
+ * another: he would see an end between the two. */
+static int await_reader(const char *path) {
+    const struct timespec pause = {.tv_nsec = READER_POLL_MS * 1000000L};
+    int fd = -1;
+
+    for (int waited = 0; waited < READER_TIMEOUT_MS; waited += READER_POLL_MS) {
+        fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        if (fd >= 0 || errno != ENXIO)
+            return fd;
+        (void)nanosleep(&pause, NULL);
+    }
+    return fd;
+}
+
+/* The shim gets what keeps them, too. */
+static int open_fifos(const struct container *c, struct stdio *io, int channel, struct error *e) {
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++) {
+        const bool again = i == STREAM_ERR && io->fifo[STREAM_OUT] && strcmp(io->uri[i], io->uri[STREAM_OUT]) == 0;
+        _cleanup_fd_ int held = io->fifo[i] && !again ? await_reader(io->uri[i]) : -1;
+        int r;
+
+        if (!io->fifo[i])
+            continue;
+        io->fd[i] = open_fifo(io->uri[i], e);
+        r = io->fd[i] < 0 ? io->fd[i] : give(c, i, io->fd[i], io->uri[i], e);
+        if (r < 0)
+            return r;
+        job_say(channel, JOB_STREAM, i, io->fd[i], NULL, 0);
+    }
+    return 0;
+}
+
 /* A description of its own, since ours does not block: made by opening the descriptor's path anew. */
-int stdio_enter(const struct stdio *io, struct error *e) {
+int stdio_enter(const struct container *c, struct stdio *io, int channel, struct error *e) {
     int r = await_logger(io->ready_fd, e);
 
+    if (r == 0)
+        r = open_fifos(c, io, channel, e);
     for (int i = 0; r == 0 && i < STREAMS; i++) {
         _cleanup_fd_ int fd = -1;
         char path[40] = "/dev/null";

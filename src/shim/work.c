@@ -185,7 +185,7 @@ static int do_create(struct errand *d, struct error *e) {
     for (const struct container *c = d->s->containers; c; c = c->next)
         if (c->pod)
             pod_mounts(c->bundle, &d->arena, &d->mounts);
-    r = stdio_enter(&d->j->process->io, e);
+    r = stdio_enter(d->j->container, &d->j->process->io, d->channel, e);
     if (r == 0)
         r = create_verb(d, m->bundle, o, e);
     if (r == 0)
@@ -204,7 +204,7 @@ static int do_pod(struct errand *d, struct error *e) {
     if (r == 0)
         r = pod_prepare(m, d->j->container->id, d->s->systemd_cgroup, &d->arena, e);
     if (r == 0)
-        r = stdio_enter(&d->j->process->io, e);
+        r = stdio_enter(d->j->container, &d->j->process->io, d->channel, e);
     if (r == 0)
         r = create_verb(d, m->bundle, &(Pb__Options){.systemd_cgroup = d->s->systemd_cgroup}, e);
     if (r == 0)
@@ -215,9 +215,9 @@ static int do_pod(struct errand *d, struct error *e) {
 /* ---- The others ---- */
 
 static int do_exec(struct errand *d, struct error *e) {
-    const struct process *p = d->j->process;
+    struct process *p = d->j->process;
     const char *path = document(d, p->document, p->document_size, e);
-    int r = path ? stdio_enter(&p->io, e) : -EIO;
+    int r = path ? stdio_enter(d->j->container, &p->io, d->channel, e) : -EIO;
 
     if (r < 0)
         return r;

@@ -327,7 +327,7 @@ PY
     mkdir -p "$bundle" "$S/container/rootfs"
     cd "$bundle"
     python3 - "$SHIM" "$NS" "$S" <<'PY'
-import json, os, signal, socket, struct, subprocess, sys, time
+import json, os, signal, socket, struct, subprocess, sys, threading, time
 shim, space, top = sys.argv[1:]
 bundle, cb = os.getcwd(), top + "/container"
 def varint(n): return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
@@ -429,6 +429,24 @@ def state(p):
     except OSError:
         return ["gone", "0"]
 while any(state(p)[:2] == ["Z", str(pid)] for p in filter(str.isdigit, os.listdir("/proc"))): time.sleep(0.02)  # it reaps
+
+# What is printed is there for a client who opens the other end of the FIFO late, when the process has long ended.
+fifo, heard = top + "/late", []
+def listen():
+    time.sleep(0.3)
+    with open(fifo) as file: heard.append(file.read())
+for exec_id in ("out", "err"):
+    os.mkfifo(fifo)
+    late = threading.Thread(target=listen)
+    late.start()
+    process = json.dumps({"cwd": "/", "user": {"uid": 0, "gid": 0}, "env": ["PATH=/bin"], "args": ["sh", "-c", "echo early; echo early >&2"]})
+    good(task("Exec", text(2, exec_id) + text(5 if exec_id == "out" else 6, fifo) + text(7, text(1, "process") + text(2, process))))
+    good(task("Start", text(2, exec_id)))
+    good(task("Wait", text(2, exec_id)))
+    late.join()
+    good(task("Delete", text(2, exec_id)))
+    os.unlink(fifo)
+assert heard == ["early\n"] * 2, heard
 
 # The end of the sandbox is that of its processes; the container is there until it is deleted.
 good(pod("StopSandbox"))
