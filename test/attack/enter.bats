@@ -17,14 +17,16 @@ teardown() { host_after; }
 
 @test "a working directory behind a descriptor leads nowhere outside (CVE-2024-21626)" {
     for n in 3 4 5 6 7 8 9 10; do
-        run tare run --rm -w "/proc/self/fd/$n" busybox sh -c 'ls ../../../../../../../; pwd'
+        run tare run --rm -w "/proc/self/fd/$n" busybox sh -c 'ls ../../../../../../../; busybox readlink /proc/self/cwd'
         has_not canary
         has_not lost+found
+        has_not unreachable
     done
     ok tare run -d --name c busybox sleep 100
     for n in 3 4 5 6 7 8; do
-        run tare exec -w "/proc/self/fd/$n" c sh -c 'ls ../../../../../../../; pwd'
+        run tare exec -w "/proc/self/fd/$n" c sh -c 'ls ../../../../../../../; busybox readlink /proc/self/cwd'
         has_not lost+found
+        has_not unreachable
     done
 }
 
@@ -238,11 +240,20 @@ passwd_tricks=(
 
 @test "the OCI runtime: working directories behind descriptors, in create and exec (CVE-2024-21626)" {
     local n
-    for n in 3 4 5 6 7 8; do
-        oci_bundle "c['process']['cwd'] = '/proc/self/fd/$n'" sh -c 'ls ../../../../../../../; pwd'
+    for n in 3 4 5 6 7 8 9 10; do
+        oci_bundle "c['process']['cwd'] = '/proc/self/fd/$n'" sh -c 'ls ../../../../../../../; busybox readlink /proc/self/cwd'
         run oci run --bundle "$ROOTS/b" c </dev/null
         has_not lost+found
+        has_not unreachable
         oci delete --force c >/dev/null 2>&1 || true
+    done
+    oci_bundle '' sleep 100
+    oci create --bundle "$ROOTS/b" c </dev/null >/dev/null 2>&1 3>&-
+    oci start c
+    for n in 3 4 5 6 7 8 9 10; do
+        run oci exec --cwd "/proc/self/fd/$n" c sh -c 'ls ../../../../../../../; busybox readlink /proc/self/cwd' </dev/null
+        has_not lost+found
+        has_not unreachable
     done
 }
 

@@ -91,7 +91,7 @@ sh: can't create /proc/sys/kernel/core_pattern: Read-only file system"
 }
 
 @test "a terminal is ours whatever the root has at /dev/console, /dev/pts, /dev/ptmx (CVE-2025-52565, CVE-2026-88264)" {
-    local tricks="rm -rf dev/pts; ln -s $CANARY dev/pts|ln -s $CANARY/new dev/console|ln -s $CANARY/file dev/ptmx|ln -s $CANARY/file dev/tty" one change
+    local tricks="rm -rf dev/pts; ln -s $CANARY dev/pts|ln -s $CANARY/new dev/console|ln -s $CANARY/file dev/console|ln -s $CANARY/file dev/ptmx|ln -s $CANARY/file dev/tty" one change
     while IFS= read -r -d '|' one; do
         for change in '' 'c["mounts"] = [m for m in c["mounts"] if m["destination"] != "/dev"]'; do
             oci_bundle 'c["process"]["terminal"] = True;'"$change" sh -c 'stat -L -c %t:%T /dev/console; test -t 0 && echo terminal'
@@ -227,10 +227,11 @@ PY
     done
     mkdir -p "$ROOTS/oci"
     ln -s "$CANARY/dir" "$ROOTS/oci/link"
-    run oci delete --force link
-    [ -d "$CANARY/dir" ]
     run oci state link
     [ "$status" != 0 ]
+    run oci delete link
+    [ "$status" != 0 ]
+    [ -d "$CANARY/dir" ]
     rm -f "$ROOTS/oci/link"
 }
 
