@@ -151,7 +151,7 @@ void process_tell_end(struct shim *s, struct process *p) {
     if (c->oom.fd >= 0)
         c->oom.ready(s, &c->oom, 0); /* the reason goes before the end */
     if (!p->io.console)
-        stdio_close(s, &p->io);
+        stdio_end(s, &p->io);
     event_exit(s, p);
     answer_waiters(s, p);
     if (p == &c->first && !c->own_pids) /* the kernel does not end the others then */

@@ -87,6 +87,7 @@ struct stdio {
     bool fifo[STREAMS]; /* opened by the fork, when somebody reads it */
     int ready_fd;       /* closed by a log program when it is ready; owned, -1 = none */
     struct terminal *console;
+    struct watch spill; /* the input of a process that has ended */
 };
 
 struct waiter {
@@ -227,6 +228,8 @@ int stdio_open(struct shim *s, struct container *c, struct stdio *io, const char
 /* In the fork: the descriptors 0 to 2 of the process; waits for a log program to be ready, and for readers of FIFOs. */
 int stdio_enter(const struct container *c, struct stdio *io, int channel, struct error *e);
 void stdio_close_input(struct stdio *io);
+/* The process has ended, and its output has: closes all but the input, of which what comes is thrown away from now on. */
+void stdio_end(struct shim *s, struct stdio *io);
 void stdio_close(struct shim *s, struct stdio *io);
 /* Copies until the last holder of the terminal's other side has gone. Takes the descriptor. */
 int terminal_begin(struct shim *s, struct stdio *io, int console_fd);

@@ -24,7 +24,7 @@
 #define LOGGER_FIRST_FD   3 /* standard output, standard error, "ready" */
 
 void stdio_init(struct stdio *io) {
-    *io = (struct stdio){.fd = {-1, -1, -1}, .ready_fd = -1};
+    *io = (struct stdio){.fd = {-1, -1, -1}, .ready_fd = -1, .spill = {.fd = -1}};
 }
 
 /* "%2F" → "/"; in place. */
@@ -250,4 +250,27 @@ void stdio_close(struct shim *s, struct stdio *io) {
     for (int i = 0; i < STREAMS; i++)
         io->fd[i] = fd_close(io->fd[i]);
     io->ready_fd = fd_close(io->ready_fd);
+    watch_remove(s, &io->spill);
+}
+
+static void spill_ready(struct shim *s, struct watch *w, uint32_t events) {
+    char page[PIPE_BUF];
+    ssize_t n = read(w->fd, page, sizeof(page));
+
+    (void)events;
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        watch_remove(s, w);
+}
+
+/* containerd writes what its client types until it deletes the process. With the FIFO closed it would be told of a broken pipe, and
+ * then closes the output too, before it has read it; with nobody reading it would wait. */
+void stdio_end(struct shim *s, struct stdio *io) {
+    int in = TAKE_FD(io->fd[STREAM_IN]);
+
+    if (io->spill.fd >= 0) /* of a terminal, which ended before its process was reaped */
+        return;
+    stdio_close(s, io);
+    io->spill = (struct watch){in, spill_ready};
+    if (in >= 0 && watch_add(s, &io->spill, EPOLLIN) < 0) /* not a FIFO */
+        io->spill.fd = fd_close(in);
 }

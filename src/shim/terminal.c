@@ -59,7 +59,7 @@ static void move_out(struct shim *s, struct terminal *t) {
         struct stdio *io = t->io;
 
         terminal_end(s, io);
-        stdio_close(s, io);
+        stdio_end(s, io);
         return;
     }
     if (t->blocked != (r == -ENOBUFS)) {

@@ -166,6 +166,21 @@ PLAY
     [[ $status = 5 && $output == *"/dev/pts/"* ]]
 }
 
+# containerd throws away what it has not read of the output when it is told of a broken pipe, and waits when a FIFO is full.
+@test "what is typed for a process that has ended is taken until it is deleted" {
+    events_begin
+    run_task -d "$IMAGE" a sleep 1000
+    mkfifo "$S/silence"
+    ctr task exec -d --fifo-dir "$S/fifos" --exec-id e a true <>"$S/silence" # at an end of its input, ctr would close the other
+    "$here/terminal" --show ctr task exec -d -t --fifo-dir "$S/fifos" --exec-id f a true
+    for id in e f; do
+        until_true 10 grep -q "/tasks/exit .*\"id\":\"$id\"" "$EVENTS"
+        timeout 20 dd if=/dev/zero of="$(find "$S/fifos" -name "$id-stdin")" bs=300000 count=1
+    done
+    ctr task rm -f a
+    events_end
+}
+
 @test "logs: to a file, and to a program that says when it is ready" {
     run_task -d --log-uri "file://$S/logs/a" "$IMAGE" a sh -c 'echo one; echo two >&2'
     eventually status_is a STOPPED
