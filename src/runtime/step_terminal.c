@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "runtime/executor_state.h"
 
@@ -89,6 +91,30 @@ static int set_stream(int fd, int number, struct error *e) {
     return r < 0 ? error_errno(e, r, "connect stream %d", number) : 0;
 }
 
+static bool is_null(int fd) {
+    struct stat st;
+
+    return sys_fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+/* A stream that is the host's /dev/null becomes the container's: through it the mode and the owner of the host's could be changed,
+ * and callers leave it open for reading only. What a container has put in the place of its own is not taken, nor waited for. */
+static void own_null_streams(void) {
+    int own = -1;
+
+    for (int i = 0; i < 3; i++) {
+        if (!is_null(i))
+            continue;
+        if (own < 0)
+            own = sys_openat(AT_FDCWD, "/dev/null", O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
+        if (own < 0 || !is_null(own) || sys_fcntl(own, F_SETFL, 0) < 0)
+            break;
+        (void)sys_dup3(own, i, 0);
+    }
+    if (own >= 0)
+        (void)sys_close(own);
+}
+
 int step_session(struct executor *x, const struct plan_step *s, struct error *e) {
     bool terminal = s->arg[0];
     int streams[3] = {terminal ? x->terminal_fd : x->io->in, terminal ? x->terminal_fd : x->io->out,
@@ -105,6 +131,8 @@ int step_session(struct executor *x, const struct plan_step *s, struct error *e)
         if (r < 0)
             return r;
     }
+    if (!terminal)
+        own_null_streams();
     x->in_session = true;
     sigemptyset(&none); /* the monitor blocks signals to read them from a descriptor */
     (void)sigprocmask(SIG_SETMASK, &none, NULL);

@@ -590,6 +590,18 @@ SH
     [ "$output" = 0000000000000000 ]
 }
 
+@test "streams that are the host's /dev/null are the container's inside, for reading and writing" {
+    local shm
+    bundle '' sh -c 'echo written && (stat -L -c %d:%i /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2) >/dev/shm/seen; exec sleep 1000'
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2</dev/null
+    shm=/proc/$(oci state c | jq .pid)/root/dev/shm
+    eventually [ -s "$shm/seen" ]
+    [ "$(sort -u "$shm/seen" | wc -l)" = 1 ]
+    [ "$(head -1 "$shm/seen")" != "$(stat -c %d:%i /dev/null)" ]
+    oci exec c sh -c 'echo x; echo $? >/dev/shm/status; stat -L -c %d:%i /proc/self/fd/0 >>/dev/shm/status' </dev/null 1</dev/null
+    [ "$(cat "$shm/status")" = $'0\n'"$(head -1 "$shm/seen")" ]
+}
+
 @test "a directory is no program: create says so, as of one that is not there" {
     for command in /etc etc; do
         bundle 'c["process"]["env"] = ["PATH=/"]' $command
