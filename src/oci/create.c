@@ -15,6 +15,8 @@
 #include "runtime/rootless.h"
 #include "runtime/state.h"
 
+#define SMALL_MEMORY (4 << 20) /* bytes */
+
 /* The group that the bundle names, else one below tare's own parent: never below the caller's, so that nothing of a container is
  * accounted to a session or a service that happened to call. */
 static int choose_cgroup(struct oci_call *call, const struct oci_spec *spec, const struct cgroup_layout *layout,
@@ -190,6 +192,14 @@ static int announce(struct oci_call *call, struct oci_container *c, struct error
     return oci_container_save(c, e);
 }
 
+/* A group that is too small for what comes before the program has the kernel kill it. */
+static void explain_death(const struct oci_spec *spec, struct error *e) {
+    const struct oci_resources *r = spec->linux_->resources;
+
+    if (r && r->memory && r->memory->limit.set && r->memory->limit.value > 0 && r->memory->limit.value < SMALL_MEMORY)
+        (void)error_hint(e, "linux.resources.memory.limit of %lld bytes may be too little", (long long)r->memory->limit.value);
+}
+
 /* *ret_console: the terminal, where nobody else was given it; owned by the caller. */
 static int make_process(struct oci_call *call, struct oci_container *c, bool detach, struct oci_worker *w, int *ret_console,
                         struct error *e) {
@@ -219,6 +229,8 @@ static int make_process(struct oci_call *call, struct oci_container *c, bool det
         return listener;
     oci_streams_give(&spec, spec.process->user.uid);
     r = oci_worker_run(call, c->id, &plan, (struct oci_worker_fds){listener, -1, c->dir_fd}, spec.process->terminal, w, &x, e);
+    if (r == -ECHILD)
+        explain_death(&spec, e);
     if (r == 0)
         r = publish(call, c, &x, w, e);
     if (r == 0 && !call->o.console_socket)

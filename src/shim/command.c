@@ -34,7 +34,7 @@
 #define SOCKET_BACKLOG 64
 
 struct arguments {
-    const char *namespace_, *address, *publish_binary, *id, *bundle, *debug, *version, *info;
+    const char *namespace_, *address, *publish_binary, *id, *bundle, *debug, *version, *info, *help;
     const char *root, *systemd_cgroup; /* from `start` to the shim: options that pods are made with */
     const char *action;
 };
@@ -53,6 +53,8 @@ static int parse(int argc, char *argv[], struct arguments *a, struct error *e) {
         {"debug", &a->debug, true},
         {"v", &a->version, true},
         {"info", &a->info, true},
+        {"help", &a->help, true},
+        {"h", &a->help, true},
         {"root", &a->root, false},
         {"systemd-cgroup", &a->systemd_cgroup, true},
     };
@@ -416,6 +418,26 @@ static int do_serve(const struct arguments *args, struct error *e) {
     return serve(&s, e);
 }
 
+static const char usage[] =
+    "Usage: containerd-shim-tare-v2 [-namespace NAME] [-address SOCKET] [-bundle DIR] -id ID start|delete\n"
+    "       containerd-shim-tare-v2 -info | -v\n\n"
+    "The runtime io.containerd.tare.v2, which containerd calls by itself when it finds this program in its PATH:\n\n"
+    "    ctr run --runtime io.containerd.tare.v2 IMAGE NAME\n\n"
+    "start    start the shim of the container (or of its pod), in its bundle, and print the address\n"
+    "delete   after a shim that died: end the container and take away what it holds\n"
+    "-info    tell what this runtime can do, as containerd reads it\n";
+
+/* They become parts of paths. */
+static int check_names(const struct arguments *args, struct error *e) {
+    const struct { const char *flag, *value; } names[] = {{"-namespace", args->namespace_}, {"-id", args->id}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (!*names[i].value || *names[i].value == '.' || strchr(names[i].value, '/'))
+            return *names[i].value ? error_set(e, -EINVAL, "%s: %s is not a name", names[i].flag, names[i].value)
+                                   : error_set(e, -EINVAL, "%s is missing", names[i].flag);
+    return 0;
+}
+
 int shim_main(int argc, char *argv[]) {
     struct arguments args = {.namespace_ = "default", .address = "", .id = ""};
     _cleanup_error_ struct error e = ERROR_INIT;
@@ -425,8 +447,10 @@ int shim_main(int argc, char *argv[]) {
         dprintf(STDOUT_FILENO, "containerd-shim-tare-v2:\n  Version:  %s\n", TARE_VERSION);
         return 0;
     }
-    if (r == 0 && strchr(args.id, '/'))
-        r = error_set(&e, -EINVAL, "-id: %s is not an id", args.id);
+    if (r == 0 && args.help)
+        return dprintf(STDOUT_FILENO, "%s", usage) < 0;
+    if (r == 0 && args.action)
+        r = check_names(&args, &e);
     if (r == 0 && args.info)
         r = do_info(&e);
     else if (r == 0 && args.action && strcmp(args.action, "start") == 0)

@@ -197,6 +197,9 @@ PY
     for _ in 1 2 3; do oci run -b "$OCI/b" c; done
     bundle 'c["linux"]["resources"]["memory"] = {"limit": 512 << 10}' dd if=/dev/zero of=/dev/null bs=8M count=1
     run -137 oci run -b "$OCI/b" c
+    bundle 'c["linux"]["resources"]["memory"] = {"limit": 1}' true
+    run oci run -b "$OCI/b" c </dev/null
+    [[ $status -ne 0 && $output == *"memory.limit of 1 bytes may be too little"* ]] || { echo "$status $output"; false; }
 }
 
 @test "events: stats once, or again and again until the end" {

@@ -291,7 +291,24 @@ PY
     [ "$(ctr task exec --exec-id e a echo alive)" = alive ]
 }
 
-@test "containerd 2 asks what the runtime can do (-info)" {
+@test "containerd 2 asks what the runtime can do (-info); what is no call of containerd's says why" {
+    "$SHIM" --help </dev/null | grep -q 'ctr run --runtime io.containerd.tare.v2'
+    "$SHIM" -v </dev/null | grep -q 'Version:  [0-9]'
+    local words
+    while IFS='|' read -r words said; do
+        # shellcheck disable=SC2086
+        run "$SHIM" $words </dev/null
+        [[ $status = 1 && $output == *"$said"* ]] || { echo "$words: $status $output"; return 1; }
+    done <<'TABLE'
+start|-id is missing
+delete|-id is missing
+-id ../x delete|-id: ../x is not a name
+-id x -namespace ../x delete|-namespace: ../x is not a name
+-id x nonsense|nonsense: there is no such command
+-id|-id: a value is missing
+--nonsense|flag --nonsense is not known
+|containerd starts this program
+TABLE
     "$SHIM" -info </dev/null >"$S/info"
     python3 - "$S/info" "$("$TARE" oci features)" <<'PY'
 import json, sys
