@@ -465,8 +465,8 @@ PY
     for dir in $(find /sys/fs/cgroup -maxdepth 2 -type d -path "*$GROUP"); do
         mkdir "$dir/sub"
         n=$((n + 1))
-        [ ! -e "$dir/cpuset.cpus" ] || cat "$dir/cpuset.cpus" >"$dir/sub/cpuset.cpus"
-        [ ! -e "$dir/cpuset.mems" ] || cat "$dir/cpuset.mems" >"$dir/sub/cpuset.mems"
+        [ ! -e "$dir/sub/cpuset.cpus" ] || cat "$dir/cpuset.cpus" >"$dir/sub/cpuset.cpus"
+        [ ! -e "$dir/sub/cpuset.mems" ] || cat "$dir/cpuset.mems" >"$dir/sub/cpuset.mems"
     done
     [ "$(oci exec --cgroup sub c cat /proc/self/cgroup | grep -c "$GROUP/sub\$")" = "$n" ]
     if [ -d /sys/fs/cgroup/pids ]; then
