@@ -157,7 +157,17 @@ static void check_usage(struct planner *p, const struct oci_memory *m) {
                          (long long)m->limit.value, now);
 }
 
-static void plan_memory(struct planner *p, const struct oci_memory *m) {
+/* Who takes the limit away takes that of memory and swap away, too: version 1 would refuse the one without the other. */
+static struct oci_memory with_swap(struct planner *p, const struct oci_memory *m) {
+    struct oci_memory all = *m;
+
+    if (p->update && !is_unified(p, CGROUP_MEMORY) && m->limit.set && m->limit.value < 0 && !m->swap.set)
+        all.swap = (struct opt_i64){true, -1};
+    return all;
+}
+
+static void plan_memory(struct planner *p, const struct oci_memory *given) {
+    const struct oci_memory all = with_swap(p, given), *m = &all;
     bool swap_first = swap_goes_first(p, m);
 
     check_usage(p, m);
@@ -185,9 +195,15 @@ static void plan_bandwidth(struct planner *p, const struct oci_cpu *c) {
     const char *text = "max", *now;
 
     if (!is_unified(p, CGROUP_CPU)) {
+        const bool shrinks =
+            p->update && period && quota && c->period.value < strtoull(present(p, CGROUP_CPU, "cpu.cfs_period_us"), NULL, 10);
+
+        /* At no moment may the share be more than that of the group above. */
+        if (shrinks)
+            (void)put(p, CGROUP_CPU, "cpu.cfs_quota_us", NULL, "CPU quota", number(p, c->quota.value));
         if (period)
             (void)put(p, CGROUP_CPU, "cpu.cfs_period_us", NULL, "CPU period", unsigned_number(p, c->period.value));
-        if (quota)
+        if (quota && !shrinks)
             (void)put(p, CGROUP_CPU, "cpu.cfs_quota_us", NULL, "CPU quota", number(p, c->quota.value));
         return;
     }

@@ -605,6 +605,22 @@ SH
     [ "$(cat "$shm/status")" = $'0\n'"$(head -1 "$shm/seen")" ]
 }
 
+@test "update with version 1: no memory limit is no limit of swap; a shorter period with its quota in a group that has one" {
+    [ -e /sys/fs/cgroup/cpu/cpu.cfs_period_us ] || skip "the processors' controller is not of version 1"
+    local above=/sys/fs/cgroup/cpu$GROUP
+    mkdir "$above"
+    echo 50000 >"$above/cpu.cfs_quota_us"
+    GROUP=$GROUP/c bundle 'c["linux"]["resources"] = {"memory": {"limit": 33554432, "swap": 67108864}, "cpu": {"quota": 40000, "period": 100000}}' sleep 1000
+    oci run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
+    oci update --cpu-period 10000 --cpu-quota 3000 c
+    [ "$(cat "$above/c/cpu.cfs_quota_us" "$above/c/cpu.cfs_period_us")" = $'3000\n10000' ]
+    oci update --cpu-period 100000 --cpu-quota 40000 c
+    [ "$(cat "$above/c/cpu.cfs_quota_us" "$above/c/cpu.cfs_period_us")" = $'40000\n100000' ]
+    oci update --memory -1 c
+    oci delete --force c
+    rmdir "$above" "/sys/fs/cgroup"/*"$GROUP" 2>/dev/null || true
+}
+
 @test "a directory is no program: create says so, as of one that is not there" {
     for command in /etc etc; do
         bundle 'c["process"]["env"] = ["PATH=/"]' $command
