@@ -85,7 +85,8 @@ int oci_features(struct oci_call *call, struct error *e) {
     add_names(out, "mountOptions", &options);
     buf_add_char(out, ',');
     add_linux(call, out);
-    buf_add_str(out, ",\"potentiallyUnsafeConfigAnnotations\":[\"org.systemd.property.\",\"run.oci.keep_original_groups\"],\"annotations\":{\"org.opencontainers."
+    buf_add_str(out, ",\"potentiallyUnsafeConfigAnnotations\":[\"org.systemd.property.\",\"run.oci.keep_original_groups\"],"
+                     "\"annotations\":{\"org.opencontainers."
                      "runc.checkpoint.enabled\":\"false\"}}\n");
     return 0;
 }

@@ -89,7 +89,7 @@ step_run_fn step_cgroup, step_cgroup_open, step_upper_make, step_namespace_open,
 step_run_fn step_listen, step_hook, step_tell, step_agent_open, step_bundle; /* step_hook.c */
 step_run_fn step_propagation, step_root_overlay, step_root_bind, step_root_attach, step_dev_seal, step_root_seal, step_pivot,
     step_root_propagation, step_directory; /* step_root.c */
-step_run_fn step_mount, step_bind, step_cgroup_mounts, step_node, step_symlink, step_mask, step_read_only,
+step_run_fn step_mount, step_bind, step_remount, step_cgroup_mounts, step_node, step_symlink, step_mask, step_read_only,
     step_sysctl; /* step_mount.c */
 step_run_fn step_begin, step_await, step_cgroup_join, step_namespace_join, step_namespace_new, step_become_root, step_hostname,
     step_domainname, step_link_configure, step_cwd, step_home, step_oom_score, step_limit, step_keyring, step_scope, step_label,

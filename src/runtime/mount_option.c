@@ -13,6 +13,7 @@ enum option_kind {
     OPTION_COPY_UP,
     OPTION_ID_MAP,
     OPTION_ID_MAP_TREE,
+    OPTION_REMOUNT,
     OPTION_FLAG, /* of any file system: by its name, as what is the file system's own */
     OPTION_NONE, /* what is so anyway */
 };
@@ -81,7 +82,7 @@ static const struct option {
     {"nomand", OPTION_NONE, 0, 0},
     {"nolazytime", OPTION_NONE, 0, 0},
     {"noiversion", OPTION_NONE, 0, 0},
-    {"remount", OPTION_NONE, 0, 0},
+    {"remount", OPTION_REMOUNT, 0, 0},
     {"silent", OPTION_NONE, 0, 0},   /* what a file system has to say goes to its context, which nobody reads */
     {"iversion", OPTION_NONE, 0, 0}, /* file systems that have it keep it by themselves; fsconfig(2) has no name for it */
     {"dirsync", OPTION_FLAG, 0, 0},
@@ -120,6 +121,7 @@ static int apply(const struct option *o, struct mount_options *m, struct error *
     case OPTION_BIND_TREE: m->recursive = true; /* fall through */
     case OPTION_BIND: m->bind = true; break;
     case OPTION_COPY_UP: m->copy_up = true; break;
+    case OPTION_REMOUNT: m->remount = true; break;
     case OPTION_ID_MAP_TREE: m->id_map_recursive = true; /* fall through */
     case OPTION_ID_MAP: m->id_map = true; break;
     case OPTION_FLAG:

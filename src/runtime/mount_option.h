@@ -14,6 +14,7 @@ struct mount_options {
     bool bind;
     bool recursive; /* rbind */
     bool copy_up;   /* tmpcopyup */
+    bool remount;   /* changes what is mounted there; what is not named stays as it is */
     bool id_map;    /* idmap, ridmap */
     bool id_map_recursive;
     struct strs data; /* for the file system: "size=64m", "sync" */

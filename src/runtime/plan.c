@@ -12,7 +12,7 @@
 #include "runtime/step.h"
 
 #define PLAN_MAGIC   0x6e616c50U /* "Plan" */
-#define PLAN_VERSION 8U          /* changes with struct plan_step and with the meaning of any operation */
+#define PLAN_VERSION 9U          /* changes with struct plan_step and with the meaning of any operation */
 
 #define LIST_SHOWN 24 /* entries of a list that are printed */
 

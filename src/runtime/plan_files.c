@@ -79,11 +79,13 @@ static int plan_mount_tree(struct builder *b, size_t i, struct error *e) {
     if (r < 0)
         return error_wrap(e, r, "mounts[%zu] (%s)", i, m->destination);
     b->mount_slot[i] = -1;
+    if (o.remount && !o.id_map && m->uid_mappings.n == 0)
+        return 0;
     if (host)
         b->mount_slot[i] = tree_open(b, host, true, NULL);
     if (m->lowers.n)
         b->mount_slot[i] = overlay_open(b, m);
-    if (!is_bind(m, &o) && (o.id_map || m->uid_mappings.n > 0))
+    if ((!is_bind(m, &o) || o.remount) && (o.id_map || m->uid_mappings.n > 0))
         return error_set(e, -EINVAL, "mounts[%zu] (%s): idmap is for binds", i, m->destination);
     if (host || m->lowers.n || !is_bind(m, &o))
         return 0;
@@ -380,6 +382,11 @@ static void plan_mount_fs(struct builder *b, const struct oci_mount *m, const ch
     }
 }
 
+static void plan_remount(struct builder *b, const char *path, const struct mount_options *o) {
+    STEP(b, PLAN_CHILD, PLAN_REMOUNT, text_add(b, path), texts_add(b, &o->data), (int64_t)o->attr_set, (int64_t)o->attr_clear,
+         (int64_t)o->tree_set, (int64_t)o->tree_clear, (int64_t)o->propagation);
+}
+
 static int plan_mount(struct builder *b, size_t i, struct error *e) {
     const struct oci_mount *m = mount_at(b, i);
     const char *path = path_clean(b->arena, m->destination);
@@ -391,6 +398,10 @@ static int plan_mount(struct builder *b, size_t i, struct error *e) {
     r = mount_options_parse(&m->options, b->arena, &o, e);
     if (r < 0)
         return r;
+    if (o.remount) {
+        plan_remount(b, path, &o);
+        return 0;
+    }
     bind = is_bind(m, &o);
     if (!bind && !m->type)
         return error_set(e, -EINVAL, "needs a type, or the option bind or rbind");

@@ -46,6 +46,7 @@ enum plan_op {
     PLAN_ROOT_ATTACH,
     PLAN_MOUNT,
     PLAN_BIND,
+    PLAN_REMOUNT,
     PLAN_CGROUP_MOUNTS,
     PLAN_NODE,
     PLAN_SYMLINK,

@@ -370,6 +370,42 @@ int step_bind(struct executor *x, const struct plan_step *s, struct error *e) {
     return 0;
 }
 
+static int reconfigure(struct executor *x, const struct plan_step *s, int mount, struct error *e) {
+    const char *option = plan_first(x->plan, s->arg[1]);
+    uint32_t n = plan_count(x->plan, s->arg[1]);
+    _cleanup_fd_ int fs = n == 0 ? -1 : sys_fspick(mount, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+    int r = 0;
+
+    if (n == 0)
+        return 0;
+    if (fs < 0)
+        return error_errno(e, fs, "change the file system");
+    for (uint32_t i = 0; r == 0 && i < n; i++, option = plan_next(option))
+        r = configure(fs, option, e);
+    if (r < 0)
+        return r;
+    r = sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+    return r < 0 ? error_errno(e, r, "change the file system") : 0;
+}
+
+int step_remount(struct executor *x, const struct plan_step *s, struct error *e) {
+    const char *path = plan_text(x->plan, s->arg[0]);
+    _cleanup_fd_ int mount = root_open(x, path, O_PATH, e);
+    int r = mount;
+
+    if (r >= 0)
+        r = reconfigure(x, s, mount, e);
+    if (r >= 0)
+        r = set_attributes(mount, (uint64_t)s->arg[2], (uint64_t)s->arg[3], false, e);
+    if (r >= 0)
+        r = set_attributes(mount, (uint64_t)s->arg[4], (uint64_t)s->arg[5], true, e);
+    if (r >= 0)
+        r = set_propagation(mount, (uint64_t)s->arg[6], e);
+    if (r == -EINVAL)
+        error_hint(e, "remount is for what is mounted there already");
+    return r < 0 ? error_wrap(e, r, "remount %s", path) : 0;
+}
+
 /* All hierarchies below one tmpfs, whose descriptor and names are ours alone; one call sets the attributes of them all. A bind of
  * the container's own directory shows what a new mount in its cgroup namespace would, for less. */
 static int bind_hierarchies(struct executor *x, const struct plan_step *s, int tmpfs, struct error *e) {
