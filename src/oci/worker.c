@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 #include "runtime/oci_role.h"
 
 #define PRESERVE_MAX 512
+#define CHILDREN_MAX 4096
 
 /* --preserve-fds counts from behind the sockets of LISTEN_FDS on; Podman, which hands both on, counts these there again. */
 static int preserve_count(const struct oci_call *call, int *ret, struct error *e) {
@@ -110,6 +112,18 @@ static int reap(struct oci_worker *w) {
     return status;
 }
 
+/* The process of a worker that was killed before it told of it is our child then: we are its subreaper. */
+static void kill_children(void) {
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char *word, *rest;
+
+    if (fs_read_at(AT_FDCWD, "/proc/thread-self/children", CHILDREN_MAX, &text, NULL) < 0 || !text.data)
+        return;
+    for (rest = text.data; (word = strsep(&rest, " "));)
+        if (strtol(word, NULL, 10) > 1)
+            (void)kill((pid_t)strtol(word, NULL, 10), SIGKILL);
+}
+
 int oci_worker_run(struct oci_call *call, const char *id, const struct plan *plan, struct oci_worker_fds fds, bool terminal,
                    struct oci_worker *ret, struct execution *out, struct error *e) {
     int v[OCI_ROLE_ARGS] = {
@@ -133,6 +147,8 @@ int oci_worker_run(struct oci_call *call, const char *id, const struct plan *pla
     theirs = pair[1];
     v[OCI_ROLE_SOCKET] = theirs;
     v[OCI_ROLE_PLAN] = file;
+    if (call->born) /* a fork, without other children than these */
+        (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     w.pid = start_worker(program, id, v);
     if (w.pid < 0)
         return error_errno(e, -errno, "start the worker");
@@ -141,6 +157,8 @@ int oci_worker_run(struct oci_call *call, const char *id, const struct plan *pla
     r = receive_reply(w.fd, out, e);
     if (r < 0) {
         (void)reap(&w);
+        if (call->born)
+            kill_children();
         return r;
     }
     *ret = w;
