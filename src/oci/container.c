@@ -84,7 +84,7 @@ static bool waits_for_start(int dir_fd) {
 }
 
 /* With both versions mounted, either may be the one through which it was frozen. */
-static bool is_frozen(const char *path) {
+bool oci_group_is_frozen(const char *path) {
     static const struct { const char *file, *word; } places[] = {{"cgroup.freeze", "1"}, {"freezer.state", "FR"}};
     struct cgroup_layout layout;
     _cleanup_arena_ struct arena a = ARENA_INIT;
@@ -125,7 +125,7 @@ static const char *look_up_status(const struct oci_container *c) {
         return "stopped";
     if (waits_for_start(c->dir_fd))
         return "created";
-    return is_frozen(c->state.own.cgroup) ? "paused" : "running";
+    return oci_group_is_frozen(c->state.own.cgroup) ? "paused" : "running";
 }
 
 /* A damaged state is no hindrance to a forced deletion: the journal knows what there is. */

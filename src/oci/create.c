@@ -62,6 +62,8 @@ static int plan_own_cgroup(struct oci_call *call, const struct oci_spec *spec, c
 
     if (r == 0 && cgroup_is_populated(layout, c->state.own.cgroup))
         r = error_set(e, -EBUSY, "cgroup %s holds processes already", c->state.own.cgroup);
+    if (r == 0 && oci_group_is_frozen(c->state.own.cgroup)) /* the process would never get to its program */
+        r = error_set(e, -EBUSY, "cgroup %s is frozen", c->state.own.cgroup);
     return r < 0 ? r : plan_limits(call, spec, c, layout, context, e);
 }
 

@@ -150,6 +150,8 @@ int oci_open_argument(struct oci_call *call, size_t max, struct oci_container *r
 int oci_container_layout(const struct oci_container *c, struct cgroup_layout *ret, struct error *e);
 int oci_container_config(struct oci_call *call, const struct oci_container *c, struct oci_spec *ret, struct error *e);
 bool oci_is(const struct oci_container *c, const char *status);
+/* A control group that is there, and nobody in it can run. */
+bool oci_group_is_frozen(const char *cgroup);
 
 /* Reads the bundle of the call, with what it may say relative to itself made absolute, checks what the schema leaves open, and
  * keeps config.json as it is in the container's directory. */

@@ -645,3 +645,16 @@ SH
     [ "$(printf '6.2\n%s\n' "$(uname -r)" | sort -V | head -1)" = 6.2 ] || one=$all
     [ "$output" = "$one" ]
 }
+
+@test "a group that is frozen already: create says so, and does not wait for ever" {
+    local group
+    group=$(find /sys/fs/cgroup -maxdepth 1 -type d -name freezer)
+    [ -n "$group" ] || skip "the freezer is not of version 1"
+    mkdir "$group$GROUP"
+    echo FROZEN >"$group$GROUP/freezer.state"
+    bundle '' sleep 1000
+    run timeout 20 "$TARE" oci --root "$OCI/run" create -b "$OCI/b" c
+    echo THAWED >"$group$GROUP/freezer.state"
+    [[ $status -eq 1 && $output == *"is frozen"* ]]
+    rmdir "$group$GROUP" 2>/dev/null || true
+}
