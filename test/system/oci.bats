@@ -654,7 +654,7 @@ SH
     echo FROZEN >"$group$GROUP/freezer.state"
     bundle '' sleep 1000
     run timeout 20 "$TARE" oci --root "$OCI/run" create -b "$OCI/b" c
-    echo THAWED >"$group$GROUP/freezer.state"
+    [ ! -d "$group$GROUP" ] || echo THAWED >"$group$GROUP/freezer.state"
     [[ $status -eq 1 && $output == *"is frozen"* ]]
     rmdir "$group$GROUP" 2>/dev/null || true
 }
