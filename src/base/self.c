@@ -52,9 +52,24 @@ void self_program_path(const char *name, char path[SELF_PATH_MAX]) {
     path[0] = '\0';
 }
 
+static struct {
+    const char *name;
+    int fd;
+} kept;
+
+int self_keep_program(const char *name, struct error *e) {
+    int fd = self_open_program(name, e);
+
+    if (fd < 0)
+        return fd;
+    kept.name = name;
+    kept.fd = fd;
+    return 0;
+}
+
 int self_open_program(const char *name, struct error *e) {
     char path[SELF_PATH_MAX];
-    int fd = -1;
+    int fd = kept.name && strcmp(kept.name, name) == 0 ? fcntl(kept.fd, F_DUPFD_CLOEXEC, 0) : -1;
 
     for (size_t i = 0; i < ARRAY_SIZE(places) && fd < 0; i++) {
         program_path(places[i], name, path);

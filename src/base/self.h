@@ -13,6 +13,9 @@
 void self_seal(void);
 /* Opens the program O_PATH|O_CLOEXEC for execveat(2); `name` without a slash. -ENOENT. */
 int self_open_program(const char *name, struct error *e);
+/* For a process that lives longer than an installation: from now on the program of this name is the one that is there now, whatever
+ * is installed meanwhile. One name; errors as above. */
+int self_keep_program(const char *name, struct error *e);
 /* Its path, for a process that cannot ask for its own (the monitor runs from a detached mount); "" when there is none. */
 void self_program_path(const char *name, char path[SELF_PATH_MAX]);
 #define SELF_FDS_MAX  8

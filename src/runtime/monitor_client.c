@@ -54,6 +54,10 @@ static int sealed_copy(int program_fd, struct error *e) {
     return TAKE_FD(out);
 }
 
+int monitor_keep_program(struct error *e) {
+    return self_keep_program(PROGRAM, e);
+}
+
 /* What runs between clone and the container's own exec shares its /proc/PID/exe with the monitor: it must not be writable from
  * inside (CVE-2019-5736). A read-only clone of its mount, attached nowhere, costs 0.01 ms. */
 int monitor_open_program(struct error *e) {

@@ -13,6 +13,8 @@
 bool monitor_stream_breaks(int fd);
 /* tare-monitor, for execveat(2), by a descriptor through which what runs it cannot write to it. */
 int monitor_open_program(struct error *e);
+/* For a process that outlives upgrades: monitor_open_program() gives what is there now from now on. */
+int monitor_keep_program(struct error *e);
 
 /* A connection to a monitor or to an exec worker. */
 struct monitor_conn {

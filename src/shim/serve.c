@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "runtime/monitor_client.h"
 #include "shim/shim.h"
 
 #define TICK_MS       1000
@@ -47,6 +48,7 @@ static void signals_ready(struct shim *s, struct watch *w, uint32_t events) {
 
 static int begin(struct shim *s, struct error *e) {
     sigset_t set;
+    int r = monitor_keep_program(e); /* a pod lives through upgrades: its plans are for the monitor of this version */
 
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
@@ -55,6 +57,8 @@ static int begin(struct shim *s, struct error *e) {
     (void)signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return error_errno(e, -errno, "become the containers' parent");
+    if (r < 0)
+        return r;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->publisher.watch.fd = -1;
     s->publisher.last = &s->publisher.first;

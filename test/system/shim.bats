@@ -507,3 +507,14 @@ for p in (pid, inner): assert state(p)[0] in ("gone", "Z"), p
 PY
     rm -rf "$bundle" "$S/container"
 }
+
+@test "another version is installed while a pod runs: it goes on with its own" {
+    mkdir "$BATS_TEST_TMPDIR/installed"
+    cp "$SHIM" "$(dirname "$SHIM")/tare-monitor" "$BATS_TEST_TMPDIR/installed/"
+    ctr run -d --runtime "$BATS_TEST_TMPDIR/installed/containerd-shim-tare-v2" "$IMAGE" a sleep 1000
+    printf '#!/bin/sh\nexit 9\n' >"$BATS_TEST_TMPDIR/installed/new"
+    chmod +x "$BATS_TEST_TMPDIR/installed/new"
+    mv "$BATS_TEST_TMPDIR/installed/new" "$BATS_TEST_TMPDIR/installed/tare-monitor"
+    [ "$(ctr task exec --exec-id e a echo still)" = still ]
+    ctr task rm -f a
+}
