@@ -27,7 +27,7 @@ size_t fd_message_take(struct msghdr *m, int *fds, size_t max) {
             int fd;
 
             memcpy(&fd, (const char *)c + at, sizeof(fd));
-            if (taken < max)
+            if (fds && taken < max)
                 fds[taken++] = fd;
             else
                 fd_close(fd);

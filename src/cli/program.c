@@ -146,12 +146,6 @@ static int dispatch(struct cli *cli, const char *const *words, size_t n) {
     return unknown_command(c, word);
 }
 
-static const char *program_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 int cli_main(int argc, char *const argv[]) {
     _cleanup_error_ struct error e = ERROR_INIT;
     struct cli cli = {.roots_value = ROOTS_INIT};
@@ -163,8 +157,6 @@ int cli_main(int argc, char *const argv[]) {
     /* It has a command line of its own, runc's. */
     if (n > 0 && strcmp(words[0], "oci") == 0)
         return oci_main(argc - 2, words + 1);
-    if (argc > 0 && strcmp(program_name(argv[0]), "tare-oci") == 0)
-        return oci_main(argc - 1, words);
     int used = options_parse_front(global_options, words, n, &cli.arena, &cli.global, &help, &e);
     if (used >= 0 && set_log_level(&cli.global, &e) < 0)
         used = -EINVAL;

@@ -408,6 +408,9 @@ static int plan_mount(struct builder *b, size_t i, struct error *e) {
     r = check_destination(m, path, bind, e);
     if (r < 0)
         return r;
+    if (host && strcmp(host, "/proc") == 0 && b->joined_namespaces & CLONE_NEWPID) /* the bind would show the host's processes */
+        return error_set(e, -EINVAL,
+                         "the kernel makes no procfs for a pid namespace that another user namespace owns: join that one, too");
     if (host || bind) {
         o.tree_set |= host ? o.attr_set : 0; /* the host's tree has mounts below it */
         plan_bind(b, i, host ? host : m->source, path, &o);

@@ -243,7 +243,7 @@ static int add_columns(const char *text, struct arena *a, struct list *ret, stru
 }
 
 int processes_columns(const struct strs *options, struct arena *a, struct list *ret, struct error *e) {
-    const char *word = options->n ? options->v[0] : "-ef", *list = NULL;
+    const char *word = options->n && options->v[0] ? options->v[0] : "-ef", *list = NULL;
 
     if (strncmp(word, "-eo", 3) == 0 || strncmp(word, "-o", 2) == 0) {
         list = word + (word[1] == 'e' ? 3 : 2);

@@ -76,6 +76,18 @@ c["mounts"].append({"destination": "/dev/mine", "source": "'"$OCI"'/closed", "op
     rm -rf "$OCI/closed"
 }
 
+@test "a user namespace of its own in another container's pid namespace: no /proc of the host in the place of that one's" {
+    bundle pass sleep 1000
+    oci create -b "$OCI/b" --pid-file "$OCI/pid" c </dev/null >/dev/null 2>&1
+    GROUP=$GROUP-2 bundle 'for n in c["linux"]["namespaces"]:
+    if n["type"] == "pid": n["path"] = "/proc/'"$(cat "$OCI/pid")"'/ns/pid"
+c["linux"]["namespaces"].append({"type": "user"})
+c["linux"]["uidMappings"] = c["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 65536, "size": 65536}]' cat /proc/1/cmdline
+    run oci run -b "$OCI/b" d
+    oci delete --force c
+    [[ $status -ne 0 && $output == *"mounts[0] (/proc)"*"pid namespace"* ]]
+}
+
 @test "the state is the specification's, with the bundle's annotations" {
     bundle 'c["annotations"] = {"a": "\"tare\":"}' sleep 1000
     oci create -b "$OCI/b" c </dev/null >/dev/null 2>&1
