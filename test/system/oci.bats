@@ -600,7 +600,8 @@ SH
     bundle '' sleep 1000
     ignoring() { (trap '' HUP PIPE USR1 && exec "$TARE" oci --root "$OCI/run" "$@"); }
     ignoring run -d -b "$OCI/b" c </dev/null >/dev/null 2>&1
-    [ "$(awk '/^SigIgn/ {print $2}' "/proc/$(oci state c | jq .pid)/status")" = 0000000000000000 ]
+    run -0 awk '/^SigIgn/ {print $2}' "/proc/$(oci state c | jq .pid)/status"
+    is 0000000000000000
     run -0 ignoring exec c awk '/^SigIgn/ {print $2}' /proc/self/status
     [ "$output" = 0000000000000000 ]
 }

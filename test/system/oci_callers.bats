@@ -17,7 +17,7 @@ teardown_file() {
     stop_docker
     stop_containerd
     umount -R "$D/podman/overlay" 2>/dev/null || true
-    find /sys/fs/cgroup -maxdepth 2 -type d \( -name docker -o -name libpod_parent -o -name "$N" \) -exec rmdir {} + 2>/dev/null || true
+    find /sys/fs/cgroup -maxdepth 3 -depth -type d \( -path '*/libpod_parent/conmon' -o -name docker -o -name libpod_parent -o -name "$N" \) -exec rmdir {} + 2>/dev/null || true
     grep -q " $D/" /proc/self/mounts && grep " $D/" /proc/self/mounts >&2
     rm -rf "$D"
     [ ! -e "$D" ]
@@ -30,8 +30,8 @@ teardown() {
 }
 
 groups_now() { find /sys/fs/cgroup -maxdepth 3 -type d \( -path '*docker*' -o -path '*libpod*' -o -path '*buildah*' -o -path "*$N*" \) 2>/dev/null | sort; }
-# The callers' own parents stay, as with other runtimes.
-same_groups() { ! comm -13 <(echo "$groups_before") <(groups_now) | grep -E '/((docker|libpod_parent|toc-[A-Za-z0-9]*)/[^/]+|buildah-[^/]*)$'; }
+# The callers' own parents stay, as with other runtimes, and the group that Podman has for its conmons.
+same_groups() { ! comm -13 <(echo "$groups_before") <(groups_now) | grep -v '/libpod_parent/conmon$' | grep -E '/((docker|libpod_parent|toc-[A-Za-z0-9]*)/[^/]+|buildah-[^/]*)$'; }
 
 start_containerd() {
     mkdir -p "$D/ctd"
