@@ -66,25 +66,28 @@ int role_oci(int argc, char **argv) {
     _cleanup_execution_ struct execution x = EXECUTION_INIT;
     _cleanup_error_ struct error e = ERROR_INIT;
     int v[OCI_ROLE_ARGS];
+    bool told;
     char go;
     int r;
 
-    if (argc != OCI_ROLE_ARGS || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) /* what the caller's death leaves is not added to */
+    if (argc != OCI_ROLE_ARGS)
         return EXIT_ENGINE;
     for (int i = 0; i < OCI_ROLE_ARGS; i++)
         v[i] = (int)strtol(argv[i], NULL, 10);
     for (int i = 0; i <= OCI_ROLE_LOCK; i++)
         if (v[i] >= 0)
             (void)fcntl(v[i], F_SETFD, FD_CLOEXEC);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (v[OCI_ROLE_PIDFD] < 0) /* what the caller's death leaves is not added to */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (recv(v[OCI_ROLE_SOCKET], &go, 1, MSG_DONTWAIT) == 0) /* the caller is dead already */
         return EXIT_ENGINE;
     hear_all_signals();
     r = carry_out(v, &x, &e);
-    if (reply(v[OCI_ROLE_SOCKET], r, &e, &x) < 0 || r < 0)
+    told = reply(v[OCI_ROLE_SOCKET], r, &e, &x) == 0;
+    if (r < 0)
         return EXIT_ENGINE;
     x.console_fd = fd_close(x.console_fd);
-    if (recv(v[OCI_ROLE_SOCKET], &go, 1, 0) != 1) { /* the caller died: so does the process that waits for us */
+    if (!told || recv(v[OCI_ROLE_SOCKET], &go, 1, 0) != 1) { /* the caller died, and nobody else knows of what runs already */
         if (x.hold_fd < 0)
             (void)kill(x.pid, SIGKILL);
         return EXIT_ENGINE;
