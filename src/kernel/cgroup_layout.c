@@ -111,38 +111,6 @@ int cgroup_layout_parse(const char *mountinfo, const char *unified_controllers, 
     return 0;
 }
 
-/* Where version 2 stands at the usual place it is the only one; so a host with the mounts of a thousand containers need not list
- * them. */
-static int read_mounts(struct buf *out, struct error *e) {
-    struct statfs fs;
-
-    if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
-        return mountinfo_read(out, e);
-    buf_add_str(out, "1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
-    return 0;
-}
-
-int cgroup_layout_read(struct cgroup_layout *ret, struct error *e) {
-    _cleanup_buf_ struct buf mounts = BUF_INIT, names = BUF_INIT;
-    _cleanup_fd_ int root = -1;
-    struct cgroup_layout l = {.unified = CGROUP_NONE};
-    int r = read_mounts(&mounts, e);
-
-    if (r == 0)
-        r = cgroup_layout_parse(buf_text(&mounts), NULL, &l, e);
-    if (r < 0)
-        return error_wrap(e, r, "find the cgroup hierarchies");
-    if (l.unified >= 0) {
-        root = open(l.hierarchies[l.unified].mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (root >= 0 && fs_read_at(root, "cgroup.controllers", CONTROLLERS_MAX, &names, NULL) == 0)
-            r = cgroup_layout_parse(buf_text(&mounts), buf_text(&names), &l, e);
-    }
-    if (r < 0)
-        return r;
-    *ret = l;
-    return 0;
-}
-
 /* A hierarchy that is mounted later needs a new directory in /sys/fs/cgroup, which changes its time; a file system mounted over it
  * is another device. So one stat(2) tells whether the file still holds, in another mount namespace as well. */
 #define CACHE_DIR   "cache"
@@ -170,6 +138,57 @@ static bool make_head(struct layout_file *ret) {
     ret->seconds = st.st_mtim.tv_sec;
     ret->nanoseconds = st.st_mtim.tv_nsec;
     return true;
+}
+
+/* Where version 2 stands at the usual place it is the only one; so a host with the mounts of a thousand containers need not list
+ * them. */
+static int read_mounts(struct buf *out, struct error *e) {
+    struct statfs fs;
+
+    if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+        return mountinfo_read(out, e);
+    buf_add_str(out, "1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+    return 0;
+}
+
+static int read_anew(struct cgroup_layout *ret, struct error *e) {
+    _cleanup_buf_ struct buf mounts = BUF_INIT, names = BUF_INIT;
+    _cleanup_fd_ int root = -1;
+    struct cgroup_layout l = {.unified = CGROUP_NONE};
+    int r = read_mounts(&mounts, e);
+
+    if (r == 0)
+        r = cgroup_layout_parse(buf_text(&mounts), NULL, &l, e);
+    if (r < 0)
+        return error_wrap(e, r, "find the cgroup hierarchies");
+    if (l.unified >= 0) {
+        root = open(l.hierarchies[l.unified].mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root >= 0 && fs_read_at(root, "cgroup.controllers", CONTROLLERS_MAX, &names, NULL) == 0)
+            r = cgroup_layout_parse(buf_text(&mounts), buf_text(&names), &l, e);
+    }
+    if (r < 0)
+        return r;
+    *ret = l;
+    return 0;
+}
+
+/* The mounts of a busy host are long to list, and a verb asks three times. */
+int cgroup_layout_read(struct cgroup_layout *ret, struct error *e) {
+    static struct layout_file last;
+    struct layout_file head;
+    const bool known = make_head(&head);
+    int r;
+
+    if (known && memcmp(&last, &head, offsetof(struct layout_file, layout)) == 0) {
+        *ret = last.layout;
+        return 0;
+    }
+    r = read_anew(ret, e);
+    if (r < 0 || !known)
+        return r;
+    last = head;
+    last.layout = *ret;
+    return 0;
 }
 
 static bool is_plausible(const struct cgroup_layout *l) {
