@@ -29,6 +29,18 @@ void self_seal(void) {
 #endif
 }
 
+void self_reset_signals(void) {
+    static const struct {
+        void *handler;
+        unsigned long flags;
+        void *restorer;
+        uint64_t mask;
+    } standard; /* the kernel's own form: zero is SIG_DFL */
+
+    for (int signo = 1; signo <= 64; signo++)
+        (void)syscall(SYS_rt_sigaction, signo, &standard, NULL, sizeof(standard.mask));
+}
+
 /* Where the programs are, seen from the running one's folder: in a build tree, and when installed (so an installation can be
  * moved). */
 static const char *const places[] = {".", TARE_LIBEXECDIR};

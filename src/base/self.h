@@ -9,6 +9,8 @@
 
 #define SELF_PATH_MAX (PATH_MAX + NAME_MAX)
 
+/* All 64 signals to their defaults, also those that a C library keeps to itself and so would stay ignored. Only system calls. */
+void self_reset_signals(void);
 /* What is read-only once the program is relocated (RELRO) is made so: musl's start of a static program leaves that out. */
 void self_seal(void);
 /* Opens the program O_PATH|O_CLOEXEC for execveat(2); `name` without a slash. -ENOENT. */

@@ -8,6 +8,9 @@
 #include "base/cleanup.h"
 #include "model/units.h"
 
+#define REAL_TIME_MIN 34 /* as glibc, Go and so systemd and Docker count; musl's SIGRTMIN is 35 */
+#define REAL_TIME_MAX 64
+
 /* The name that is told stands before others of the same number. */
 #define SIGNAL(name)                                                                                                               \
     { #name, SIG##name }
@@ -45,6 +48,6 @@ int signal_parse(const char *text) {
     n = 0;
     if (text[5] && int_parse(text + 5, -30, 30, &n) < 0)
         return 0;
-    int number = (min ? SIGRTMIN : SIGRTMAX) + (int)n;
-    return number >= SIGRTMIN && number <= SIGRTMAX ? number : 0;
+    int number = (min ? REAL_TIME_MIN : REAL_TIME_MAX) + (int)n;
+    return number >= REAL_TIME_MIN && number <= REAL_TIME_MAX ? number : 0;
 }

@@ -84,12 +84,10 @@ static int spawn_child(void *arg) {
     struct spawn *s = arg;
     char *const argv[] = {(char *)(uintptr_t)PROGRAM, (char *)(uintptr_t)s->role, (char *)(uintptr_t)s->id, NULL};
     char *const envp[] = {NULL};
-    struct sigaction standard = {.sa_handler = SIG_DFL};
     sigset_t none;
     int null;
 
-    for (int signo = 1; signo < NSIG; signo++)
-        (void)sigaction(signo, &standard, NULL);
+    self_reset_signals();
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     /* The numbers 0 to 3 may be taken by what we need: go above them first. */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/fd_message.h"
+#include "base/self.h"
 #include "runtime/executor.h"
 #include "runtime/monitor/monitor.h"
 #include "runtime/oci_role.h"
@@ -54,14 +55,6 @@ static int carry_out(const int v[OCI_ROLE_ARGS], struct execution *x, struct err
     return v[OCI_ROLE_PIDFD] >= 0 ? executor_exec(&plan, v[OCI_ROLE_PIDFD], &io, x, e) : executor_run(&plan, &io, x, e);
 }
 
-/* Our caller's choice of signals to ignore is not the container's: shells cannot trap what is ignored when they begin. */
-static void hear_all_signals(void) {
-    const struct sigaction standard = {.sa_handler = SIG_DFL};
-
-    for (int signo = 1; signo <= SIGRTMAX; signo++)
-        (void)sigaction(signo, &standard, NULL);
-}
-
 int role_oci(int argc, char **argv) {
     _cleanup_execution_ struct execution x = EXECUTION_INIT;
     _cleanup_error_ struct error e = ERROR_INIT;
@@ -81,7 +74,7 @@ int role_oci(int argc, char **argv) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (recv(v[OCI_ROLE_SOCKET], &go, 1, MSG_DONTWAIT) == 0) /* the caller is dead already */
         return EXIT_ENGINE;
-    hear_all_signals();
+    self_reset_signals(); /* the caller's choice of what to ignore is not the container's: shells cannot trap that */
     r = carry_out(v, &x, &e);
     told = reply(v[OCI_ROLE_SOCKET], r, &e, &x) == 0;
     if (r < 0)
