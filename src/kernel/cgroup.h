@@ -137,13 +137,12 @@ bool cgroup_is_populated(const struct cgroup_layout *layout, const char *path);
 /* Every process in the group and below, as a list of pid_t (seen from the caller's pid namespace; others are left out). */
 int cgroup_pids(const struct cgroup_layout *layout, const char *path, struct arena *a, struct list *ret, struct error *e);
 
-/* The root is nobody's to stop or to kill: -EINVAL. */
 /* Stops every process in the group, or lets them go on. Returns when it is done, -ETIMEDOUT after timeout_ms (then thawed again).
- */
+ * -EINVAL: the root, as with cgroup_kill(). */
 int cgroup_freeze(const struct cgroup_layout *layout, const char *path, int timeout_ms, struct error *e);
 int cgroup_thaw(const struct cgroup_layout *layout, const char *path, struct error *e);
 /* Sends SIGKILL to everything in the group and below: cgroup.kill (5.14), else freeze, kill each, thaw, until it is empty. A frozen
- * group dies, too. Does not wait for the dead to be reaped. Absent group: success. */
+ * group dies, too. Does not wait for the dead to be reaped. Absent group: success. -EINVAL: the root, which is nobody's to end. */
 int cgroup_kill(const struct cgroup_layout *layout, const char *path, struct error *e);
 /* Removes the group in every hierarchy, with what the container made below it. Waits up to timeout_ms for dying processes
  * (-EBUSY). Absent is success, so it may be run twice. */

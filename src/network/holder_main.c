@@ -311,7 +311,7 @@ static int open_dirs(struct holder *h) {
     char path[sizeof("containers/") + 256];
 
     (void)snprintf(path, sizeof(path), "containers/%.255s", h->container_id);
-    h->run_fd = open(h->run_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    h->run_fd = open(h->run_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC); // NOLINT(clang-analyzer-core.NonNullParamChecker): argc
     h->run_dirfd = h->run_fd < 0 ? -1 : openat(h->run_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return h->run_dirfd < 0 ? -errno : 0;
 }

@@ -85,23 +85,27 @@ static bool waits_for_start(int dir_fd) {
 
 /* With both versions mounted, either may be the one through which it was frozen. */
 bool oci_group_is_frozen(const char *path) {
-    static const struct { const char *file, *word; } places[] = {{"cgroup.freeze", "1"}, {"freezer.state", "FR"}};
     struct cgroup_layout layout;
     _cleanup_arena_ struct arena a = ARENA_INIT;
-    struct strs dirs = {0};
+    bool frozen = false;
 
     if (!path || cgroup_layout_read(&layout, NULL) < 0)
         return false;
-    cgroup_plan_dirs(&layout, path, &a, &dirs);
-    for (size_t i = 0; i < dirs.n * ARRAY_SIZE(places); i++) {
-        const char *word = places[i % ARRAY_SIZE(places)].word;
-        const char *file = arena_printf(&a, "%s/%s", dirs.v[i / ARRAY_SIZE(places)], places[i % ARRAY_SIZE(places)].file);
+    const struct {
+        int hierarchy;
+        const char *file, *word;
+    } places[] = {{layout.unified, "cgroup.freeze", "1"}, {layout.of[CGROUP_FREEZER], "freezer.state", "FR"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(places) && !frozen; i++) {
         _cleanup_buf_ struct buf text = BUF_INIT;
 
-        if (fs_read_at(AT_FDCWD, file, 64, &text, NULL) == 0 && strncmp(buf_text(&text), word, strlen(word)) == 0)
-            return true;
+        if (places[i].hierarchy < 0)
+            continue;
+        const char *dir = cgroup_dir(&layout, places[i].hierarchy, path, &a);
+        frozen = fs_read_at(AT_FDCWD, arena_printf(&a, "%s/%s", dir, places[i].file), 64, &text, NULL) == 0 &&
+                 strncmp(buf_text(&text), places[i].word, strlen(places[i].word)) == 0;
     }
-    return false;
+    return frozen;
 }
 
 /* Somebody holds the directory's lock. */

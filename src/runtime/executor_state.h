@@ -71,9 +71,9 @@ int child_await(struct executor *x, enum sync_kind kind, struct error *e);
 /* Opens the target of a mount in the container's root, making what is missing: a directory, or a file when `file`. O_PATH. */
 int target_open(struct executor *x, const char *path, bool file, bool no_links, struct error *e);
 /* The same for an existing path only. */
+int root_open(struct executor *x, const char *path, int flags, struct error *e);
 /* For a root that stays in the host's: nothing in it makes up for what the container's /proc and /sys mask. */
 int host_hide(struct executor *x, struct error *e);
-int root_open(struct executor *x, const char *path, int flags, struct error *e);
 /* Root of a procfs for this container; mounts a private one when the configuration has none. */
 int proc_open(struct executor *x, struct error *e);
 /* A list as execve(2) takes it; the strings are the plan's. NULL: no memory. */

@@ -243,17 +243,17 @@ static int add_columns(const char *text, struct arena *a, struct list *ret, stru
 }
 
 int processes_columns(const struct strs *options, struct arena *a, struct list *ret, struct error *e) {
-    const char *word = options->n && options->v[0] ? options->v[0] : "-ef", *list = NULL;
+    const char *word = options->n ? options->v[0] : "-ef", *second = options->n > 1 ? options->v[1] : "", *list = NULL;
 
     if (strncmp(word, "-eo", 3) == 0 || strncmp(word, "-o", 2) == 0) {
         list = word + (word[1] == 'e' ? 3 : 2);
         if (!*list)
-            list = options->n > 1 ? options->v[1] : "";
+            list = second;
     } else if (word[0] == 'o' || strncmp(word, "axo", 3) == 0) {
-        list = options->n > 1 ? options->v[1] : "";
+        list = second;
+    } else if (options->n == 2 && strcmp(word, "-e") == 0) { /* "-e -f": all are listed anyhow */
+        word = second;
     }
-    if (options->n == 2 && strcmp(word, "-e") == 0) /* "-e -f": all are listed anyhow */
-        word = options->v[1];
     for (size_t i = 0; !list && i < ARRAY_SIZE(forms); i++)
         if (strcmp(forms[i].options, word) == 0)
             list = forms[i].columns;

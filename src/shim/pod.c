@@ -3,6 +3,7 @@
  * All lie in the bundle that containerd made for the pod, and go with it. Sources: containerd's docs (CRI, sandbox API), CRI's
  * api.proto. */
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/nsfs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -56,18 +57,23 @@ static int write_resolver(int dir, const Pb__DnsConfig *dns, struct error *e) {
 }
 
 static int write_hostname(int dir, const char *hostname, struct error *e) {
-    char text[256];
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char host[HOST_NAME_MAX + 1] = "";
 
-    if (!*hostname && gethostname(text, sizeof(text) - 1) == 0)
-        hostname = text;
-    (void)snprintf(text, sizeof(text), "%s\n", hostname);
-    return fs_replace_at(dir, "hostname", text, strlen(text), 0644, FS_NO_SYNC, e);
+    if (!*hostname)
+        (void)gethostname(host, sizeof(host) - 1);
+    buf_printf(&text, "%s\n", *hostname ? hostname : host);
+    return fs_replace_at(dir, "hostname", buf_text(&text), text.size, 0644, FS_NO_SYNC, e);
+}
+
+static const char *shm_path(const char *bundle, struct arena *a) {
+    return arena_printf(a, "%s/shm", bundle);
 }
 
 static int mount_shm(const char *bundle, struct arena *a, struct error *e) {
     static const char *const options[] = {"noexec", "nosuid", "nodev", "mode=1777", "size=67108864"}; /* as containerd has it */
     struct shim_mount m = {.type = "tmpfs", .source = "shm"};
-    const char *path = arena_printf(a, "%s/shm", bundle);
+    const char *path = shm_path(bundle, a);
 
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return error_errno(e, -errno, "make %s", path);
@@ -78,7 +84,7 @@ static int mount_shm(const char *bundle, struct arena *a, struct error *e) {
 
 int pod_unmount(const char *bundle, struct error *e) {
     _cleanup_arena_ struct arena a = ARENA_INIT;
-    const char *path = arena_printf(&a, "%s/shm", bundle);
+    const char *path = shm_path(bundle, &a);
 
     if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
         return 0;

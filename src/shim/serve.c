@@ -50,6 +50,8 @@ static int begin(struct shim *s, struct error *e) {
     sigset_t set;
     int r = monitor_keep_program(e); /* a pod lives through upgrades: its plans are for the monitor of this version */
 
+    if (r < 0)
+        return r;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGTERM);
@@ -57,8 +59,6 @@ static int begin(struct shim *s, struct error *e) {
     (void)signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return error_errno(e, -errno, "become the containers' parent");
-    if (r < 0)
-        return r;
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->publisher.watch.fd = -1;
     s->publisher.last = &s->publisher.first;

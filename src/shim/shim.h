@@ -7,8 +7,10 @@
  *               service, for pods whose namespaces the shim keeps itself
  *   job.c       whatever takes long or needs memory is done in a fork of the shim, which hands back the answer: nothing blocks
  *               the loop, a document that the parser chokes on costs one answer, and the heap of the shim stays as it was born
- *   work.c      what those forks do: the OCI runtime's verbs (oci/oci.h), mounts, metrics; pod.c: what the containers of a pod
- * share options.c   the runtime's options, in either of containerd's forms process.c   containers and their processes, their ends
+ *   work.c      what those forks do: the OCI runtime's verbs (oci/oci.h), mounts, metrics
+ *   pod.c       what the containers of a pod share
+ *   options.c   the runtime's options, in either of containerd's forms
+ *   process.c   containers and their processes, their ends
  *   stdio.c     FIFOs, files and log programs; terminal.c: the copying of terminals
  *   event.c     events to containerd, which may be away for a while
  *
