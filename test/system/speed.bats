@@ -108,8 +108,8 @@ EOF
         [ "$before" = "$(switches)" ]
     }
     until_true 10 slept
-    # The pages of its program are shared by all monitors; these are its own.
-    [ "$(awk '/^Private_Dirty:/ { print $2 }' "/proc/$monitor/smaps_rollup")" -le 150 ]
+    # The pages of its program are shared by all monitors; these are its own. (Private_Dirty counts a program's that lies on a tmpfs.)
+    [ "$(awk '/^Anonymous:/ { print $2 }' "/proc/$monitor/smaps_rollup")" -le 150 ]
     ok tare rm -f "$id"
 }
 
